@@ -36,7 +36,9 @@ class _TensorRecord:
 
         def only(tensor: Tensor) -> Tensor:
             if tensor.shape[0] != 1:
-                raise ValueError(f"squeeze() needs a batch of one scene, got {tensor.shape[0]}; index the batch instead")
+                raise ValueError(
+                    f"squeeze() needs a batch of one scene, got {tensor.shape[0]}; index the batch instead"
+                )
             return tensor[0]
 
         return self._map(only)
@@ -48,7 +50,9 @@ class _TensorRecord:
         columns = {name: [getattr(item, name) for item in items] for name in names}
         for name, column in columns.items():
             if any(value is None for value in column) and any(value is not None for value in column):
-                raise ValueError(f"cannot stack {cls.__name__}: '{name}' is present in some items and missing in others")
+                raise ValueError(
+                    f"cannot stack {cls.__name__}: '{name}' is present in some items and missing in others"
+                )
         return cls(**{name: None if column[0] is None else torch.stack(column) for name, column in columns.items()})
 
 
