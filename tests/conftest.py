@@ -1,7 +1,11 @@
+from collections.abc import Iterator
 from pathlib import Path
 
+import jaxtyping
 import pytest
 import torch
+
+jaxtyping.install_import_hook("tokengs_nerfstudio", "typecheck.check")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -17,6 +21,14 @@ def shared() -> Path:
 @pytest.fixture(autouse=True)
 def seeded() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def no_shape_checks() -> Iterator[None]:
+    """Annotations unchecked, as for users: what is tested is our own message, not the type checker's."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

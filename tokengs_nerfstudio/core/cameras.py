@@ -68,8 +68,8 @@ class Similarity(_TensorRecord):
 
 def canonical_frame(
     c2w: Float[Tensor, "*batch view 4 4"],
-    frame: Frame = "first",
-    scale: ScaleRule = "max_baseline",
+    frame: str = "first",
+    scale: str = "max_baseline",
     value: float = 1.0,
 ) -> Similarity:
     """The frame a network sees a scene in, chosen from its context cameras.

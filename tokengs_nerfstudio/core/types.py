@@ -2,36 +2,38 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from typing_extensions import Self
 
 if TYPE_CHECKING:
     from tokengs_nerfstudio.core.cameras import Similarity
 
 
+_Record = TypeVar("_Record", bound="_TensorRecord")
+
+
 class _TensorRecord:
     """What every record of tensors can do: change device or dtype, detach, be stacked."""
 
-    def _map(self, function: Any) -> Self:
+    def _map(self: _Record, function: Any) -> _Record:
         tensors = {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
         return replace(self, **{k: v if v is None else function(v) for k, v in tensors.items()})  # type: ignore[type-var]
 
-    def to(self, *args: Any, **kwargs: Any) -> Self:
+    def to(self: _Record, *args: Any, **kwargs: Any) -> _Record:
         """`Tensor.to` on every tensor."""
         return self._map(lambda tensor: tensor.to(*args, **kwargs))
 
-    def detach(self) -> Self:
+    def detach(self: _Record) -> _Record:
         return self._map(lambda tensor: tensor.detach())
 
-    def unsqueeze(self) -> Self:
+    def unsqueeze(self: _Record) -> _Record:
         """A batch axis of one in front."""
         return self._map(lambda tensor: tensor[None])
 
-    def squeeze(self) -> Self:
+    def squeeze(self: _Record) -> _Record:
         """The only item of a batch of one; ValueError for any other batch."""
 
         def only(tensor: Tensor) -> Tensor:
@@ -44,7 +46,7 @@ class _TensorRecord:
         return self._map(only)
 
     @classmethod
-    def stack(cls, items: Sequence[Self]) -> Self:
+    def stack(cls: type[_Record], items: Sequence[_Record]) -> _Record:
         """Items of equal shape, stacked along a new batch axis in front."""
         names = [f.name for f in fields(cls)]  # type: ignore[arg-type]
         columns = {name: [getattr(item, name) for item in items] for name in names}
