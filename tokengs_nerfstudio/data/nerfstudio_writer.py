@@ -1,0 +1,142 @@
+"""Posed images written as a capture in nerfstudio's `transforms.json` form: whole or not at all."""
+
+import json
+import shutil
+import uuid
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from tokengs_nerfstudio.core.types import Views
+
+WRITTEN_BY = "tokengs_nerfstudio"
+
+
+def write_nerfstudio_capture(
+    folder: str | Path,
+    views: Views,
+    train: Sequence[int] | None = None,
+    test: Sequence[int] | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Write one scene's views as `folder/transforms.json` and `folder/images/frame_00000.png`, ...
+
+    `views` has no batch axis: images [view 3 height width] in [0, 1] (rounded to 8 bits), OpenCV camera-to-world
+    (written with nerfstudio's OpenGL axes), intrinsics in pixels, times where there are any. `train` and `test` are
+    indices into the views and become `train_filenames`, `val_filenames` and `test_filenames`; with only one of them
+    the other holds the remaining views, with neither the reader's own split applies.
+
+    Everything is written beside `folder` first and moved there in one step, so an interrupted call leaves nothing
+    half-written behind under that name. With `overwrite` an existing capture is replaced, but only one that this
+    function wrote. Returns the folder. Raises FileExistsError for a folder that is not empty otherwise, ValueError
+    for views or splits that cannot be written.
+    """
+    folder = Path(folder)
+    if views.images.ndim != 4:
+        raise ValueError(f"one scene's views are images [view 3 height width], got {tuple(views.images.shape)}")
+    _check_target(folder, overwrite)
+    names = [f"images/frame_{index:05d}.png" for index in range(views.num_views)]
+    transforms = _transforms(views, names) | _split(names, train, test)
+    # A unique name beside the target keeps the final move on one file system.
+    fresh = folder.absolute().with_name(f".{folder.absolute().name}.{uuid.uuid4().hex[:12]}")
+    try:
+        (fresh / "images").mkdir(parents=True)
+        _write_images(views.images, [fresh / name for name in names])
+        (fresh / "transforms.json").write_text(json.dumps(transforms, indent=1), encoding="utf-8")
+        _move(fresh, folder.absolute())
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return folder
+
+
+def _check_target(folder: Path, overwrite: bool) -> None:
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    if not folder.is_dir():
+        raise FileExistsError(f"cannot write a capture to {folder}: a file of that name is in the way")
+    if not _is_ours(folder):
+        raise FileExistsError(
+            f"cannot write a capture to {folder}: the folder is not empty and was not written by {WRITTEN_BY}; "
+            "choose another folder or empty this one yourself"
+        )
+    if not overwrite:
+        raise FileExistsError(f"{folder} already holds a capture; choose another folder, or pass overwrite=True")
+
+
+def _is_ours(folder: Path) -> bool:
+    try:
+        content = json.loads((folder / "transforms.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and content.get("written_by") == WRITTEN_BY
+
+
+def _transforms(views: Views, names: list[str]) -> dict[str, Any]:
+    """The content of `transforms.json` without the split."""
+    cameras = [_camera(matrix) for matrix in views.intrinsics.detach().cpu().double()]
+    shared = cameras[0] if all(camera == cameras[0] for camera in cameras) else {}
+    flip = torch.diag(torch.tensor([1.0, -1.0, -1.0, 1.0], dtype=torch.float64))
+    poses = views.c2w.detach().cpu().double() @ flip
+    frames: list[dict[str, Any]] = []
+    for index, name in enumerate(names):
+        frame: dict[str, Any] = {"file_path": name, "transform_matrix": poses[index].tolist()}
+        if not shared:
+            frame |= cameras[index]
+        if views.times is not None:
+            frame["time"] = float(views.times[index])
+        frames.append(frame)
+    size = {"w": views.width, "h": views.height}
+    return {"written_by": WRITTEN_BY, "camera_model": "PINHOLE", **size, **shared, "frames": frames}
+
+
+def _camera(matrix: Tensor) -> dict[str, float]:
+    if matrix[0, 1] != 0:
+        raise ValueError(f"transforms.json has no place for skew, but intrinsics[0, 1] is {float(matrix[0, 1])}")
+    return {
+        "fl_x": float(matrix[0, 0]),
+        "fl_y": float(matrix[1, 1]),
+        "cx": float(matrix[0, 2]),
+        "cy": float(matrix[1, 2]),
+    }
+
+
+def _split(names: list[str], train: Sequence[int] | None, test: Sequence[int] | None) -> dict[str, list[str]]:
+    if train is None and test is None:
+        return {}
+    for part, indices in (("train", train), ("test", test)):
+        wrong = [index for index in indices or () if not 0 <= index < len(names)]
+        if wrong:
+            raise ValueError(f"the {part} split names views {wrong}, but there are views 0 to {len(names) - 1} only")
+    if train is None:
+        train = [index for index in range(len(names)) if index not in set(test or ())]
+    if test is None:
+        test = [index for index in range(len(names)) if index not in set(train)]
+    held_out = [names[index] for index in test]
+    return {"train_filenames": [names[i] for i in train], "val_filenames": held_out, "test_filenames": held_out}
+
+
+def _write_images(images: Tensor, paths: list[Path]) -> None:
+    pixels = (images.detach().float().clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+
+    def write(image: np.ndarray, path: Path) -> None:
+        Image.fromarray(image).save(path)
+
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        list(pool.map(write, pixels, paths))
+
+
+def _move(fresh: Path, folder: Path) -> None:
+    """Put `fresh` in the place of `folder`, which is absent, empty, or an older capture of ours."""
+    if not folder.exists() or not any(folder.iterdir()):
+        fresh.replace(folder)
+        return
+    old = fresh.with_name(fresh.name + ".old")
+    folder.rename(old)
+    fresh.replace(folder)
+    shutil.rmtree(old)
