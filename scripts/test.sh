@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Everything that must hold before a change lands. Arguments go to pytest: scripts/test.sh tests/core -k cameras
+set -euo pipefail
+source "$(dirname "$0")/environment.sh"
+
+ruff check .
+ruff format --check .
+pyright
+lint-imports
+pytest "$@"
