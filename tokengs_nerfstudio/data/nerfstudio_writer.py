@@ -138,5 +138,9 @@ def _move(fresh: Path, folder: Path) -> None:
         return
     old = fresh.with_name(fresh.name + ".old")
     folder.rename(old)
-    fresh.replace(folder)
+    try:
+        fresh.replace(folder)
+    except OSError:
+        old.rename(folder)
+        raise
     shutil.rmtree(old)

@@ -1,0 +1,203 @@
+"""Which frames of a scene the network sees, and which it is asked to render."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class ViewSelection:
+    """Frame indices of one scene: what the network sees and what is rendered."""
+
+    context: list[int]
+    target: list[int]
+
+
+@dataclass(frozen=True)
+class BoundedSampler:
+    """Context and target views from one random stretch of a sequence, as TokenGS is trained.
+
+    A gap of `min_gap` to `max_gap` frames is drawn and a place for it. Its two ends and random frames between them are
+    the context, in the order of the sequence; the targets are drawn from the same stretch. A sequence too short for
+    the gap is used whole, a gap too short for the views is widened.
+    """
+
+    num_context: int = 4
+    num_target: int = 4
+    min_gap: int = 10
+    max_gap: int = 40
+
+    def __post_init__(self) -> None:
+        if self.num_context < 1 or self.num_target < 0:
+            raise ValueError(f"at least one context and no fewer than zero target views, got {self}")
+        if not 0 <= self.min_gap <= self.max_gap:
+            raise ValueError(f"gaps must satisfy 0 <= min_gap <= max_gap, got {self.min_gap} and {self.max_gap}")
+
+    def sample(self, num_frames: int, rng: np.random.Generator) -> ViewSelection:
+        """Draw views of a sequence; ValueError where it has fewer frames than the context needs.
+
+        Targets differ from each other and from the context as long as the stretch has frames enough; then context
+        frames are targets too, and only after those a frame is drawn again.
+        """
+        if num_frames < self.num_context:
+            raise ValueError(f"a sequence of {num_frames} frames cannot give {self.num_context} context views")
+        wanted = int(rng.integers(self.min_gap, self.max_gap + 1))
+        gap = min(max(wanted, self.num_context - 1), num_frames - 1)
+        start = int(rng.integers(0, num_frames - gap))
+        stretch = range(start, start + gap + 1)
+        context = self._context(stretch, rng)
+        others = [frame for frame in stretch if frame not in set(context)]
+        order = [*rng.permutation(others).tolist(), *rng.permutation(context).tolist()]
+        return ViewSelection(context, [int(order[place % len(order)]) for place in range(self.num_target)])
+
+    def _context(self, stretch: range, rng: np.random.Generator) -> list[int]:
+        if self.num_context == 1:
+            return [int(rng.choice(stretch))]
+        between = rng.choice(stretch[1:-1], size=self.num_context - 2, replace=False).tolist()
+        return [stretch[0], *sorted(between), stretch[-1]]
+
+
+def spread_views(c2w: Float[Tensor, "frame 4 4"], count: int, candidates: Sequence[int] | None = None) -> list[int]:
+    """`count` frames that cover a capture: k-centre on camera position and viewing direction, most central view first.
+
+    Farthest-first traversal (Gonzalez 1985, within twice the best possible radius), then exchanges of single views
+    while they lower the largest distance of any candidate from its nearest chosen view. The choice is deterministic
+    and does not depend on the capture's scale, orientation or units. `candidates` are the frames that may be chosen
+    (None: all); ValueError where there are fewer than `count` of them.
+    """
+    frames = list(range(len(c2w))) if candidates is None else list(dict.fromkeys(int(index) for index in candidates))
+    if not 1 <= count <= len(frames):
+        raise ValueError(f"cannot choose {count} views among {len(frames)} frames")
+    distances = camera_distances(c2w[frames])
+    chosen = _exchanged(distances, _farthest_first(distances, count))
+    order = _farthest_first(distances[np.ix_(chosen, chosen)], count)
+    return [frames[chosen[place]] for place in order]
+
+
+def _farthest_first(distances: Float[ndarray, "frame frame"], count: int) -> list[int]:
+    """The most central frame, then again and again the one farthest from all chosen before."""
+    chosen = [int(distances.sum(axis=1).argmin())]
+    reach = distances[chosen[0]].copy()
+    while len(chosen) < count:
+        # Frames of one and the same pose are all at distance 0: a chosen one must still not come again.
+        reach[chosen] = -1.0
+        chosen.append(int(reach.argmax()))
+        reach = np.minimum(reach, distances[chosen[-1]])
+    return chosen
+
+
+def _exchanged(distances: Float[ndarray, "frame frame"], chosen: list[int], passes: int = 10) -> list[int]:
+    """Exchange single chosen frames for others as long as the covering radius falls; at equal radius, the mean."""
+    chosen = list(chosen)
+    for _ in range(passes):
+        before = list(chosen)
+        for place in range(len(chosen)):
+            others = chosen[:place] + chosen[place + 1 :]
+            reach = np.minimum(distances, distances[others].min(axis=0, initial=np.inf))
+            cost = reach.max(axis=1) + 1e-3 * reach.mean(axis=1)
+            cost[others] = np.inf
+            best = int(cost.argmin())
+            if cost[best] < cost[chosen[place]] - 1e-9:
+                chosen[place] = best
+        if chosen == before:
+            break
+    return chosen
+
+
+def nearest_views(
+    c2w: Float[Tensor, "frame 4 4"], reference: int, candidates: Sequence[int] | None = None
+) -> list[int]:
+    """The candidates (None: all other frames) from the nearest to the farthest from frame `reference`."""
+    others = [index for index in range(len(c2w)) if index != reference] if candidates is None else list(candidates)
+    distances = camera_distances(c2w)[reference]
+    return sorted(others, key=lambda index: float(distances[index]))
+
+
+def camera_distances(c2w: Float[Tensor, "frame 4 4"]) -> Float[ndarray, "frame frame"]:
+    """How different two views are: the root of the squares of two parts that each lie in [0, 1].
+
+    One is the distance of the cameras over the largest distance of any two (0 where all coincide), the other the
+    chord between the viewing directions over its largest value 2. Rolling a camera does not change what it sees much,
+    and does not count.
+    """
+    poses = c2w.detach().cpu().double().numpy()
+    position, direction = poses[:, :3, 3], poses[:, :3, 2]
+    apart = np.linalg.norm(position[:, None] - position[None], axis=-1)
+    chord = np.linalg.norm(direction[:, None] - direction[None], axis=-1)
+    # Positions that differ by no more than rounding are one position, not a scene of that extent.
+    coincident = apart.max() <= 1e-6 * max(1e-30, np.abs(position).max())
+    return np.hypot(np.zeros_like(apart) if coincident else apart / apart.max(), chord / 2)
+
+
+class EvaluationIndex:
+    """The fixed context and target views of a benchmark, read from a JSON file.
+
+    Two forms are read: an object from scene name to {"context": [...], "target": [...]} (null for scenes that the
+    benchmark leaves out), and a list of such objects, each with its "scene" or "key".
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        """FileNotFoundError where the file does not exist, ValueError where it is no evaluation index."""
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise FileNotFoundError(f"there is no evaluation index {self.path}")
+        try:
+            content = json.loads(self.path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{self.path} is not valid JSON: {error}") from error
+        entries = self._entries(content)
+        self._selections = {name: self._selection(name, entry) for name, entry in entries if entry is not None}
+
+    @property
+    def scenes(self) -> list[str]:
+        """The scenes of the benchmark, in the order of the file."""
+        return list(self._selections)
+
+    def select(self, scene: str, num_frames: int | None = None) -> ViewSelection:
+        """The views of a scene; with `num_frames` they are checked to exist.
+
+        ValueError for a scene that the index does not have, IndexError for views that the scene does not have.
+        """
+        if scene not in self._selections:
+            some = ", ".join(self.scenes[:3]) or "none"
+            raise ValueError(f"{self.path} has no scene '{scene}'; it has {len(self.scenes)} scenes ({some}, ...)")
+        selection = self._selections[scene]
+        views = selection.context + selection.target
+        if num_frames is not None and max(views) >= num_frames:
+            raise IndexError(
+                f"{self.path} asks for frame {max(views)} of scene '{scene}', which has {num_frames} frames; "
+                "the index was made for another version of the data"
+            )
+        return selection
+
+    def _entries(self, content: Any) -> Sequence[tuple[Any, Any]]:
+        if isinstance(content, Mapping):
+            return list(content.items())
+        if not isinstance(content, list):
+            raise ValueError(f"{self.path} must hold an object or a list of scenes, got {type(content).__name__}")
+        names = [entry.get("scene", entry.get("key")) if isinstance(entry, Mapping) else None for entry in content]
+        for place, name in enumerate(names):
+            if not isinstance(name, str):
+                raise ValueError(f"entry {place} of {self.path} has no 'scene'")
+        repeated = [name for name, count in Counter(names).items() if count > 1]
+        if repeated:
+            raise ValueError(f"{self.path} has several entries for the scene '{repeated[0]}'")
+        return list(zip(names, content, strict=True))
+
+    def _selection(self, scene: str, entry: Any) -> ViewSelection:
+        record = entry if isinstance(entry, Mapping) else {}
+        context, target = record.get("context"), record.get("target")
+        for part in (context, target):
+            if not part or not isinstance(part, list) or not all(type(i) is int and i >= 0 for i in part):
+                raise ValueError(
+                    f"scene '{scene}' of {self.path} needs 'context' and 'target', lists of frame numbers from 0 on"
+                )
+        return ViewSelection(list(context or ()), list(target or ()))
