@@ -1,0 +1,246 @@
+"""Captures as they are on people's disks, through `tokengs-data`."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from nerfstudio.cameras.cameras import CameraType
+from nerfstudio.data.dataparsers.nerfstudio_dataparser import NerfstudioDataParserConfig
+from PIL import Image
+
+from tokengs_nerfstudio.dataparser import TokenGSDataParserConfig, tokengs_data
+
+
+def look_at_origin(angle: float) -> np.ndarray:
+    """An OpenGL camera-to-world on a circle of radius 3 around the z axis."""
+    position = np.array([3 * np.cos(angle), 3 * np.sin(angle), 1.0])
+    back = position / np.linalg.norm(position)
+    right = np.cross([0, 0, 1.0], back)
+    right /= np.linalg.norm(right)
+    pose = np.eye(4)
+    pose[:3] = np.stack([right, np.cross(back, right), back, position], axis=1)
+    return pose
+
+
+def write_capture(folder: Path, count: int = 10, size: tuple[int, int] = (16, 12), **shared) -> Path:
+    """A capture of flat grey images; `shared` fields go to the top of transforms.json."""
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    frames = []
+    for index in range(count):
+        name = f"images/frame_{index:03d}.png"
+        Image.new("RGB", size, (index, index, index)).save(folder / name)
+        frames.append({"file_path": name, "transform_matrix": look_at_origin(0.5 * index).tolist()})
+    meta = {"fl_x": 20.0, "fl_y": 21.0, "cx": 8.0, "cy": 6.0, "w": 16, "h": 12, "frames": frames, **shared}
+    (folder / "transforms.json").write_text(json.dumps(meta))
+    return folder
+
+
+def edit(folder: Path, change) -> None:
+    file = folder / "transforms.json"
+    meta = json.loads(file.read_text())
+    change(meta)
+    file.write_text(json.dumps(meta))
+
+
+def outputs(folder: Path, split: str = "train", **options):
+    return TokenGSDataParserConfig(data=folder, **options).setup().get_dataparser_outputs(split)
+
+
+def names(parsed) -> list[str]:
+    return [path.stem[-3:] for path in parsed.image_filenames]
+
+
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_sound_captures_are_read_as_nerfstudio_reads_them(tmp_path, split):
+    folder = write_capture(tmp_path, k1=0.05, p2=0.001, camera_model="OPENCV")
+    options = {"eval_mode": "interval", "eval_interval": 4}
+    ours = outputs(folder, split, **options)
+    theirs = NerfstudioDataParserConfig(data=folder, **options).setup().get_dataparser_outputs(split)
+    assert ours.image_filenames == theirs.image_filenames
+    for name in ("camera_to_worlds", "fx", "fy", "cx", "cy", "width", "height", "distortion_params", "camera_type"):
+        torch.testing.assert_close(getattr(ours.cameras, name), getattr(theirs.cameras, name), atol=1e-6, rtol=0)
+    assert ours.dataparser_scale == pytest.approx(theirs.dataparser_scale)
+    torch.testing.assert_close(ours.dataparser_transform, theirs.dataparser_transform, atol=1e-6, rtol=0)
+
+
+def test_frames_without_image_are_left_out_and_reported_once(tmp_path, capsys):
+    folder = write_capture(tmp_path)
+    (folder / "images/frame_003.png").unlink()
+    parser = TokenGSDataParserConfig(data=folder, eval_mode="all").setup()
+    assert "003" not in names(parser.get_dataparser_outputs("train"))
+    assert len(parser.get_dataparser_outputs("val").image_filenames) == 9
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.count("1 of 10 frames") == 1
+    assert said.count("frame_003") == 1
+
+
+def test_cameras_alone_are_enough_where_no_image_is_left(tmp_path):
+    folder = write_capture(tmp_path)
+    for image in (folder / "images").iterdir():
+        image.unlink()
+    parsed = outputs(folder, "test")
+    assert names(parsed) == ["000", "008"]
+    assert parsed.cameras.width.flatten().tolist() == [16, 16]
+
+
+def test_no_images_and_no_size_is_an_error(tmp_path):
+    folder = write_capture(tmp_path)
+    edit(folder, lambda meta: (meta.pop("w"), meta.pop("h")))
+    for image in (folder / "images").iterdir():
+        image.unlink()
+    with pytest.raises(FileNotFoundError, match="none of the 10 images"):
+        outputs(folder)
+
+
+def test_a_capture_that_does_not_exist_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        outputs(tmp_path / "nowhere")
+
+
+def test_times_are_read_and_brought_to_the_unit_interval(tmp_path):
+    folder = write_capture(tmp_path)
+    edit(folder, lambda meta: [frame.update(time=10.0 + i) for i, frame in enumerate(meta["frames"])])
+    parser = TokenGSDataParserConfig(data=folder, eval_mode="interval", eval_interval=3).setup()
+    assert parser.includes_time
+    times = parser.get_dataparser_outputs("val").cameras.times
+    assert times is not None
+    assert times.flatten().tolist() == pytest.approx([0, 1 / 3, 2 / 3, 1])
+
+
+def test_captures_without_times_have_none(tmp_path):
+    parser = TokenGSDataParserConfig(data=write_capture(tmp_path)).setup()
+    assert not parser.includes_time
+    assert parser.get_dataparser_outputs("train").cameras.times is None
+    assert not TokenGSDataParserConfig(data=tmp_path / "nowhere").setup().includes_time
+
+
+def test_instant_ngp_form(tmp_path):
+    """Field of view instead of focal lengths, no size, no suffixes, a path that begins with ./ ."""
+    folder = write_capture(tmp_path)
+
+    def change(meta):
+        for key in ("fl_x", "fl_y", "cx", "cy", "w", "h"):
+            meta.pop(key)
+        meta["camera_angle_x"] = 2 * np.arctan(0.5)
+        for frame in meta["frames"]:
+            frame["file_path"] = "./" + frame["file_path"].removesuffix(".png")
+
+    edit(folder, change)
+    cameras = outputs(folder).cameras
+    assert cameras.fx.flatten().tolist() == pytest.approx([16.0] * len(cameras))
+    assert cameras.fy.flatten().tolist() == pytest.approx([16.0] * len(cameras))
+    assert (float(cameras.cx[0]), float(cameras.cy[0])) == (8.0, 6.0)
+
+
+def test_intrinsics_follow_images_of_another_size(tmp_path):
+    folder = write_capture(tmp_path, size=(8, 6))
+    cameras = outputs(folder).cameras
+    assert (float(cameras.fx[0]), float(cameras.fy[0]), float(cameras.cx[0])) == (10.0, 10.5, 4.0)
+    assert (int(cameras.width[0]), int(cameras.height[0])) == (8, 6)
+
+
+def test_reduced_images_are_read_where_asked_for(tmp_path):
+    folder = write_capture(tmp_path)
+    (folder / "images_2").mkdir()
+    for image in (folder / "images").iterdir():
+        Image.new("RGB", (8, 6)).save(folder / "images_2" / image.name)
+    parsed = outputs(folder, downscale_factor=2)
+    assert parsed.image_filenames[0].parent.name == "images_2"
+    assert float(parsed.cameras.fx[0]) == 10.0
+
+
+def test_own_intrinsics_of_frames_go_before_shared_ones(tmp_path):
+    folder = write_capture(tmp_path, count=3)
+    edit(folder, lambda meta: meta["frames"][1].update(fl_x=40.0))
+    assert outputs(folder, eval_mode="all").cameras.fx.flatten().tolist() == [20.0, 40.0, 20.0]
+
+
+def test_fisheye_captures_keep_their_kind(tmp_path):
+    folder = write_capture(tmp_path, camera_model="OPENCV_FISHEYE", k1=0.1, k4=0.01)
+    cameras = outputs(folder).cameras
+    assert int(cameras.camera_type[0]) == CameraType.FISHEYE.value
+    assert cameras.distortion_params is not None
+    assert cameras.distortion_params[0].tolist() == pytest.approx([0.1, 0, 0, 0.01, 0, 0])
+
+
+def test_splits_that_the_capture_names_are_kept(tmp_path):
+    folder = write_capture(tmp_path)
+    edit(folder, lambda meta: meta.update(train_filenames=["images/frame_001.png", "images/frame_004.png"]))
+    assert names(outputs(folder, "train")) == ["001", "004"]
+    assert names(outputs(folder, "val")) == ["000", "002", "003", "005", "006", "007", "008", "009"]
+    edit(folder, lambda meta: meta.update(test_filenames=["images/frame_002.png"]))
+    assert names(outputs(folder, "val")) == names(outputs(folder, "test")) == ["002"]
+
+
+def test_only_the_test_images_named(tmp_path):
+    folder = write_capture(tmp_path, count=4)
+    edit(folder, lambda meta: meta.update(test_filenames=["images/frame_002.png"]))
+    assert names(outputs(folder, "train")) == ["000", "001", "003"]
+
+
+def test_few_images_are_all_used(tmp_path):
+    folder = write_capture(tmp_path, count=5)
+    assert names(outputs(folder, "train")) == names(outputs(folder, "test")) == [f"00{i}" for i in range(5)]
+
+
+def test_one_view_is_a_capture(tmp_path):
+    cameras = outputs(write_capture(tmp_path, count=1)).cameras
+    assert len(cameras) == 1
+    assert cameras.camera_to_worlds.isfinite().all()
+
+
+def test_holding_everything_out_is_an_error(tmp_path):
+    folder = write_capture(tmp_path, count=2)
+    edit(folder, lambda meta: meta.update(test_filenames=[frame["file_path"] for frame in meta["frames"]]))
+    with pytest.raises(ValueError, match="none is left"):
+        outputs(folder)
+
+
+def test_masks_are_handed_on_where_every_frame_has_one(tmp_path):
+    folder = write_capture(tmp_path, count=3)
+    (folder / "masks").mkdir()
+
+    def change(meta):
+        for index, frame in enumerate(meta["frames"]):
+            frame["mask_path"] = f"masks/{index}.png"
+            Image.new("L", (16, 12)).save(folder / frame["mask_path"])
+
+    edit(folder, change)
+    assert outputs(folder).mask_filenames == [folder / f"masks/{i}.png" for i in range(3)]
+
+
+def test_original_coordinates_can_be_recovered(tmp_path):
+    folder = write_capture(tmp_path, applied_transform=[[1, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0]])
+    parsed = outputs(folder, eval_mode="all")
+    poses = parsed.transform_poses_to_original_space(parsed.cameras.camera_to_worlds, camera_convention="opengl")
+    written = torch.tensor(look_at_origin(0.0)[:3, 3]).float()
+    undo = torch.tensor([[1.0, 0, 0], [0, 0, -1.0], [0, 1.0, 0]])
+    torch.testing.assert_close(poses[0, :, 3], undo @ written, atol=1e-5, rtol=0)
+
+
+def test_photos_turned_by_exif_only_where_their_camera_is(tmp_path):
+    folder = write_capture(tmp_path, count=2)
+    photo = Image.new("RGB", (12, 16))
+    exif = photo.getexif()
+    exif[0x0112] = 6
+    photo.save(folder / "images/frame_000.png", exif=exif)
+    assert outputs(folder).cameras.width.flatten().tolist() == [16, 16]
+    Image.new("RGB", (12, 16)).save(folder / "images/frame_001.png")
+    with pytest.raises(ValueError, match="recorded as 16x12"):
+        outputs(folder)
+
+
+def test_the_module_does_not_lead_back_to_nerfstudios_configurations():
+    """nerfstudio imports it while those are being made; any way back breaks every command."""
+    code = (
+        "import sys, tokengs_nerfstudio.dataparser\n"
+        "bad = ('nerfstudio.configs.dataparser_configs', 'nerfstudio.configs.method_configs', 'nerfstudio.models')\n"
+        "sys.exit(' '.join(m for m in sys.modules if m.startswith(bad)) or 0)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert tokengs_data.config.data == Path()

@@ -1,0 +1,141 @@
+"""The only file that knows both conventions: nerfstudio's cameras and splatfacto's parameters, and our own records."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from jaxtyping import Float, Shaped
+from nerfstudio.cameras.cameras import Cameras, CameraType
+from torch import Tensor
+
+from tokengs_nerfstudio.core.cameras import crop_and_resize, intrinsics_matrix
+from tokengs_nerfstudio.core.types import Gaussians, Views
+from tokengs_nerfstudio.data.lens import Lens
+
+# Saturated opacities and colours (exactly 0 or 1) have no finite logit; this far from the ends 8 bits cannot tell.
+_SATURATION = 1e-6
+_SMALLEST_SCALE = 1e-12
+
+SPLAT_PARAMETERS = ("means", "scales", "quats", "features_dc", "features_rest", "opacities")
+
+
+def opencv_poses(camera_to_worlds: Float[Tensor, "*view 3 4"]) -> Float[Tensor, "*view 4 4"]:
+    """nerfstudio's camera-to-world (OpenGL axes: y up, looking along -z) as OpenCV camera-to-world.
+
+    The world frame stays nerfstudio's; only the camera's own y and z axes turn over.
+    """
+    bottom = camera_to_worlds.new_tensor([0.0, 0.0, 0.0, 1.0]).expand(*camera_to_worlds.shape[:-2], 1, 4)
+    return torch.cat([_turned_over(camera_to_worlds), bottom], dim=-2)
+
+
+def nerfstudio_poses(c2w: Float[Tensor, "*view 4 4"]) -> Float[Tensor, "*view 3 4"]:
+    """OpenCV camera-to-world as nerfstudio's [3, 4]; the world frame stays the same."""
+    return _turned_over(c2w[..., :3, :])
+
+
+def _turned_over(pose: Float[Tensor, "*view 3 4"]) -> Float[Tensor, "*view 3 4"]:
+    return pose * pose.new_tensor([1.0, -1.0, -1.0, 1.0])
+
+
+def lens_of_camera(camera: Cameras) -> Lens:
+    """The lens of a single nerfstudio camera; ValueError for kinds that no pinhole camera can stand in for."""
+    kind = CameraType(int(camera.camera_type))
+    if kind not in (CameraType.PERSPECTIVE, CameraType.FISHEYE):
+        raise ValueError(f"{kind.name} images cannot be reconstructed from; PERSPECTIVE and FISHEYE images can")
+    given = camera.distortion_params
+    k1, k2, k3, k4, p1, p2 = [0.0] * 6 if given is None else given.reshape(-1).tolist()
+    fisheye = kind is CameraType.FISHEYE
+    if k4 != 0 and not fisheye:
+        raise ValueError(f"distortion k4 = {k4:g} of a PERSPECTIVE camera: only k1, k2, k3, p1, p2 are known there")
+    numbers = (float(value) for value in (camera.fx, camera.fy, camera.cx, camera.cy))
+    return Lens(*numbers, coefficients=(k1, k2, k3, k4) if fisheye else (k1, k2, p1, p2, k3), fisheye=fisheye)
+
+
+def distortion_of_lens(lens: Lens) -> Float[Tensor, " 6"]:
+    """nerfstudio's distortion_params (k1, k2, k3, k4, p1, p2) of a lens."""
+    coefficients = lens.coefficients or (0.0,) * 5
+    if lens.fisheye:
+        return torch.tensor([*coefficients, 0.0, 0.0])
+    k1, k2, p1, p2, k3 = coefficients
+    return torch.tensor([k1, k2, k3, 0.0, p1, p2])
+
+
+def camera_matrices(cameras: Cameras) -> tuple[Float[Tensor, "view 4 4"], Float[Tensor, "view 3 3"]]:
+    """OpenCV camera-to-world and pinhole intrinsics (pixels) of nerfstudio cameras of any batch shape, flattened.
+
+    Lens distortion is not represented: the data manager hands out undistorted cameras.
+    """
+    c2w = opencv_poses(cameras.camera_to_worlds.reshape(-1, 3, 4).float())
+    numbers = (value.reshape(-1).float() for value in (cameras.fx, cameras.fy, cameras.cx, cameras.cy))
+    return c2w, intrinsics_matrix(*numbers)
+
+
+def image_on_background(
+    image: Shaped[Tensor, "height width channel"], background: float | Float[Tensor, " 3"]
+) -> Float[Tensor, "3 height width"]:
+    """A nerfstudio image (H W C; uint8 or [0, 1]; RGB or RGBA) as RGB in [0, 1], transparent parts on `background`."""
+    values = image.float() / 255.0 if image.dtype == torch.uint8 else image.float()
+    rgb, alpha = values[..., :3], values[..., 3:4]
+    if alpha.shape[-1] == 1:
+        rgb = rgb * alpha + (1 - alpha) * background
+    return rgb.movedim(-1, 0)
+
+
+def views_from_cameras(
+    cameras: Cameras,
+    images: Sequence[Shaped[Tensor, "height width channel"]],
+    height: int,
+    width: int,
+    background: float | Float[Tensor, " 3"] = 0.5,
+) -> Views:
+    """nerfstudio cameras and their images as Views of one size: centre crop to the aspect, then resize.
+
+    The images may differ in size from each other, but each must be of its own camera's size.
+    """
+    c2w, intrinsics = camera_matrices(cameras)
+    times = None if cameras.times is None else cameras.times.reshape(-1).float()
+    resized = []
+    for index, image in enumerate(images):
+        at = slice(index, index + 1)
+        one = Views(
+            image_on_background(image, background)[None],
+            c2w[at],
+            intrinsics[at],
+            None if times is None else times[at],
+        )
+        resized.append(crop_and_resize(one, height, width))
+    return Views(
+        images=torch.cat([view.images for view in resized]).clamp(0, 1),
+        c2w=c2w,
+        intrinsics=torch.cat([view.intrinsics for view in resized]),
+        times=times,
+    )
+
+
+def splat_parameters(gaussians: Gaussians) -> dict[str, Tensor]:
+    """Splatfacto's parameters of spherical-harmonics degree 0: log scales, logit opacities [N, 1], logit colours.
+
+    Gaussians with a value that is not finite are left out: no renderer can draw them and viewers choke on them.
+    """
+    finite = torch.ones_like(gaussians.opacities, dtype=torch.bool)
+    for name in ("means", "quats", "scales", "colors"):
+        finite &= getattr(gaussians, name).isfinite().all(dim=-1)
+    kept = gaussians.select(finite & gaussians.opacities.isfinite())
+    return {
+        "means": kept.means.detach().clone(),
+        "scales": kept.scales.detach().clamp(min=_SMALLEST_SCALE).log(),
+        "quats": torch.nn.functional.normalize(kept.quats.detach(), dim=-1),
+        "features_dc": torch.logit(kept.colors.detach(), eps=_SATURATION),
+        "features_rest": kept.colors.new_zeros(kept.count, 0, 3),
+        "opacities": torch.logit(kept.opacities.detach(), eps=_SATURATION)[:, None],
+    }
+
+
+def gaussians_from_splats(parameters: Mapping[str, Tensor]) -> Gaussians:
+    """The inverse of `splat_parameters`: activated values from splatfacto's parameters of degree 0."""
+    return Gaussians(
+        means=parameters["means"],
+        quats=torch.nn.functional.normalize(parameters["quats"], dim=-1),
+        scales=parameters["scales"].exp(),
+        opacities=torch.sigmoid(parameters["opacities"][:, 0]),
+        colors=torch.sigmoid(parameters["features_dc"]),
+    )
