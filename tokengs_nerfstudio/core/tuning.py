@@ -1,0 +1,421 @@
+"""Test-time tuning: the one implementation of per-scene optimisation, driven by `tune()` or by nerfstudio's Trainer.
+
+What is optimised is what the network reads (tokens or scene latents, arXiv 2604.15239, section 3.4), the Gaussians
+themselves, or first the one and then the other. All of it happens in the network's canonical frame.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from tokengs_nerfstudio.core.losses import l1, ssim
+from tokengs_nerfstudio.core.network import TokenGSNetwork
+from tokengs_nerfstudio.core.rendering import render
+from tokengs_nerfstudio.core.tuning_cameras import CameraVariables, with_cameras
+from tokengs_nerfstudio.core.tuning_gaussians import GaussianRates, GaussianVariables
+from tokengs_nerfstudio.core.tuning_supervision import Batch, Supervision, most_typical_view
+from tokengs_nerfstudio.core.tuning_tokens import TokenVariables
+from tokengs_nerfstudio.core.types import Gaussians, SceneMemory, Views
+
+Space = Literal["tokens", "latents", "gaussians", "tokens+gaussians"]
+Variables = TokenVariables | GaussianVariables
+
+
+@dataclass
+class TuningConfig:
+    """How one scene is tuned. Rates are Adam's; lengths are fractions of the scene's extent."""
+
+    space: Literal["auto", "tokens", "latents", "gaussians", "tokens+gaussians"] = "auto"
+    """what is optimised; auto: tokens for few supervised views, tokens and then Gaussians from `few_views` up"""
+    supervision: Literal["context", "train"] = "train"
+    """tune on the photos the network has seen, or on every photo of the train split"""
+    few_views: int = 9
+    """number of supervised views from which `auto` goes on to optimise the Gaussians themselves"""
+    views_per_step: int = 2
+    """photos rendered in each step"""
+    token_rate: float = 2e-3
+    """learning rate of the tokens"""
+    latent_rate: float = 1e-2
+    """learning rate of the scene latents"""
+    token_fraction: float = 0.15
+    """share of the steps spent on tokens before the Gaussians, where both are tuned"""
+    token_steps: int = 150
+    """the most steps spent on tokens before the Gaussians, where both are tuned"""
+    token_resolution: float = 2.0
+    """side of the images that tokens are tuned on, as a multiple of what the network was trained with"""
+    means_rate: float = 4e-3
+    """learning rate of the Gaussians' centres, as a fraction of the scene's extent"""
+    means_decay: float = 0.02
+    """what the rate of the centres has fallen to at the end, as a factor"""
+    scales_rate: float = 0.02
+    """learning rate of log scales"""
+    quats_rate: float = 0.01
+    """learning rate of quaternions"""
+    opacities_rate: float = 0.05
+    """learning rate of logit opacities"""
+    colors_rate: float = 0.03
+    """learning rate of logit colours"""
+    rates_decay: float = 0.3
+    """what the rates of everything but the centres have fallen to at the end, as a factor"""
+    levels: tuple[float, ...] = (4.0, 2.0, 1.0)
+    """coarse to fine: how many times smaller than the capture the images of the Gaussian stage are, level by level"""
+    level_starts: tuple[float, ...] = (0.0, 0.2, 0.5)
+    """share of the Gaussian stage at which each level starts"""
+    max_gaussians: int = 0
+    """number of Gaussians that must not be exceeded; 0: as many as the network makes or the photos can fix"""
+    gaussians_per_pixel: float = 0.35
+    """Gaussians that the Gaussian stage grows to, per pixel of one supervised photo, below `max_gaussians`"""
+    growth_end: float = 0.6
+    """share of the Gaussian stage after which no Gaussian is split any more"""
+    growth_every: int = 50
+    """steps from one round of splitting to the next"""
+    ssim: float = 0.2
+    """weight of 1 - SSIM; the rest is the weight of the absolute colour difference"""
+    opacity_pull: float = 0.0
+    """weight of the mean opacity, which lets Gaussians fade that nothing asks for"""
+    scale_pull: float = 0.0
+    """weight of the mean scale as a fraction of the extent, against large loose Gaussians"""
+    stopping: Literal["held-out", "steps"] = "held-out"
+    """held-out: one supervised view decides which state is the best; steps: exactly the steps asked for"""
+    held_out_from: int = 9
+    """number of supervised views from which one is left out for stopping"""
+    check_every: int = 50
+    """steps from one look at the left-out view to the next"""
+    patience: float = 0.35
+    """share of a stage's steps without a better left-out view after which the stage ends"""
+    refine_poses: bool = False
+    """also optimise the poses of the supervised cameras, all but the first"""
+    pose_rate: float = 1e-3
+    """learning rate of the poses: radians, and fractions of the extent"""
+    exposure: bool = False
+    """also optimise a gain and an offset of each supervised photo's colours"""
+    exposure_rate: float = 3e-3
+    """learning rate of exposures"""
+    near: float = 0.01
+    """near plane, in units of the canonical frame"""
+    background: float = 0.5
+    """grey value behind the Gaussians"""
+
+    def __post_init__(self) -> None:
+        if len(self.levels) != len(self.level_starts):
+            raise ValueError(f"tuning.levels {self.levels} and level_starts {self.level_starts} differ in length")
+        if self.views_per_step < 1:
+            raise ValueError(f"tuning.views_per_step is {self.views_per_step}; at least one view is needed")
+
+
+@dataclass(frozen=True)
+class TuningReport:
+    """What tuning did, in numbers a person can read."""
+
+    steps: int
+    space: str
+    gaussians: int
+    best_step: int
+    held_out_psnr: float | None
+    start_psnr: float | None
+
+
+@dataclass(frozen=True)
+class _Stage:
+    name: str
+    steps: int
+
+
+class SceneTuning:
+    """One scene under optimisation: encodes once, then each `step()` moves tokens, latents or Gaussians a little.
+
+    `context` and `supervised` are one scene (no batch axis) in the network's canonical frame; `context` has a size
+    the network can take, `supervised` the capture's own. The network is frozen (its parameters stop asking for
+    gradients) and stays outside of any module tree. `steps` is the whole number of steps planned, 0 for the
+    feed-forward result alone.
+
+    Raises ValueError where the space asked for is not one the network has, or where there is nothing to supervise.
+    """
+
+    def __init__(
+        self,
+        network: TokenGSNetwork,
+        context: Views,
+        supervised: Views,
+        config: TuningConfig,
+        steps: int,
+        seed: int = 0,
+    ):
+        if steps > 0 and supervised.num_views == 0:
+            raise ValueError("tuning needs at least one supervised view, got none; use steps=0 for feed-forward")
+        self.config, self.steps = config, steps
+        self.steps_done = 0
+        self._network = network.requires_grad_(False)
+        self.space = chosen_space(config, network, supervised.num_views)
+        self._stages = _planned_stages(self.space, config, steps)
+        self.supervision = Supervision(supervised, self._left_out(supervised), seed)
+        self._time = None if supervised.times is None else float(supervised.times[0])
+        self._memory: SceneMemory | None = None
+        self._variables: Variables = self._encoded(context)
+        self.extent = scene_extent(self.gaussians(), supervised.c2w)
+        self.cameras = CameraVariables(
+            supervised.c2w,
+            self.extent,
+            config.pose_rate if config.refine_poses else 0.0,
+            config.exposure_rate if config.exposure else 0.0,
+        )
+        self._stage = 0
+        self._stage_step = 0
+        self._stage_count = 0
+        self._best: Any = None
+        self._best_error = float("inf")
+        self._best_step = 0
+        self._start_error: float | None = None
+        if steps > 0:
+            self._enter_stage()
+
+    @property
+    def finished(self) -> bool:
+        return self._stage >= len(self._stages)
+
+    @property
+    def stage(self) -> str:
+        """What is being optimised now."""
+        return "finished" if self.finished else self._stages[self._stage].name
+
+    def step(self) -> dict[str, float | Tensor]:
+        """One optimisation step; the loss and its parts, detached and still on their device.
+
+        Once finished, nothing moves any more and an empty dict comes back.
+        """
+        if self.finished:
+            return {}
+        progress = self._stage_step / max(1, self._stages[self._stage].steps)
+        batch = self.supervision.batch(self.config.views_per_step, self._factor(progress))
+        parts = self._backward(batch)
+        self._variables.step(progress)
+        self.cameras.step(progress)
+        self.steps_done += 1
+        self._stage_step += 1
+        self._grow()
+        self._look_at_held_out()
+        self._leave_stage()
+        return parts
+
+    @torch.no_grad()
+    def gaussians(self, time: float | None = None) -> Gaussians:
+        """The Gaussians of now, detached, in the canonical frame; once finished, the best ones.
+
+        `time` is for weights that know time; the first supervised view's where left out.
+        """
+        return self._variables.splats(self._time if time is None else time).detach()
+
+    def report(self) -> TuningReport:
+        def psnr(error: float | None) -> float | None:
+            return None if error is None or error == float("inf") else -10 * torch.tensor(error).log10().item()
+
+        best = psnr(self._best_error) if self.supervision.held_out else None
+        return TuningReport(
+            self.steps_done, self.space, self.gaussians().count, self._best_step, best, psnr(self._start_error)
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything a later process needs to go on exactly here, given the same network, views and config."""
+        return {
+            "steps_done": self.steps_done,
+            "stage": self._stage,
+            "stage_step": self._stage_step,
+            "variables": self._variables.state_dict(),
+            "cameras": self.cameras.state_dict(),
+            "supervision": self.supervision.state_dict(),
+            "best": self._best,
+            "best_error": self._best_error,
+            "best_step": self._best_step,
+            "start_error": self._start_error,
+            "stage_count": self._stage_count,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.steps_done, self._stage, self._stage_step = state["steps_done"], state["stage"], state["stage_step"]
+        self._best, self._best_error, self._best_step = state["best"], state["best_error"], state["best_step"]
+        self._start_error = state["start_error"]
+        if "parameters" in state["variables"]:
+            self._variables = self._gaussian_variables(self.gaussians())
+            self._stage_count = state["stage_count"]
+        self._variables.load_state_dict(state["variables"])
+        self.cameras.load_state_dict(state["cameras"])
+        self.supervision.load_state_dict(state["supervision"])
+
+    @torch.no_grad()
+    def _encoded(self, context: Views) -> TokenVariables:
+        """Tokens or latents: also where only Gaussians are tuned, for their start is what these decode to."""
+        network, batched = self._network, context.unsqueeze()
+        if self.space == "latents":
+            latents = network.encode_latents(batched)
+            return TokenVariables(latents, self._decode, self.config.latent_rate, self.config.rates_decay)
+        self._memory = network.encode(batched)
+        return TokenVariables(network.initial_tokens(1), self._decode, self.config.token_rate, self.config.rates_decay)
+
+    def _left_out(self, supervised: Views) -> list[int]:
+        wanted = self.config.stopping == "held-out" and supervised.num_views >= max(2, self.config.held_out_from)
+        return [most_typical_view(supervised.c2w)] if wanted else []
+
+    def _enter_stage(self) -> None:
+        """Gaussians take over from what was decoded; the state a stage starts from is the first to beat."""
+        if self.stage == "gaussians":
+            self._variables = self._gaussian_variables(self.gaussians())
+        self._best_error = float("inf")
+        self._look_at_held_out(force=True)
+        if self._start_error is None:
+            self._start_error = self._best_error
+
+    def _leave_stage(self) -> None:
+        steps = self._stages[self._stage].steps
+        stale = self.supervision.held_out and self._stage_step - self._best_step > self.config.patience * steps
+        if self._stage_step < steps and not stale:
+            return
+        if self.supervision.held_out:
+            self._variables.restore(self._best)
+        self._best = None
+        self._stage += 1
+        self._stage_step = 0
+        if not self.finished:
+            self._enter_stage()
+
+    def _factor(self, progress: float) -> float:
+        """How many times smaller than the photos the images of this step are."""
+        if self.stage == "gaussians":
+            return self.config.levels[sum(progress >= start for start in self.config.level_starts) - 1]
+        height, width = self._network.config.image_size
+        trained = height * width * self.config.token_resolution**2
+        return max(1.0, (self.supervision.views.height * self.supervision.views.width / trained) ** 0.5)
+
+    def _backward(self, batch: Batch) -> dict[str, float | Tensor]:
+        """Gradients of one step's loss; views of one time share their Gaussians, which are made once."""
+        parts: dict[str, float | Tensor] = {}
+        groups = _by_time(batch)
+        for time, group in groups:
+            share = group.indices.numel() / batch.indices.numel()
+            loss, named = self._loss(self._variables.splats(time), group)
+            (share * loss).backward()
+            for name, value in named.items():
+                parts[name] = parts.get(name, 0.0) + share * value.detach()
+        return parts
+
+    def _loss(self, splats: Gaussians, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        config, views = self.config, batch.views
+        rgb = self._rendered(splats, with_cameras(views, self.cameras.cameras(batch.indices)))
+        rgb = self.cameras.exposed(rgb, batch.indices)
+        parts = {"l1": l1(rgb, views.images), "ssim": ssim(rgb, views.images)}
+        loss = (1 - config.ssim) * parts["l1"] + config.ssim * (1 - parts["ssim"])
+        if self.cameras.active:
+            loss = loss + self.cameras.penalty()
+        if self.stage == "gaussians" and config.opacity_pull:
+            loss = loss + config.opacity_pull * splats.opacities.mean()
+        if self.stage == "gaussians" and config.scale_pull:
+            loss = loss + config.scale_pull * splats.scales.mean() / self.extent
+        return loss, {"loss": loss, **parts}
+
+    def _rendered(self, splats: Gaussians, views: Views) -> Float[Tensor, "view 3 height width"]:
+        c = self.config
+        size = (views.width, views.height)
+        return render(splats, views.c2w, views.intrinsics, *size, near=c.near, background=c.background, depth=False).rgb
+
+    def _grow(self) -> None:
+        variables, config, steps = self._variables, self.config, self._stages[self._stage].steps
+        if not isinstance(variables, GaussianVariables) or self._stage_step % config.growth_every:
+            return
+        share = self._stage_step / (config.growth_end * steps)
+        if share <= 1:
+            start, budget = self._stage_count, self._budget()
+            variables.densify(round(start * (budget / start) ** share))
+
+    def _budget(self) -> int:
+        """How many Gaussians the Gaussian stage may end with."""
+        views, limit = self.supervision.views, self.config.max_gaussians
+        wanted = max(self._stage_count, round(self.config.gaussians_per_pixel * views.height * views.width))
+        return min(wanted, limit) if limit else wanted
+
+    @torch.no_grad()
+    def _look_at_held_out(self, force: bool = False) -> None:
+        """Remembers the state if the left-out view has never looked better; one host synchronisation a look."""
+        last = self._stage_step >= self._stages[self._stage].steps
+        due = force or last or self._stage_step % self.config.check_every == 0
+        if not self.supervision.held_out or not due:
+            return
+        views = self.supervision.held_out_views()
+        error = float((self._rendered(self.gaussians(), views).clamp(0, 1) - views.images).square().mean())
+        if error < self._best_error:
+            self._best, self._best_error, self._best_step = self._variables.snapshot(), error, self._stage_step
+
+    def _decode(self, variable: Tensor, time: float | None) -> Gaussians:
+        network = self._network
+        if self._memory is None:
+            return network.decode(network.memory_from_latents(variable), time=time)
+        return network.decode(self._memory, variable, time=time)
+
+    def _gaussian_variables(self, start: Gaussians) -> GaussianVariables:
+        c = self.config
+        rates = GaussianRates(
+            c.means_rate, c.scales_rate, c.quats_rate, c.opacities_rate, c.colors_rate, c.means_decay, c.rates_decay
+        )
+        self._stage_count = start.count
+        return GaussianVariables(start, self.extent, rates)
+
+
+def tune(
+    network: TokenGSNetwork,
+    context: Views,
+    supervised: Views,
+    config: TuningConfig,
+    steps: int,
+    seed: int = 0,
+    on_step: Callable[[SceneTuning, dict[str, float | Tensor]], None] | None = None,
+) -> Gaussians:
+    """Tunes one scene and returns its Gaussians, all in the canonical frame; `on_step` is called after each step."""
+    tuning = SceneTuning(network, context, supervised, config, steps, seed)
+    while not tuning.finished:
+        parts = tuning.step()
+        if on_step is not None:
+            on_step(tuning, parts)
+    return tuning.gaussians()
+
+
+def chosen_space(config: TuningConfig, network: TokenGSNetwork, supervised: int) -> Space:
+    """The space to tune in; `auto` decides by the number of supervised views. ValueError where it cannot be."""
+    space = config.space
+    if space == "auto":
+        moving = network.config.dynamic_tokens > 0
+        return "tokens" if moving or supervised < config.few_views else "tokens+gaussians"
+    if space == "latents" and network.config.latents == 0:
+        raise ValueError("tuning.space is 'latents', but these weights have no scene latents; use 'tokens'")
+    if "gaussians" in space and network.config.time_channels:
+        raise ValueError(f"tuning.space is '{space}', but these weights know time; use 'tokens' or 'latents'")
+    return space
+
+
+def scene_extent(gaussians: Gaussians, c2w: Float[Tensor, "view 4 4"]) -> float:
+    """The scene's size for learning rates: the median distance of the visible Gaussians from the cameras."""
+    solid = gaussians.opacities > gaussians.opacities.median()
+    means = gaussians.means[solid] if solid.any() else gaussians.means
+    distance = torch.cdist(c2w[:, :3, 3], means)
+    return max(float(distance.median()), 1e-6)
+
+
+def _planned_stages(space: Space, config: TuningConfig, steps: int) -> list[_Stage]:
+    if steps <= 0:
+        return []
+    if space != "tokens+gaussians":
+        return [_Stage(space, steps)]
+    first = min(config.token_steps, round(config.token_fraction * steps))
+    return [stage for stage in (_Stage("tokens", first), _Stage("gaussians", steps - first)) if stage.steps > 0]
+
+
+def _by_time(batch: Batch) -> list[tuple[float | None, Batch]]:
+    times = batch.views.times
+    if times is None:
+        return [(None, batch)]
+    groups = []
+    for time in times.unique().tolist():
+        chosen = (times == time).nonzero()[:, 0]
+        groups.append((time, Batch(batch.views.select(chosen), batch.indices[chosen.cpu()])))
+    return groups

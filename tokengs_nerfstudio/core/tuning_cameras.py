@@ -1,0 +1,92 @@
+"""What may be wrong with the photos themselves: their poses and their exposures, tuned beside the scene."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from tokengs_nerfstudio.core.types import Views
+
+# Exposures and poses that the photos do not ask for are pulled back to none at all.
+_EXPOSURE_PULL = 0.01
+
+
+class CameraVariables:
+    """Small corrections of every supervised view: a rigid motion of its camera, gain and offset of its colours.
+
+    The first camera does not move: it holds the frame the Gaussians live in.
+    """
+
+    def __init__(self, c2w: Float[Tensor, "view 4 4"], extent: float, pose_rate: float, exposure_rate: float):
+        views = c2w.shape[0]
+        self.c2w = c2w
+        self._extent = extent
+        self._motions = c2w.new_zeros(views, 6).requires_grad_(pose_rate > 0)
+        self._exposures = c2w.new_zeros(views, 2, 3).requires_grad_(exposure_rate > 0)
+        self._moves = torch.ones(views, 1, device=c2w.device)
+        self._moves[0] = 0
+        rated = [(self._motions, pose_rate), (self._exposures, exposure_rate)]
+        groups = [{"params": [value], "lr": rate, "base": rate} for value, rate in rated if rate > 0]
+        self._optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99)) if groups else None
+
+    @property
+    def active(self) -> bool:
+        return self._optimizer is not None
+
+    def cameras(self, indices: Int[Tensor, " view"] | None = None) -> Float[Tensor, "view 4 4"]:
+        """Camera-to-world matrices as corrected so far, of all views or of those at `indices`."""
+        motions, c2w = self._motions * self._moves, self.c2w
+        if indices is not None:
+            motions, c2w = motions[indices], c2w[indices]
+        return c2w @ rigid_motion(motions[:, :3], motions[:, 3:] * self._extent) if motions.requires_grad else c2w
+
+    def exposed(
+        self, rgb: Float[Tensor, "view 3 height width"], indices: Int[Tensor, " view"]
+    ) -> Float[Tensor, "view 3 height width"]:
+        """Rendered colours as the cameras at `indices` would have exposed them."""
+        if not self._exposures.requires_grad:
+            return rgb
+        gain, offset = self._exposures[indices].unbind(1)
+        return rgb * gain.exp()[..., None, None] + offset[..., None, None]
+
+    def penalty(self) -> Float[Tensor, ""]:
+        """Keeps the exposures about none on average, so that the scene and not the cameras holds the colours."""
+        return _EXPOSURE_PULL * (self._exposures.mean(0).square().sum() + self._exposures.square().mean())
+
+    def step(self, progress: float) -> None:
+        if self._optimizer is None:
+            return
+        for group in self._optimizer.param_groups:
+            group["lr"] = group["base"] * 0.1**progress
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+
+    def state_dict(self) -> dict[str, Any]:
+        optimizer = None if self._optimizer is None else self._optimizer.state_dict()
+        return {
+            "motions": self._motions.detach().clone(),
+            "exposures": self._exposures.detach().clone(),
+            "optimizer": optimizer,
+        }
+
+    @torch.no_grad()
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._motions.copy_(state["motions"])
+        self._exposures.copy_(state["exposures"])
+        if self._optimizer is not None:
+            self._optimizer.load_state_dict(state["optimizer"])
+
+
+def rigid_motion(turn: Float[Tensor, "view 3"], shift: Float[Tensor, "view 3"]) -> Float[Tensor, "view 4 4"]:
+    """Motions by a rotation vector (radians, exponential map) and a translation, both in the camera's own axes."""
+    zero = torch.zeros_like(turn[:, 0])
+    x, y, z = turn.unbind(-1)
+    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=-1).unflatten(-1, (3, 3))
+    upper = torch.cat([torch.linalg.matrix_exp(cross), shift[..., None]], dim=-1)
+    last = upper.new_tensor([0.0, 0.0, 0.0, 1.0]).expand(len(turn), 1, 4)
+    return torch.cat([upper, last], dim=-2)
+
+
+def with_cameras(views: Views, c2w: Float[Tensor, "view 4 4"]) -> Views:
+    return Views(views.images, c2w, views.intrinsics, views.times)

@@ -1,0 +1,182 @@
+"""Gaussians as the variables of an optimisation: raw parameters, their rates, splitting and relocation."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from tokengs_nerfstudio.core.types import Gaussians
+
+FIELDS = ("means", "scales", "quats", "opacities", "colors")
+# A colour or opacity of exactly 0 or 1 has no logit.
+_MARGIN = 0.01
+# Less than half of gsplat's visibility threshold of 1/255 per pixel: nothing is lost with such a Gaussian.
+_DEAD_OPACITY = 0.005
+# Two children of a split: half a standard deviation to each side, each 0.6 times as long, cover their parent's place.
+_CHILD_OFFSET, _CHILD_LENGTH = 0.5, 0.6
+
+
+@dataclass(frozen=True)
+class GaussianRates:
+    """Adam's learning rates: means as a fraction of the scene's extent, the others per raw parameter."""
+
+    means: float
+    scales: float
+    quats: float
+    opacities: float
+    colors: float
+    means_decay: float
+    """what the rate of the means is multiplied with by the end, exponentially"""
+    others_decay: float
+
+
+class GaussianVariables:
+    """Log scales, logit opacities, logit colours, means and quaternions, with their own Adam."""
+
+    name = "gaussians"
+
+    def __init__(self, start: Gaussians, extent: float, rates: GaussianRates):
+        self._rates = {
+            "means": rates.means * extent,
+            "scales": rates.scales,
+            "quats": rates.quats,
+            "opacities": rates.opacities,
+            "colors": rates.colors,
+        }
+        self._decay = rates
+        self._parameters = {name: value.requires_grad_() for name, value in _raw(start).items()}
+        self._optimizer = self._new_optimizer()
+        self._slope = torch.zeros_like(self._parameters["opacities"], requires_grad=False)
+
+    @property
+    def count(self) -> int:
+        return self._parameters["means"].shape[0]
+
+    def splats(self, time: float | None = None) -> Gaussians:
+        """The Gaussians of now, with gradient; they stand still, so `time` is not looked at."""
+        raw = self._parameters
+        return Gaussians(
+            means=raw["means"],
+            quats=F.normalize(raw["quats"], dim=-1),
+            scales=raw["scales"].exp(),
+            opacities=raw["opacities"].sigmoid(),
+            colors=raw["colors"].sigmoid(),
+        )
+
+    def step(self, progress: float) -> None:
+        """One Adam step on the gradients at hand; `progress` from 0 to 1 sets the rates."""
+        for group in self._optimizer.param_groups:
+            decay = self._decay.means_decay if group["name"] == "means" else self._decay.others_decay
+            group["lr"] = self._rates[group["name"]] * decay**progress
+        gradient = self._parameters["means"].grad
+        if gradient is not None:
+            self._slope += gradient.norm(dim=-1)
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+
+    @torch.no_grad()
+    def densify(self, target: int) -> None:
+        """Splits the Gaussians whose centres were pulled at most since the last call, up to `target` Gaussians.
+
+        Those that have faded away are removed first, so their places go where they are needed.
+        """
+        alive = self._parameters["opacities"].sigmoid() > _DEAD_OPACITY
+        if not alive.any():
+            return
+        missing = min(max(target - int(alive.sum()), 0), int(alive.sum()))
+        pulled = torch.where(alive, self._slope, self._slope.new_full((), -1.0))
+        parents = pulled.topk(missing).indices
+        children = self._children(parents)
+        alive[parents] = False
+        self._replace(alive, children)
+
+    @torch.no_grad()
+    def keep(self, index: Int[Tensor, " kept"]) -> None:
+        """Drops every Gaussian but those at `index`, with their optimiser state."""
+        alive = torch.zeros(self.count, dtype=torch.bool, device=index.device)
+        alive[index] = True
+        self._replace(alive, {name: value[:0] for name, value in self._parameters.items()})
+
+    def state_dict(self) -> dict[str, Any]:
+        parameters = {name: value.detach().clone() for name, value in self._parameters.items()}
+        return {"parameters": parameters, "optimizer": self._optimizer.state_dict(), "slope": self._slope.clone()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        device = self._slope.device
+        for name, value in state["parameters"].items():
+            self._parameters[name] = value.detach().clone().to(device).requires_grad_()
+        self._optimizer = self._new_optimizer()
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._slope = state["slope"].clone().to(device)
+
+    def snapshot(self) -> Any:
+        return {name: value.detach().clone() for name, value in self._parameters.items()}
+
+    def restore(self, snapshot: Any) -> None:
+        """The Gaussians of a snapshot, with a fresh optimiser."""
+        for name, value in snapshot.items():
+            self._parameters[name] = value.clone().requires_grad_()
+        self._optimizer = self._new_optimizer()
+        self._slope = torch.zeros_like(self._parameters["opacities"], requires_grad=False)
+
+    def _new_optimizer(self) -> torch.optim.Adam:
+        groups = [
+            {"params": [value], "lr": self._rates[name], "name": name} for name, value in self._parameters.items()
+        ]
+        return torch.optim.Adam(groups, betas=(0.9, 0.99), eps=1e-15, fused=True)
+
+    def _children(self, parents: Int[Tensor, " parent"]) -> dict[str, Tensor]:
+        """Two Gaussians for each parent, side by side along its longest axis."""
+        raw = {name: value.detach()[parents] for name, value in self._parameters.items()}
+        longest = raw["scales"].argmax(dim=-1, keepdim=True)
+        length = raw["scales"].gather(1, longest).exp()
+        axes = rotation_matrices(F.normalize(raw["quats"], dim=-1))
+        offset = axes.gather(2, longest[..., None].expand(-1, 3, 1))[..., 0] * length * _CHILD_OFFSET
+        shorter = torch.full_like(length, math.log(_CHILD_LENGTH))
+        raw["scales"] = raw["scales"].scatter_add(1, longest, shorter)
+        twins = {name: value.repeat(2, *[1] * (value.ndim - 1)) for name, value in raw.items()}
+        twins["means"] = torch.cat([raw["means"] + offset, raw["means"] - offset])
+        return twins
+
+    def _replace(self, kept: Bool[Tensor, " gaussian"], added: dict[str, Tensor]) -> None:
+        """Keeps some Gaussians with their optimiser state and appends others, whose state starts at zero."""
+        for group in self._optimizer.param_groups:
+            name = group["name"]
+            old = group["params"][0]
+            state = self._optimizer.state.pop(old, {})
+            new = torch.cat([old.detach()[kept], added[name]]).requires_grad_()
+            for key in ("exp_avg", "exp_avg_sq"):
+                if key in state:
+                    state[key] = torch.cat([state[key][kept], torch.zeros_like(added[name])])
+            group["params"][0] = self._parameters[name] = new
+            if state:
+                self._optimizer.state[new] = state
+        self._slope = torch.zeros_like(self._parameters["opacities"], requires_grad=False)
+
+
+def rotation_matrices(quats: Float[Tensor, "gaussian 4"]) -> Float[Tensor, "gaussian 3 3"]:
+    """Rotation matrices of unit wxyz quaternions; their columns are the Gaussians' axes."""
+    w, x, y, z = quats.unbind(-1)
+    rows = [
+        1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
+        2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
+        2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y),
+    ]  # fmt: skip
+    return torch.stack(rows, dim=-1).unflatten(-1, (3, 3))
+
+
+def _raw(gaussians: Gaussians) -> dict[str, Tensor]:
+    """Fresh leaves whose activations are `gaussians`; values at the ends of [0, 1] are moved inside."""
+    opacities = gaussians.opacities.detach().clamp(_MARGIN, 1 - _MARGIN)
+    colors = gaussians.colors.detach().clamp(_MARGIN, 1 - _MARGIN)
+    return {
+        "means": gaussians.means.detach().clone(),
+        "scales": gaussians.scales.detach().clamp(min=1e-9).log(),
+        "quats": gaussians.quats.detach().clone(),
+        "opacities": opacities.logit(),
+        "colors": colors.logit(),
+    }

@@ -1,0 +1,95 @@
+"""The photos a scene is tuned on: their sizes from coarse to fine, the few of each step, the one that is left out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from tokengs_nerfstudio.core.types import Views
+
+# A photo whose shorter side would fall below this many pixels says too little to be worth a step.
+_SMALLEST_SIDE = 32
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The views of one step, and which of the supervised ones they are."""
+
+    views: Views
+    indices: Int[Tensor, " view"]
+
+
+class Supervision:
+    """Serves the supervised views in random order, each once before any comes again."""
+
+    def __init__(self, views: Views, held_out: Sequence[int], seed: int):
+        self.views = views
+        self.held_out = list(held_out)
+        self.trained = [i for i in range(views.num_views) if i not in self.held_out]
+        self._sizes: dict[tuple[int, int], Views] = {(views.height, views.width): views}
+        self._generator = torch.Generator().manual_seed(seed)
+        self._queue: list[int] = []
+
+    def next_indices(self, count: int) -> Int[Tensor, " view"]:
+        """`count` of the trained views (all of them where there are fewer), in random order."""
+        count = min(count, len(self.trained))
+        chosen: list[int] = []
+        while len(chosen) < count:
+            if not self._queue:
+                order = torch.randperm(len(self.trained), generator=self._generator).tolist()
+                self._queue = [self.trained[i] for i in order if self.trained[i] not in chosen]
+            chosen.append(self._queue.pop())
+        return torch.tensor(chosen)
+
+    def batch(self, count: int, factor: float) -> Batch:
+        """The next `count` views, `factor` times smaller than the photos."""
+        indices = self.next_indices(count)
+        return Batch(self.at(factor).select(indices.to(self.views.images.device)), indices)
+
+    def at(self, factor: float) -> Views:
+        """All supervised views at 1/factor of their size; made once per size and kept."""
+        size = level_size(self.views.height, self.views.width, factor)
+        if size not in self._sizes:
+            self._sizes[size] = resized(self.views, *size)
+        return self._sizes[size]
+
+    def held_out_views(self, factor: float = 1.0) -> Views:
+        return self.at(factor).select(self.held_out)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"queue": list(self._queue), "generator": self._generator.get_state()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._queue = list(state["queue"])
+        self._generator.set_state(state["generator"].cpu())
+
+
+def level_size(height: int, width: int, factor: float) -> tuple[int, int]:
+    """Height and width at 1/factor, never so small that the shorter side falls below 32 pixels (or grows)."""
+    factor = max(1.0, min(factor, min(height, width) / _SMALLEST_SIDE))
+    return max(1, round(height / factor)), max(1, round(width / factor))
+
+
+def resized(views: Views, height: int, width: int) -> Views:
+    """The whole images at another size, antialiased; intrinsics follow exactly, also where the aspect changes a bit."""
+    images = F.interpolate(views.images, (height, width), mode="bilinear", antialias=True, align_corners=False)
+    scale = views.intrinsics.new_tensor([width / views.width, height / views.height, 1.0])
+    return Views(images.clamp(0, 1), views.c2w, views.intrinsics * scale[:, None], views.times)
+
+
+def most_typical_view(c2w: Float[Tensor, "view 4 4"]) -> int:
+    """The view whose distance to its nearest neighbour is the median: neither a twin nor an outlier.
+
+    Distance counts position (relative to the spread of the cameras) and viewing direction.
+    """
+    centers = c2w[:, :3, 3]
+    spread = (centers - centers.mean(0)).norm(dim=-1).mean().clamp(min=1e-8)
+    pose = torch.cat([centers / spread, c2w[:, :3, 2]], dim=-1)
+    distance = torch.cdist(pose, pose)
+    distance.fill_diagonal_(float("inf"))
+    nearest = distance.amin(dim=-1)
+    return int(nearest.argsort()[len(nearest) // 2])

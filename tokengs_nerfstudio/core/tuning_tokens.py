@@ -1,0 +1,47 @@
+"""What the network reads as the variables of an optimisation: its tokens or its scene latents."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tokengs_nerfstudio.core.types import Gaussians
+
+Decode = Callable[[Tensor, float | None], Gaussians]
+"""(tokens or latents `[1 token dim]`, target time) -> one scene's Gaussians with a batch axis of one."""
+
+
+class TokenVariables:
+    """One trainable tensor, the frozen network's `decode` behind it, and Adam (spec 6: test-time scaling)."""
+
+    def __init__(self, start: Tensor, decode: Decode, rate: float, decay: float):
+        self._decode = decode
+        self._rate, self._decay = rate, decay
+        self._tokens = start.detach().clone().requires_grad_()
+        self._optimizer = torch.optim.Adam([self._tokens], lr=rate)
+
+    def splats(self, time: float | None = None) -> Gaussians:
+        """The Gaussians of now at `time`, with gradient."""
+        return self._decode(self._tokens, time).squeeze()
+
+    def step(self, progress: float) -> None:
+        """One Adam step on the gradients at hand; `progress` from 0 to 1 sets the rate."""
+        self._optimizer.param_groups[0]["lr"] = self._rate * self._decay**progress
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"tokens": self._tokens.detach().clone(), "optimizer": self._optimizer.state_dict()}
+
+    @torch.no_grad()
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._tokens.copy_(state["tokens"])
+        self._optimizer.load_state_dict(state["optimizer"])
+
+    def snapshot(self) -> Any:
+        return self._tokens.detach().clone()
+
+    @torch.no_grad()
+    def restore(self, snapshot: Any) -> None:
+        self._tokens.copy_(snapshot)
