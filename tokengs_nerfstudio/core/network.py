@@ -255,7 +255,8 @@ class TokenGSNetwork(nn.Module):
         self._check(context)
         context = context.to(dtype=self.tokens.dtype)
         mean, std = (context.images.new_tensor(value)[:, None, None] for value in (IMAGENET_MEAN, IMAGENET_STD))
-        rays = pluecker(context.c2w, context.intrinsics, context.height, context.width)
+        with torch.autocast(context.images.device.type, enabled=False):
+            rays = pluecker(context.c2w, context.intrinsics, context.height, context.width)
         times = None
         if self.config.time_channels and context.times is not None:
             times = time_channels(context.times, self.config.time_channels)
