@@ -115,6 +115,7 @@ _SCRATCH = NetworkConfig(
     init_token_std=0.5,
     init_head_std=0.05,
     init_quaternion_w=1.0,
+    frame="middle",
     image_size=(64, 64),
 )
 
