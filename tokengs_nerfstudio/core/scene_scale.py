@@ -1,0 +1,68 @@
+"""The canonical frame of a capture in unknown units, for weights that were trained on data of one fixed unit.
+
+Such weights know how large a scene is in their own data's units, which says nothing about another capture. So the
+scale is searched: the scene is reconstructed at each size of a ladder, and the size whose renders match the context
+photos best is kept. The sizes are relative to the cameras' baseline, so the capture's own units cancel.
+"""
+
+import logging
+from collections.abc import Sequence
+
+import torch
+
+from tokengs_nerfstudio.core.cameras import Similarity, canonical_frame
+from tokengs_nerfstudio.core.metrics import psnr
+from tokengs_nerfstudio.core.network import TokenGSNetwork
+from tokengs_nerfstudio.core.rendering import render
+from tokengs_nerfstudio.core.types import Views
+
+LADDER = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
+"""Largest distance between two context cameras, in units of the canonical frame."""
+
+_SEARCHED = ("constant", "pointmap")
+
+_log = logging.getLogger(__name__)
+
+
+def needs_search(network: TokenGSNetwork) -> bool:
+    """Whether the network's scale rule depends on units or depth that a capture does not tell."""
+    return network.config.scale in _SEARCHED
+
+
+@torch.no_grad()
+def choose_scale(network: TokenGSNetwork, context: Views, ladder: Sequence[float] = LADDER) -> Similarity:
+    """World -> canonical for a network and its context views (one scene, world frame, a size the network takes).
+
+    For weights whose scale follows from the cameras this is their own canonical frame. For weights of a constant or
+    point-map scale, each size of `ladder` costs one pass through the network and one render of the context. With a
+    single camera, or cameras in one place, there is no baseline and the sizes multiply the capture's units instead.
+
+    Raises ValueError for an empty ladder or sizes that are not positive.
+    """
+    config = network.config
+    if not needs_search(network):
+        return canonical_frame(context.c2w, config.frame, config.scale, config.scale_value)
+    if not ladder or min(ladder) <= 0:
+        raise ValueError(f"the ladder of scene sizes needs positive numbers, got {tuple(ladder)}")
+    frames = [canonical_frame(context.c2w, config.frame, "max_baseline", size) for size in ladder]
+    scores = [_context_psnr(network, context, frame) for frame in frames]
+    best = max(range(len(frames)), key=scores.__getitem__)
+    tried = ", ".join(f"{size:g}: {score:.2f}" for size, score in zip(ladder, scores))
+    _log.info("scene scale: camera baseline %g of the ladder (context PSNR %s)", ladder[best], tried)
+    return frames[best]
+
+
+def _context_psnr(network: TokenGSNetwork, context: Views, frame: Similarity) -> float:
+    """PSNR of the context photos in dB, rendered from the scene reconstructed in `frame`; -inf where it is broken."""
+    views = Views(context.images, frame.cameras(context.c2w), context.intrinsics, context.times).unsqueeze()
+    memory = network.encode(views)
+    groups: list[slice] = [slice(None)]
+    if network.config.time_channels:
+        groups = [slice(view, view + 1) for view in range(views.num_views)]
+    scores = []
+    for group in groups:
+        shown = views.select(group)
+        splats = network.decode(memory, time=None if shown.times is None else shown.times[:, 0])
+        renders = render(splats, shown.c2w, shown.intrinsics, shown.width, shown.height, depth=False)
+        scores.append(psnr(renders.rgb.to(shown.images.dtype), shown.images).flatten())
+    return torch.cat(scores).nan_to_num(nan=-torch.inf).mean().item()
