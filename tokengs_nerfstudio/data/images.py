@@ -1,7 +1,6 @@
 """Photos on disk as arrays: RGB in [0, 1], transparency composited, cropped and resized while decoding."""
 
 import math
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,21 +16,20 @@ _TURNED_BY_A_QUARTER = (5, 6, 7, 8)
 _UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 
 
-@dataclass(frozen=True)
-class StoredSize:
-    """The pixel grid of an image file, and whether its EXIF entry asks viewers to turn it by a quarter."""
-
-    width: int
-    height: int
-    turned: bool
-
-
-def stored_size(path: Path) -> StoredSize:
-    """The size in an image's header; ValueError naming the file where it cannot be read."""
+def stored_size(path: Path) -> tuple[int, int]:
+    """(width, height) from an image's header; ValueError naming the file where it cannot be read."""
     try:
         with Image.open(path) as image:
-            turned = image.getexif().get(_ORIENTATION_TAG) in _TURNED_BY_A_QUARTER
-            return StoredSize(*image.size, turned=turned)
+            return image.size
+    except _UNREADABLE as error:
+        raise _unreadable(path, error) from error
+
+
+def is_turned(path: Path) -> bool:
+    """Whether an image's EXIF entry asks viewers to turn it by a quarter (for PNG files this reads all of it)."""
+    try:
+        with Image.open(path) as image:
+            return image.getexif().get(_ORIENTATION_TAG) in _TURNED_BY_A_QUARTER
     except _UNREADABLE as error:
         raise _unreadable(path, error) from error
 

@@ -82,7 +82,9 @@ class Lens:
             new, _ = cv2.getOptimalNewCameraMatrix(
                 self._opencv_matrix, np.array(self.coefficients), (width, height), 0.0
             )
-        if not np.isfinite(new).all() or new[0, 0] <= 0 or new[1, 1] <= 0:
+        zoom = np.array([new[0, 0] / self.fx, new[1, 1] / self.fy])
+        # Where the coefficients fold the image over, the search ends at absurd focal lengths.
+        if not (np.isfinite(new).all() and (zoom > 0.1).all() and (zoom < 10).all()):
             raise ValueError(
                 f"the distortion {self.coefficients} leaves no pinhole view of a {width}x{height} image with focal "
                 f"lengths {self.fx:g}, {self.fy:g}; check the calibration, or leave these frames out"

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from tokengs_nerfstudio.core.types import Views
 from tokengs_nerfstudio.data.frame_split import FrameSplit, split_by_fraction, split_by_interval
-from tokengs_nerfstudio.data.images import StoredSize, read_image, stored_size
+from tokengs_nerfstudio.data.images import is_turned, read_image, stored_size
 from tokengs_nerfstudio.data.lens import Lens, Window, centred_window
 from tokengs_nerfstudio.data.transforms_json import (
     FrameRecord,
@@ -185,8 +185,8 @@ def _image_path(folder: Path, file_path: str) -> Path | None:
 def _photos(records: list[FrameRecord], paths: list[Path], max_size: int | None) -> list[_Photo]:
     with ThreadPoolExecutor(max_workers=_THREADS) as pool:
         stored = list(pool.map(stored_size, paths))
-    upright = [_is_upright(record, size) for record, size in zip(records, stored)]
-    sizes = [(s.height, s.width) if turn else (s.width, s.height) for s, turn in zip(stored, upright)]
+    upright = [_is_upright(record, path, size) for record, path, size in zip(records, paths, stored)]
+    sizes = [(size[1], size[0]) if turn else size for size, turn in zip(stored, upright)]
     shown = _reduced(_common_size(sizes, records[0].file), max_size)
     return [
         _Photo(path, turn, window, _lens(record, size).through(window))
@@ -195,14 +195,14 @@ def _photos(records: list[FrameRecord], paths: list[Path], max_size: int | None)
     ]
 
 
-def _is_upright(record: FrameRecord, stored: StoredSize) -> bool:
+def _is_upright(record: FrameRecord, path: Path, stored: tuple[int, int]) -> bool:
     """Whether the intrinsics are written for the photo as its EXIF entry turns it, and not for the stored pixels."""
     size = recorded_size(record)
-    if size is None or (size[0] - size[1]) * (stored.width - stored.height) >= 0:
+    if size is None or (size[0] - size[1]) * (stored[0] - stored[1]) >= 0:
         return False
-    if not stored.turned:
+    if not is_turned(path):
         raise ValueError(
-            f"{record} is recorded as {size[0]:g}x{size[1]:g}, but its image is {stored.width}x{stored.height}; "
+            f"{record} is recorded as {size[0]:g}x{size[1]:g}, but its image is {stored[0]}x{stored[1]}; "
             "correct 'w' and 'h', or put back the images that the poses were made from"
         )
     return True

@@ -40,6 +40,9 @@ def write_nerfstudio_capture(
     folder = Path(folder)
     if views.images.ndim != 4:
         raise ValueError(f"one scene's views are images [view 3 height width], got {tuple(views.images.shape)}")
+    for name in ("images", "c2w", "intrinsics"):
+        if not torch.isfinite(getattr(views, name)).all():
+            raise ValueError(f"cannot write a capture: its {name} are not all finite")
     _check_target(folder, overwrite)
     names = [f"images/frame_{index:05d}.png" for index in range(views.num_views)]
     transforms = _transforms(views, names) | _split(names, train, test)
