@@ -26,21 +26,31 @@ LIGHT_POINT, LIGHT, LIGHT_COLOUR, AMBIENT = at.LIGHT_POINT, at.LIGHT, at.LIGHT_C
 WRAP, SHADOW, FALLOFF, EXPOSURE = at.WRAP, at.SHADOW, at.FALLOFF, at.EXPOSURE
 ENVIRONMENT_MATERIALS = at.ENVIRONMENT_MATERIALS
 MARCH_STEPS, MARCH_PRECISION, MARCH_ACCEPT = at.MARCH_STEPS, at.MARCH_PRECISION, at.MARCH_ACCEPT
+MARCH_SECANTS = at.MARCH_SECANTS
 NORMAL_STEP, RAY_START, SHADOW_OFFSET = at.NORMAL_STEP, at.RAY_START, at.SHADOW_OFFSET
+EDGE_CONTRAST = at.EDGE_CONTRAST
 MASK = at.NOISE_CELLS - 1
 CELLS_SIDE = at.NOISE_CELLS
 TILE = 8
 MISS = 1e30
 
-jit = numba.njit(nogil=True, cache=True, error_model="numpy")
+jit = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=True, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+entry = numba.njit(nogil=True, cache=True, error_model="numpy")
 
 
 @jit
-def distance(prim, x, y, z):
+def wave(x):
+    """A sine in all but name, of two parabolas: period and amplitude one, smooth to the first derivative."""
+    x = x - math.floor(x)
+    return 16.0 * x * (0.5 - x) if x < 0.5 else 16.0 * (x - 0.5) * (x - 1.0)
+
+
+@jit
+def distance(prims, p, x, y, z):
     """Signed distance (a lower bound of it for the displaced kinds) to a marched primitive, in its own frame."""
-    kind = int(prim[KIND])
-    a, b, c = prim[HALF], prim[HALF + 1], prim[HALF + 2]
-    e0, e1, e2 = prim[SHAPE], prim[SHAPE + 1], prim[SHAPE + 2]
+    kind = int(prims[p, KIND])
+    a, b, c = prims[p, HALF], prims[p, HALF + 1], prims[p, HALF + 2]
+    e0, e1, e2 = prims[p, SHAPE], prims[p, SHAPE + 1], prims[p, SHAPE + 2]
     if kind == TORUS:
         ring = math.sqrt(x * x + y * y) - e1
         return math.sqrt(ring * ring + z * z) - e0
@@ -50,13 +60,15 @@ def distance(prim, x, y, z):
         along = x * s + y * k if k * x > s * y else math.sqrt(x * x + y * y)
         return math.sqrt(max(x * x + y * y + z * z + e1 * e1 - 2.0 * e1 * along, 0.0)) - e0
     if kind == BLOB:
-        u = math.sqrt((x / a) ** 2 + (y / b) ** 2 + (z / c) ** 2)
-        v = math.sqrt((x / (a * a)) ** 2 + (y / (b * b)) ** 2 + (z / (c * c)) ** 2)
-        waves = math.sin(e1 * x + e2) * math.sin(e1 * y + 1.7 * e2) * math.sin(e1 * z + 2.3 * e2)
+        x1, y1, z1 = x / a, y / b, z / c
+        u = math.sqrt(x1 * x1 + y1 * y1 + z1 * z1)
+        x1, y1, z1 = x1 / a, y1 / b, z1 / c
+        v = math.sqrt(x1 * x1 + y1 * y1 + z1 * z1)
+        waves = wave(e1 * x + e2) * wave(e1 * y + 1.7 * e2) * wave(e1 * z + 2.3 * e2)
         return at.BLOB_STEP * (u * (u - 1.0) / max(v, 1e-9) + e0 * waves)
     scale = 1.0
     if kind == RELIEF:
-        z = z - e0 * math.sin(e1 * x + e2) * math.sin(e1 * y + 1.7 * e2)
+        z = z - e0 * wave(e1 * x + e2) * wave(e1 * y + 1.7 * e2)
         c, e0, scale = c - e0, 0.0, at.RELIEF_STEP
     qx, qy, qz = abs(x) - a + e0, abs(y) - b + e0, abs(z) - c + e0
     outside = math.sqrt(max(qx, 0.0) ** 2 + max(qy, 0.0) ** 2 + max(qz, 0.0) ** 2)
@@ -64,23 +76,37 @@ def distance(prim, x, y, z):
 
 
 @jit
-def march(prim, ox, oy, oz, dx, dy, dz, length, start, stop):
-    """First hit of a marched primitive between `start` and `stop`, or MISS."""
-    t, d = start, MISS
-    size = prim[RADIUS]
+def march(prims, p, ox, oy, oz, dx, dy, dz, length, start, stop):
+    """First hit of a marched primitive between `start` and `stop`, or MISS; secant steps at the end make it exact."""
+    size = prims[p, RADIUS]
+    near = MARCH_PRECISION * size
+    t = start
+    last, d = start, distance(prims, p, ox + t * dx, oy + t * dy, oz + t * dz)
+    before = d
     for _ in range(MARCH_STEPS):
-        d = distance(prim, ox + t * dx, oy + t * dy, oz + t * dz)
+        if d < near:
+            break
+        last, before = t, d
         t += d / length
-        if d < MARCH_PRECISION * size:
-            return t
         if t > stop:
             return MISS
-    return t if d < MARCH_ACCEPT * size else MISS
+        d = distance(prims, p, ox + t * dx, oy + t * dy, oz + t * dz)
+    if d > MARCH_ACCEPT * size:
+        return MISS
+    for _ in range(MARCH_SECANTS):
+        change = before - d
+        if abs(change) < 1e-12 * size:
+            return t
+        step = d * (t - last) / change
+        last, before = t, d
+        t += clamp(step, -4.0 * near / length, 4.0 * near / length)
+        d = distance(prims, p, ox + t * dx, oy + t * dy, oz + t * dz)
+    return t
 
 
 @jit
-def hit_ellipsoid(prim, ox, oy, oz, dx, dy, dz, start):
-    a, b, c = prim[HALF], prim[HALF + 1], prim[HALF + 2]
+def hit_ellipsoid(prims, p, ox, oy, oz, dx, dy, dz, start):
+    a, b, c = prims[p, HALF], prims[p, HALF + 1], prims[p, HALF + 2]
     ox, oy, oz, dx, dy, dz = ox / a, oy / b, oz / c, dx / a, dy / b, dz / c
     qa = dx * dx + dy * dy + dz * dz
     qb = ox * dx + oy * dy + oz * dz
@@ -101,19 +127,19 @@ def slab(o, d, half):
 
 
 @jit
-def hit_box(prim, ox, oy, oz, dx, dy, dz, start):
-    x0, x1 = slab(ox, dx, prim[HALF])
-    y0, y1 = slab(oy, dy, prim[HALF + 1])
-    z0, z1 = slab(oz, dz, prim[HALF + 2])
+def hit_box(prims, p, ox, oy, oz, dx, dy, dz, start):
+    x0, x1 = slab(ox, dx, prims[p, HALF])
+    y0, y1 = slab(oy, dy, prims[p, HALF + 1])
+    z0, z1 = slab(oz, dz, prims[p, HALF + 2])
     enter, leave = max(x0, max(y0, z0)), min(x1, min(y1, z1))
     return enter if enter < leave and enter > start else MISS
 
 
 @jit
-def hit_frustum(prim, ox, oy, oz, dx, dy, dz, start):
+def hit_frustum(prims, p, ox, oy, oz, dx, dy, dz, start):
     """Cylinders and cones: the radius runs from one at the bottom to SHAPE[0] at the top, in units of the half sizes."""
-    c, top = prim[HALF + 2], prim[SHAPE]
-    ox, dx, oy, dy = ox / prim[HALF], dx / prim[HALF], oy / prim[HALF + 1], dy / prim[HALF + 1]
+    c, top = prims[p, HALF + 2], prims[p, SHAPE]
+    ox, dx, oy, dy = ox / prims[p, HALF], dx / prims[p, HALF], oy / prims[p, HALF + 1], dy / prims[p, HALF + 1]
     slope = (top - 1.0) / (2.0 * c)
     r0, r1 = 0.5 * (1.0 + top) + slope * oz, slope * dz
     best = MISS
@@ -137,9 +163,9 @@ def hit_frustum(prim, ox, oy, oz, dx, dy, dz, start):
 
 
 @jit
-def hit(prim, ox, oy, oz, dx, dy, dz, dd, best):
+def hit(prims, p, ox, oy, oz, dx, dy, dz, dd, best):
     """Nearest hit of one primitive before `best`, for a ray in the primitive's frame; MISS where there is none."""
-    radius = prim[RADIUS]
+    radius = prims[p, RADIUS]
     b = ox * dx + oy * dy + oz * dz
     root = b * b - dd * (ox * ox + oy * oy + oz * oz - radius * radius)
     if root <= 0.0:
@@ -148,23 +174,30 @@ def hit(prim, ox, oy, oz, dx, dy, dz, dd, best):
     start, stop = max((-b - root) / dd, RAY_START), (-b + root) / dd
     if stop < RAY_START or start > best:
         return MISS
-    kind = int(prim[KIND])
+    kind = int(prims[p, KIND])
     if kind == ELLIPSOID:
-        return hit_ellipsoid(prim, ox, oy, oz, dx, dy, dz, RAY_START)
+        return hit_ellipsoid(prims, p, ox, oy, oz, dx, dy, dz, RAY_START)
     if kind == BOX:
-        return hit_box(prim, ox, oy, oz, dx, dy, dz, RAY_START)
+        return hit_box(prims, p, ox, oy, oz, dx, dy, dz, RAY_START)
     if kind == FRUSTUM:
-        return hit_frustum(prim, ox, oy, oz, dx, dy, dz, RAY_START)
-    return march(prim, ox, oy, oz, dx, dy, dz, math.sqrt(dd), start, stop)
+        return hit_frustum(prims, p, ox, oy, oz, dx, dy, dz, RAY_START)
+    margin = prims[p, SHAPE] if kind == BLOB else 0.0
+    x0, x1 = slab(ox, dx, prims[p, HALF] + margin)
+    y0, y1 = slab(oy, dy, prims[p, HALF + 1] + margin)
+    z0, z1 = slab(oz, dz, prims[p, HALF + 2] + margin)
+    start, stop = max(max(start, x0), max(y0, z0)), min(min(stop, best), min(x1, min(y1, z1)))
+    if start >= stop:
+        return MISS
+    return march(prims, p, ox, oy, oz, dx, dy, dz, math.sqrt(dd), start, stop)
 
 
 @jit
-def normal(prim, x, y, z):
+def normal(prims, p, x, y, z):
     """Outward normal (not unit) in the primitive's frame, and whether the point wears the second material."""
-    kind = int(prim[KIND])
-    a, b, c = prim[HALF], prim[HALF + 1], prim[HALF + 2]
+    kind = int(prims[p, KIND])
+    a, b, c = prims[p, HALF], prims[p, HALF + 1], prims[p, HALF + 2]
     if kind == ELLIPSOID:
-        return x / (a * a), y / (b * b), z / (c * c), z > prim[SHAPE] * c
+        return x / (a * a), y / (b * b), z / (c * c), z > prims[p, SHAPE] * c
     if kind == BOX:
         u, v, w = abs(x) / a, abs(y) / b, abs(z) / c
         if w >= u and w >= v:
@@ -175,13 +208,13 @@ def normal(prim, x, y, z):
     if kind == FRUSTUM:
         if abs(z) > c * (1.0 - 1e-6):
             return 0.0, 0.0, math.copysign(1.0, z), True
-        slope = (prim[SHAPE] - 1.0) / (2.0 * c)
-        return x / (a * a), y / (b * b), -slope * (0.5 * (1.0 + prim[SHAPE]) + slope * z), False
-    h = NORMAL_STEP * prim[RADIUS]
-    nx = distance(prim, x + h, y, z) - distance(prim, x - h, y, z)
-    ny = distance(prim, x, y + h, z) - distance(prim, x, y - h, z)
-    nz = distance(prim, x, y, z + h) - distance(prim, x, y, z - h)
-    return nx, ny, nz, z > prim[SHAPE + 3] * c
+        slope = (prims[p, SHAPE] - 1.0) / (2.0 * c)
+        return x / (a * a), y / (b * b), -slope * (0.5 * (1.0 + prims[p, SHAPE]) + slope * z), False
+    h = NORMAL_STEP * prims[p, RADIUS]
+    nx = distance(prims, p, x + h, y, z) - distance(prims, p, x - h, y, z)
+    ny = distance(prims, p, x, y + h, z) - distance(prims, p, x, y - h, z)
+    nz = distance(prims, p, x, y, z + h) - distance(prims, p, x, y, z - h)
+    return nx, ny, nz, z > prims[p, SHAPE + 3] * c
 
 
 @jit
@@ -195,17 +228,21 @@ def noise(table, x, y, z):
     row00, row01 = (i0 * CELLS_SIDE + j0) * CELLS_SIDE, (i0 * CELLS_SIDE + j1) * CELLS_SIDE
     row10, row11 = (i1 * CELLS_SIDE + j0) * CELLS_SIDE, (i1 * CELLS_SIDE + j1) * CELLS_SIDE
     w00, w01, w10, w11 = (1.0 - x) * (1.0 - y), (1.0 - x) * y, x * (1.0 - y), x * y
-    out = (0.0, 0.0, 0.0, 0.0)
-    for k, weight in ((k0, 1.0 - z), (k1, z)):
-        p, q, r, s = table[row00 + k], table[row01 + k], table[row10 + k], table[row11 + k]
-        a, b, c, d = weight * w00, weight * w01, weight * w10, weight * w11
-        out = (
-            out[0] + a * p[0] + b * q[0] + c * r[0] + d * s[0],
-            out[1] + a * p[1] + b * q[1] + c * r[1] + d * s[1],
-            out[2] + a * p[2] + b * q[2] + c * r[2] + d * s[2],
-            out[3] + a * p[3] + b * q[3] + c * r[3] + d * s[3],
-        )
-    return out
+    low, high = 1.0 - z, z
+    a0, b0, c0, d0 = low * w00, low * w01, low * w10, low * w11
+    a1, b1, c1, d1 = high * w00, high * w01, high * w10, high * w11
+    p0, q0, r0, s0 = row00 + k0, row01 + k0, row10 + k0, row11 + k0
+    p1, q1, r1, s1 = row00 + k1, row01 + k1, row10 + k1, row11 + k1
+    return (
+        a0 * table[p0, 0] + b0 * table[q0, 0] + c0 * table[r0, 0] + d0 * table[s0, 0]
+        + (a1 * table[p1, 0] + b1 * table[q1, 0] + c1 * table[r1, 0] + d1 * table[s1, 0]),
+        a0 * table[p0, 1] + b0 * table[q0, 1] + c0 * table[r0, 1] + d0 * table[s0, 1]
+        + (a1 * table[p1, 1] + b1 * table[q1, 1] + c1 * table[r1, 1] + d1 * table[s1, 1]),
+        a0 * table[p0, 2] + b0 * table[q0, 2] + c0 * table[r0, 2] + d0 * table[s0, 2]
+        + (a1 * table[p1, 2] + b1 * table[q1, 2] + c1 * table[r1, 2] + d1 * table[s1, 2]),
+        a0 * table[p0, 3] + b0 * table[q0, 3] + c0 * table[r0, 3] + d0 * table[s0, 3]
+        + (a1 * table[p1, 3] + b1 * table[q1, 3] + c1 * table[r1, 3] + d1 * table[s1, 3]),
+    )
 
 
 @jit
@@ -232,109 +269,109 @@ def cell_index(fx, fy, fz):
 
 
 @jit
-def ramp(mat, w):
+def ramp(mats, i, w):
     """First to second to third colour as w runs from 0 to 1."""
     k = COLOURS if w < 0.5 else COLOURS + 3
     u = 2.0 * w if w < 0.5 else 2.0 * w - 1.0
     return (
-        mat[k] + u * (mat[k + 3] - mat[k]),
-        mat[k + 1] + u * (mat[k + 4] - mat[k + 1]),
-        mat[k + 2] + u * (mat[k + 5] - mat[k + 2]),
+        mats[i, k] + u * (mats[i, k + 3] - mats[i, k]),
+        mats[i, k + 1] + u * (mats[i, k + 4] - mats[i, k + 1]),
+        mats[i, k + 2] + u * (mats[i, k + 5] - mats[i, k + 2]),
     )
 
 
 @jit
-def layered(mat, u, w):
+def layered(mats, i, u, w):
     """Between the second and third colour by u, then that over the first by w."""
     c = COLOURS
-    r = mat[c + 3] + u * (mat[c + 6] - mat[c + 3])
-    g = mat[c + 4] + u * (mat[c + 7] - mat[c + 4])
-    b = mat[c + 5] + u * (mat[c + 8] - mat[c + 5])
-    return mat[c] + w * (r - mat[c]), mat[c + 1] + w * (g - mat[c + 1]), mat[c + 2] + w * (b - mat[c + 2])
+    r = mats[i, c + 3] + u * (mats[i, c + 6] - mats[i, c + 3])
+    g = mats[i, c + 4] + u * (mats[i, c + 7] - mats[i, c + 4])
+    b = mats[i, c + 5] + u * (mats[i, c + 8] - mats[i, c + 5])
+    return mats[i, c] + w * (r - mats[i, c]), mats[i, c + 1] + w * (g - mats[i, c + 1]), mats[i, c + 2] + w * (b - mats[i, c + 2])
 
 
 @jit
-def fractal(mat, table, x, y, z, cells):
+def fractal(mats, i, table, x, y, z, cells):
     total, gain = 0.0, 0.5
     for octave in range(3):
         strength = fade(cells)
         if strength <= 0.0:
             break
-        total += gain * strength * (noise(table, x, y, z)[octave] - 0.5)
+        total += gain * strength * (noise(table, x, y, z)[3] - 0.5)
         x, y, z, cells, gain = 2.03 * x, 2.03 * y, 2.03 * z, 2.03 * cells, 0.55 * gain
-    return clamp(0.5 + mat[CONTRAST] * total, 0.0, 1.0)
+    return clamp(0.5 + mats[i, CONTRAST] * total, 0.0, 1.0)
 
 
 @jit
-def spots(mat, table, x, y, z, cells):
+def spots(mats, i, table, x, y, z, cells):
     fx, fy, fz = math.floor(x), math.floor(y), math.floor(z)
-    j = table[cell_index(fx, fy, fz)]
-    dx, dy, dz = x - fx - 0.3 - 0.4 * j[0], y - fy - 0.3 - 0.4 * j[1], z - fz - 0.3 - 0.4 * j[2]
-    radius = mat[CONTRAST] * (0.1 + 0.2 * j[3])
+    j = cell_index(fx, fy, fz)
+    dx, dy, dz = x - fx - 0.3 - 0.4 * table[j, 0], y - fy - 0.3 - 0.4 * table[j, 1], z - fz - 0.3 - 0.4 * table[j, 2]
+    radius = mats[i, CONTRAST] * (0.1 + 0.2 * table[j, 3])
     inside = clamp((radius - math.sqrt(dx * dx + dy * dy + dz * dz)) / max(cells, 0.03) + 0.5, 0.0, 1.0)
-    return layered(mat, j[0], inside * fade(0.6 * cells))
+    return layered(mats, i, table[j, 0], inside * fade(0.6 * cells))
 
 
 @jit
-def cell_pattern(mat, table, x, y, z, cells):
+def cell_pattern(mats, i, table, x, y, z, cells):
     """Voronoi cells over the eight nearest lattice points, with dark joints."""
     bx, by, bz = math.floor(x - 0.5), math.floor(y - 0.5), math.floor(z - 0.5)
     first, second, shade = 9.0, 9.0, 0.0
     for corner in range(8):
         cx, cy, cz = bx + (corner & 1), by + ((corner >> 1) & 1), bz + (corner >> 2)
-        j = table[cell_index(cx, cy, cz)]
-        dx, dy, dz = x - cx - 0.2 - 0.6 * j[0], y - cy - 0.2 - 0.6 * j[1], z - cz - 0.2 - 0.6 * j[2]
+        j = cell_index(cx, cy, cz)
+        dx, dy, dz = x - cx - 0.2 - 0.6 * table[j, 0], y - cy - 0.2 - 0.6 * table[j, 1], z - cz - 0.2 - 0.6 * table[j, 2]
         d = math.sqrt(dx * dx + dy * dy + dz * dz)
         if d < first:
-            first, second, shade = d, first, j[3]
+            first, second, shade = d, first, table[j, 3]
         elif d < second:
             second = d
     strength = fade(0.8 * cells)
-    joint = clamp((second - first - mat[CONTRAST]) / max(cells, 0.05) + 0.5, 0.0, 1.0)
-    return layered(mat, 0.5 + strength * (shade - 0.5), 1.0 - strength * (1.0 - joint))
+    joint = clamp((second - first - mats[i, CONTRAST]) / max(cells, 0.05) + 0.5, 0.0, 1.0)
+    return layered(mats, i, 0.5 + strength * (shade - 0.5), 1.0 - strength * (1.0 - joint))
 
 
 @jit
-def bricks(mat, table, x, y, z, cells):
+def bricks(mats, i, table, x, y, z, cells):
     row = math.floor(y)
     x = 0.5 * x + 0.5 * (int(row) & 1)
-    shade = table[cell_index(math.floor(x), row, 0.0)][3]
+    shade = table[cell_index(math.floor(x), row, 0.0), 3]
     edge = min(min(x - math.floor(x), math.ceil(x) - x) * 2.0, min(y - row, 1.0 - y + row))
     strength = fade(0.8 * cells)
-    brick = clamp((edge - mat[CONTRAST]) / max(cells, 0.04) + 0.5, 0.0, 1.0)
-    return layered(mat, 0.5 + strength * (shade - 0.5), 1.0 - strength * (1.0 - brick))
+    brick = clamp((edge - mats[i, CONTRAST]) / max(cells, 0.04) + 0.5, 0.0, 1.0)
+    return layered(mats, i, 0.5 + strength * (shade - 0.5), 1.0 - strength * (1.0 - brick))
 
 
 @jit
-def texture(mat, table, px, py, pz, footprint):
+def texture(mats, i, table, px, py, pz, footprint):
     """Colour of a material at a point of its primitive's frame; `footprint` is the size of a pixel there."""
     m = MATRIX
-    x = mat[m] * px + mat[m + 1] * py + mat[m + 2] * pz + mat[OFFSET]
-    y = mat[m + 3] * px + mat[m + 4] * py + mat[m + 5] * pz + mat[OFFSET + 1]
-    z = mat[m + 6] * px + mat[m + 7] * py + mat[m + 8] * pz + mat[OFFSET + 2]
-    cells, family = footprint * mat[FREQUENCY], int(mat[FAMILY])
-    warp = mat[WARP]
+    x = mats[i, m] * px + mats[i, m + 1] * py + mats[i, m + 2] * pz + mats[i, OFFSET]
+    y = mats[i, m + 3] * px + mats[i, m + 4] * py + mats[i, m + 5] * pz + mats[i, OFFSET + 1]
+    z = mats[i, m + 6] * px + mats[i, m + 7] * py + mats[i, m + 8] * pz + mats[i, OFFSET + 2]
+    cells, family = footprint * mats[i, FREQUENCY], int(mats[i, FAMILY])
+    warp = mats[i, WARP]
     if warp > 0.0:
         n = noise(table, 0.7 * x, 0.7 * y, 0.7 * z)
         x, y, z = x + warp * (n[0] - 0.5), y + warp * (n[1] - 0.5), z + warp * (n[2] - 0.5)
     if family == SOLID:
-        return mat[COLOURS], mat[COLOURS + 1], mat[COLOURS + 2]
+        return mats[i, COLOURS], mats[i, COLOURS + 1], mats[i, COLOURS + 2]
     if family == CHECKER:
         product = square_wave(x, cells, 0.0) * square_wave(y, cells, 0.0) * square_wave(z, cells, 0.0)
-        return layered(mat, 0.0, 0.5 + 0.5 * product)
+        return layered(mats, i, 0.0, 0.5 + 0.5 * product)
     if family == STRIPES:
-        return layered(mat, 0.0, 0.5 + 0.5 * square_wave(x, cells, mat[CONTRAST]))
+        return layered(mats, i, 0.0, 0.5 + 0.5 * square_wave(x, cells, mats[i, CONTRAST]))
     if family == WAVES:
-        return ramp(mat, 0.5 + 0.5 * fade(cells) * math.sin(2.0 * math.pi * x))
+        return ramp(mats, i, 0.5 + 0.5 * fade(cells) * math.sin(2.0 * math.pi * x))
     if family == NOISE:
-        return ramp(mat, fractal(mat, table, x, y, z, cells))
+        return ramp(mats, i, fractal(mats, i, table, x, y, z, cells))
     if family == SPOTS:
-        return spots(mat, table, x, y, z, cells)
+        return spots(mats, i, table, x, y, z, cells)
     if family == CELLS:
-        return cell_pattern(mat, table, x, y, z, cells)
+        return cell_pattern(mats, i, table, x, y, z, cells)
     if family == BRICKS:
-        return bricks(mat, table, x, y, z, cells)
-    return ramp(mat, clamp(0.5 + 0.5 * z, 0.0, 1.0))
+        return bricks(mats, i, table, x, y, z, cells)
+    return ramp(mats, i, clamp(0.5 + 0.5 * z, 0.0, 1.0))
 
 
 @jit
@@ -378,21 +415,21 @@ def shadowed(prims, count, x, y, z, lx, ly, lz, limit):
     """Whether a primitive stands between the point and the light."""
     dd = lx * lx + ly * ly + lz * lz
     for p in range(count):
-        prim = prims[p]
-        vx, vy, vz = x - prim[CENTRE], y - prim[CENTRE + 1], z - prim[CENTRE + 2]
+        vx, vy, vz = x - prims[p, CENTRE], y - prims[p, CENTRE + 1], z - prims[p, CENTRE + 2]
         b = vx * lx + vy * ly + vz * lz
-        c = vx * vx + vy * vy + vz * vz - prim[RADIUS] * prim[RADIUS]
+        c = vx * vx + vy * vy + vz * vz - prims[p, RADIUS] * prims[p, RADIUS]
         if b * b <= dd * c or (b > 0.0 and c > 0.0):
             continue
         r = ROTATION
         t = hit(
-            prim,
-            prim[r] * vx + prim[r + 1] * vy + prim[r + 2] * vz,
-            prim[r + 3] * vx + prim[r + 4] * vy + prim[r + 5] * vz,
-            prim[r + 6] * vx + prim[r + 7] * vy + prim[r + 8] * vz,
-            prim[r] * lx + prim[r + 1] * ly + prim[r + 2] * lz,
-            prim[r + 3] * lx + prim[r + 4] * ly + prim[r + 5] * lz,
-            prim[r + 6] * lx + prim[r + 7] * ly + prim[r + 8] * lz,
+            prims,
+            p,
+            prims[p, r] * vx + prims[p, r + 1] * vy + prims[p, r + 2] * vz,
+            prims[p, r + 3] * vx + prims[p, r + 4] * vy + prims[p, r + 5] * vz,
+            prims[p, r + 6] * vx + prims[p, r + 7] * vy + prims[p, r + 8] * vz,
+            prims[p, r] * lx + prims[p, r + 1] * ly + prims[p, r + 2] * lz,
+            prims[p, r + 3] * lx + prims[p, r + 4] * ly + prims[p, r + 5] * lz,
+            prims[p, r + 6] * lx + prims[p, r + 7] * ly + prims[p, r + 8] * lz,
             dd,
             limit,
         )
@@ -402,21 +439,21 @@ def shadowed(prims, count, x, y, z, lx, ly, lz, limit):
 
 
 @jit
-def shade(env, mat, table, prims, count, x, y, z, nx, ny, nz, px, py, pz, footprint, out):
+def shade(env, mats, i, table, prims, count, x, y, z, nx, ny, nz, px, py, pz, footprint, out):
     """Colour of a surface point into `out`; whether it lies in shadow is returned.
 
     (x, y, z) is the point in the world, (px, py, pz) in its primitive's frame; the normal is unit, in the world, and
     looks at the camera.
     """
-    r, g, b = texture(mat, table, px, py, pz, footprint)
-    f = mat[GRAIN_FREQUENCY]
+    r, g, b = texture(mats, i, table, px, py, pz, footprint)
+    f = mats[i, GRAIN_FREQUENCY]
     strength = fade(footprint * f)
     sx, sy, sz = nx, ny, nz
     if strength > 0.0:
         n = noise(table, f * px + 3.1, f * py + 5.7, f * pz + 9.2)
-        grain = 1.0 + mat[GRAIN] * strength * (n[3] - 0.5)
+        grain = 1.0 + mats[i, GRAIN] * strength * (n[3] - 0.5)
         r, g, b = r * grain, g * grain, b * grain
-        bump = mat[BUMP] * strength
+        bump = mats[i, BUMP] * strength
         sx, sy, sz = nx + bump * (n[0] - 0.5), ny + bump * (n[1] - 0.5), nz + bump * (n[2] - 0.5)
         inverse = 1.0 / math.sqrt(sx * sx + sy * sy + sz * sz)
         sx, sy, sz = sx * inverse, sy * inverse, sz * inverse
@@ -445,7 +482,7 @@ def shade(env, mat, table, prims, count, x, y, z, nx, ny, nz, px, py, pz, footpr
 
 
 @jit
-def trace(prims, order, count, everything, mats, env, table, local, cam, u, v, pixel, out):
+def trace(prims, orders, row, column, count, everything, mats, env, table, local, cam, u, v, pixel, out):
     """One ray through the camera-frame point (u, v, 1): colour into `out`; depth (0 for the backdrop) and a surface code.
 
     `order[:count]` are the primitives this ray may hit, `everything` how many there are.
@@ -458,16 +495,16 @@ def trace(prims, order, count, everything, mats, env, table, local, cam, u, v, p
     best, face = hit_room(env, ox, oy, oz, dx, dy, dz)
     found = -1
     for k in range(count):
-        p = order[k]
-        m = local[p]
+        p = orders[row, column, k]
         t = hit(
-            prims[p],
-            m[9],
-            m[10],
-            m[11],
-            m[0] * u + m[1] * v + m[2],
-            m[3] * u + m[4] * v + m[5],
-            m[6] * u + m[7] * v + m[8],
+            prims,
+            p,
+            local[p, 9],
+            local[p, 10],
+            local[p, 11],
+            local[p, 0] * u + local[p, 1] * v + local[p, 2],
+            local[p, 3] * u + local[p, 4] * v + local[p, 5],
+            local[p, 6] * u + local[p, 7] * v + local[p, 8],
             dd,
             best,
         )
@@ -489,21 +526,21 @@ def trace(prims, order, count, everything, mats, env, table, local, cam, u, v, p
         else:
             nz = sign
     else:
-        m, prim = local[found], prims[found]
-        px = m[9] + best * (m[0] * u + m[1] * v + m[2])
-        py = m[10] + best * (m[3] * u + m[4] * v + m[5])
-        pz = m[11] + best * (m[6] * u + m[7] * v + m[8])
-        ax, ay, az, second = normal(prim, px, py, pz)
+        p = found
+        px = local[p, 9] + best * (local[p, 0] * u + local[p, 1] * v + local[p, 2])
+        py = local[p, 10] + best * (local[p, 3] * u + local[p, 4] * v + local[p, 5])
+        pz = local[p, 11] + best * (local[p, 6] * u + local[p, 7] * v + local[p, 8])
+        ax, ay, az, second = normal(prims, p, px, py, pz)
         r = ROTATION
-        nx = prim[r] * ax + prim[r + 3] * ay + prim[r + 6] * az
-        ny = prim[r + 1] * ax + prim[r + 4] * ay + prim[r + 7] * az
-        nz = prim[r + 2] * ax + prim[r + 5] * ay + prim[r + 8] * az
+        nx = prims[p, r] * ax + prims[p, r + 3] * ay + prims[p, r + 6] * az
+        ny = prims[p, r + 1] * ax + prims[p, r + 4] * ay + prims[p, r + 7] * az
+        nz = prims[p, r + 2] * ax + prims[p, r + 5] * ay + prims[p, r + 8] * az
         inverse = 1.0 / max(math.sqrt(nx * nx + ny * ny + nz * nz), 1e-12)
         nx, ny, nz = nx * inverse, ny * inverse, nz * inverse
         material = ENVIRONMENT_MATERIALS + 2 * found + (1 if second else 0)
     slant = abs(nx * dx + ny * dy + nz * dz) / math.sqrt(dd)
     footprint = pixel * best * math.sqrt(dd) / math.sqrt(max(slant, 0.05))
-    dark = shade(env, mats[material], table, prims, everything, x, y, z, nx, ny, nz, px, py, pz, footprint, out)
+    dark = shade(env, mats, material, table, prims, everything, x, y, z, nx, ny, nz, px, py, pz, footprint, out)
     return best, 2 * material + (1 if dark else 0)
 
 
@@ -527,7 +564,7 @@ def prepare(prims, count, c2w, local, cam):
 
 
 @jit
-def reachable(prims, count, local, cam, u0, u1, v0, v1, order):
+def reachable(prims, count, local, cam, u0, u1, v0, v1, orders, row, column):
     """Primitives whose bounding sphere meets the cone around a tile; their number, the indices in `order`."""
     u, v = 0.5 * (u0 + u1), 0.5 * (v0 + v1)
     length = math.sqrt(u * u + v * v + 1.0)
@@ -545,64 +582,84 @@ def reachable(prims, count, local, cam, u0, u1, v0, v1, order):
         along = x * ax + y * ay + z * az
         aside = math.sqrt(max(x * x + y * y + z * z - along * along, 0.0))
         if aside * cosine - along * sine <= prims[p, RADIUS]:
-            order[found] = p
+            orders[row, column, found] = p
             found += 1
     return found
 
 
 @jit
-def trace_view(prims, count, mats, env, table, c2w, intrinsics, antialias, rgb, depth):
+def differ(code, rgb, x, y, i, j):
+    """Whether two pixels show different surfaces (or one in shadow) in colours that can be told apart."""
+    if code[y, x] == code[j, i]:
+        return False
+    red, green, blue = rgb[0, y, x] - rgb[0, j, i], rgb[1, y, x] - rgb[1, j, i], rgb[2, y, x] - rgb[2, j, i]
+    return max(abs(red), max(abs(green), abs(blue))) > EDGE_CONTRAST
+
+
+@jit
+def mark_edges(code, rgb, edges):
+    height, width = code.shape
+    edges[:] = False
+    for y in range(height):
+        for x in range(width):
+            if x + 1 < width and differ(code, rgb, x, y, x + 1, y):
+                edges[y, x] = edges[y, x + 1] = True
+            if y + 1 < height and differ(code, rgb, x, y, x, y + 1):
+                edges[y, x] = edges[y + 1, x] = True
+
+
+@jit
+def trace_view(prims, count, mats, env, table, c2w, intrinsics, antialias, rgb, depth, local, cam, out, code, edges, orders, found):
     """One view: rgb [3 height width], depth [height width] (z-depth at the pixel's centre, 0 for the backdrop).
 
     With `antialias`, pixels at the border of a surface, a face or a shadow are the mean of four rays.
     """
     height, width = depth.shape
-    local, cam, out = np.empty((prims.shape[0], 12)), np.empty(12), np.empty(3)
-    code = np.empty((height, width), np.int32)
     prepare(prims, count, c2w, local, cam)
     fx, fy, cx, cy = intrinsics[0, 0], intrinsics[1, 1], intrinsics[0, 2], intrinsics[1, 2]
     pixel = 1.0 / math.sqrt(fx * fy)
     rows, columns = (height + TILE - 1) // TILE, (width + TILE - 1) // TILE
-    orders = np.empty((rows, columns, prims.shape[0]), np.int64)
-    found = np.empty((rows, columns), np.int64)
     for row in range(rows):
         for column in range(columns):
             x0, y0 = column * TILE, row * TILE
             x1, y1 = min(x0 + TILE, width), min(y0 + TILE, height)
-            order = orders[row, column]
             u0, u1, v0, v1 = (x0 - cx) / fx, (x1 - cx) / fx, (y0 - cy) / fy, (y1 - cy) / fy
-            n = reachable(prims, count, local, cam, u0, u1, v0, v1, order)
+            n = reachable(prims, count, local, cam, u0, u1, v0, v1, orders, row, column)
             found[row, column] = n
             for y in range(y0, y1):
                 for x in range(x0, x1):
                     u, v = (x + 0.5 - cx) / fx, (y + 0.5 - cy) / fy
-                    t, surface = trace(prims, order, n, count, mats, env, table, local, cam, u, v, pixel, out)
+                    t, surface = trace(prims, orders, row, column, n, count, mats, env, table, local, cam, u, v, pixel, out)
                     depth[y, x], code[y, x] = t, surface
                     for channel in range(3):
                         rgb[channel, y, x] = out[channel]
     if not antialias:
         return
+    mark_edges(code, rgb, edges)
     for y in range(height):
         for x in range(width):
-            own = code[y, x]
-            same = code[y, max(x - 1, 0)] == own and code[y, min(x + 1, width - 1)] == own
-            if same and code[max(y - 1, 0), x] == own and code[min(y + 1, height - 1), x] == own:
+            if not edges[y, x]:
                 continue
             row, column = y // TILE, x // TILE
-            r, g, b = 0.0, 0.0, 0.0
-            for sample in range(4):
-                u = (x + 0.25 + 0.5 * (sample & 1) - cx) / fx
-                v = (y + 0.25 + 0.5 * (sample >> 1) - cy) / fy
-                order, n = orders[row, column], found[row, column]
-                trace(prims, order, n, count, mats, env, table, local, cam, u, v, pixel, out)
+            r, g, b = rgb[0, y, x], rgb[1, y, x], rgb[2, y, x]
+            for sample in range(3):
+                u = (x + 0.5 + at.SAMPLES[sample][0] - cx) / fx
+                v = (y + 0.5 + at.SAMPLES[sample][1] - cy) / fy
+                n = found[row, column]
+                trace(prims, orders, row, column, n, count, mats, env, table, local, cam, u, v, pixel, out)
                 r, g, b = r + out[0], g + out[1], b + out[2]
             rgb[0, y, x], rgb[1, y, x], rgb[2, y, x] = 0.25 * r, 0.25 * g, 0.25 * b
 
 
-@jit
+@entry
 def trace_views(start, stop, prims, counts, mats, envs, table, c2w, intrinsics, antialias, rgb, depth):
     """Views start..stop of a batch, counted over scenes and views: arrays [scene, view, ...]."""
     views = c2w.shape[1]
+    height, width = depth.shape[2:]
+    most, rows, columns = prims.shape[1], (height + TILE - 1) // TILE, (width + TILE - 1) // TILE
+    local, cam, out = np.empty((most, 12)), np.empty(12), np.empty(3)
+    code, edges = np.empty((height, width), np.int32), np.empty((height, width), np.bool_)
+    orders, found = np.empty((rows, columns, most), np.int64), np.empty((rows, columns), np.int64)
     for index in range(start, stop):
         s, v = index // views, index % views
         trace_view(
@@ -616,4 +673,11 @@ def trace_views(start, stop, prims, counts, mats, envs, table, c2w, intrinsics, 
             antialias,
             rgb[s, v],
             depth[s, v],
+            local,
+            cam,
+            out,
+            code,
+            edges,
+            orders,
+            found,
         )

@@ -87,8 +87,8 @@ def _displaced(kind: np.ndarray, draw: np.ndarray, half: np.ndarray, shape: np.n
     shape[blob, 0] = (least * (0.05 + 0.2 * draw[:, 4]))[blob]
     shape[relief, 0] = (least * (0.1 + 0.35 * draw[:, 4]))[relief]
     waves = blob | relief
-    shape[waves, 1] = np.minimum(0.75 / np.maximum(shape[:, 0], 1e-6), (2.0 + 3.0 * draw[:, 5]) / least)[waves]
-    shape[waves, 2] = (6.28 * draw[:, 6])[waves]
+    shape[waves, 1] = np.minimum(0.12 / np.maximum(shape[:, 0], 1e-6), (0.3 + 0.5 * draw[:, 5]) / least)[waves]
+    shape[waves, 2] = draw[:, 6][waves]
 
 
 def bounds(kind: np.ndarray, half: np.ndarray, shape: np.ndarray) -> np.ndarray:
