@@ -150,7 +150,7 @@ class SceneTuning:
         self.config, self.steps = config, steps
         self.steps_done = 0
         self._network = network.requires_grad_(False)
-        self.space = chosen_space(config, network, supervised.num_views)
+        self.space: Space = chosen_space(config, network, supervised.num_views)
         self._stages = _planned_stages(self.space, config, steps)
         self.supervision = Supervision(supervised, self._left_out(supervised), seed)
         self._time = None if supervised.times is None else float(supervised.times[0])
@@ -201,6 +201,19 @@ class SceneTuning:
         self._leave_stage()
         return parts
 
+    def extend(self, steps: int) -> None:
+        """Plan `steps` more once all planned ones are done: from the best state on, in the space of the last stage.
+
+        ValueError while there are steps left.
+        """
+        if not self.finished:
+            raise ValueError(f"{self.steps - self.steps_done} planned steps are left; take them before planning more")
+        last = [_Stage(self._stages[-1].name, steps)] if self._stages and steps > 0 else []
+        self._stages += last or _planned_stages(self.space, self.config, steps)
+        self.steps = self.steps_done + steps
+        if steps > 0:
+            self._enter_stage()
+
     @torch.no_grad()
     def gaussians(self, time: float | None = None) -> Gaussians:
         """The Gaussians of now, detached, in the canonical frame; once finished, the best ones.
@@ -221,7 +234,9 @@ class SceneTuning:
     def state_dict(self) -> dict[str, Any]:
         """Everything a later process needs to go on exactly here, given the same network, views and config."""
         return {
+            "steps": self.steps,
             "steps_done": self.steps_done,
+            "stages": [[stage.name, stage.steps] for stage in self._stages],
             "stage": self._stage,
             "stage_step": self._stage_step,
             "variables": self._variables.state_dict(),
@@ -235,6 +250,7 @@ class SceneTuning:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.steps, self._stages = state["steps"], [_Stage(name, steps) for name, steps in state["stages"]]
         self.steps_done, self._stage, self._stage_step = state["steps_done"], state["stage"], state["stage_step"]
         self._best, self._best_error, self._best_step = state["best"], state["best_error"], state["best_step"]
         self._start_error = state["start_error"]
