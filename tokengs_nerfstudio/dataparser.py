@@ -22,7 +22,7 @@ from torch import Tensor
 
 from tokengs_nerfstudio.bridge import distortion_of_lens, nerfstudio_poses
 from tokengs_nerfstudio.data.frame_split import split_by_fraction, split_by_interval
-from tokengs_nerfstudio.data.images import stored_size
+from tokengs_nerfstudio.data.images import is_turned, stored_size
 from tokengs_nerfstudio.data.lens import Lens
 from tokengs_nerfstudio.data.transforms_json import (
     FrameRecord,
@@ -229,14 +229,14 @@ def _frame(record: FrameRecord, image: Path) -> _Frame:
 def _pixels(record: FrameRecord, image: Path) -> tuple[int, int]:
     """Width and height of an image as its intrinsics mean it: as stored, or turned by its EXIF entry."""
     stored, recorded = stored_size(image), recorded_size(record)
-    if recorded is None or (recorded[0] - recorded[1]) * (stored.width - stored.height) >= 0:
-        return stored.width, stored.height
-    if not stored.turned:
+    if recorded is None or (recorded[0] - recorded[1]) * (stored[0] - stored[1]) >= 0:
+        return stored
+    if not is_turned(image):
         raise ValueError(
-            f"{record} is recorded as {recorded[0]:g}x{recorded[1]:g}, but {image} is {stored.width}x{stored.height}; "
+            f"{record} is recorded as {recorded[0]:g}x{recorded[1]:g}, but {image} is {stored[0]}x{stored[1]}; "
             "correct 'w' and 'h', or put back the images that the poses were made from"
         )
-    return stored.height, stored.width
+    return stored[1], stored[0]
 
 
 def _cameras(frames: list[_Frame], poses: Tensor, times: np.ndarray | None) -> Cameras:
@@ -265,8 +265,7 @@ def _masks(folder: Path, frames: list[_Frame]) -> list[Path] | None:
 
 
 def _automatic_factor(folder: Path, image: Path) -> int:
-    size = stored_size(image)
-    longest, factor = max(size.width, size.height), 1
+    longest, factor = max(stored_size(image)), 1
     while longest / factor > _LARGEST_AUTOMATIC_SIDE and (folder / f"images_{2 * factor}" / image.name).is_file():
         factor *= 2
     if factor > 1:

@@ -1,0 +1,209 @@
+"""TokenGSModel: a network and its tuning on one scene, baked into Gaussians in nerfstudio's frame."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+import tyro
+from nerfstudio.cameras.cameras import Cameras
+from nerfstudio.cameras.rays import RayBundle
+from nerfstudio.engine.callbacks import TrainingCallback, TrainingCallbackAttributes
+from nerfstudio.models.base_model import Model, ModelConfig
+from nerfstudio.models.splatfacto import SplatfactoModel
+from torch import Tensor
+from torch.nn import Parameter, ParameterDict
+
+from tokengs_nerfstudio import bridge
+from tokengs_nerfstudio.core.cameras import Similarity, canonical_frame, crop_and_resize
+from tokengs_nerfstudio.core.checkpoint import load_network
+from tokengs_nerfstudio.core.metrics import lpips, psnr, ssim
+from tokengs_nerfstudio.core.network import NetworkConfig, TokenGSNetwork
+from tokengs_nerfstudio.core.rendering import render
+from tokengs_nerfstudio.core.scene_scale import choose_scale
+from tokengs_nerfstudio.core.tuning import SceneTuning, TuningConfig
+from tokengs_nerfstudio.core.types import Gaussians, Views
+
+
+@dataclass
+class TokenGSModelConfig(ModelConfig):
+    """The network, and how it is tuned on the scene."""
+
+    _target: type = field(default_factory=lambda: TokenGSModel)
+    checkpoint: str = "tiny"
+    """Weights: a registered name, a .safetensors file, or hf://owner/repo/path."""
+    num_tokens: int | None = None
+    """Tokens to decode, each a fixed number of Gaussians. If not set: as many as the weights have."""
+    scene_scale: float | None = None
+    """What the lengths of the capture (in nerfstudio's frame) are multiplied with for the network.
+    If not set: the rule that the weights were trained with."""
+    context_resolution: float = 1.0
+    """Side of the images that the encoder sees, as a multiple of what the network was trained with."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """Arithmetic of encoder and decoder."""
+    steps_per_bake: int = 10
+    """Steps between two looks that viewer and evaluation get at the scene while it is tuned."""
+    tuning: TuningConfig = field(default_factory=TuningConfig)
+    """How the scene is tuned"""
+
+    # What inherited methods read and has one meaning here only.
+    sh_degree: tyro.conf.Suppress[int] = 0
+    color_corrected_metrics: tyro.conf.Suppress[bool] = False
+    background_color: tyro.conf.Suppress[str] = "grey"
+    enable_collider: tyro.conf.Suppress[bool] = False
+    collider_params: tyro.conf.Suppress[dict[str, float] | None] = None
+    loss_coefficients: tyro.conf.Suppress[dict[str, float]] = field(default_factory=dict)
+    eval_num_rays_per_chunk: tyro.conf.Suppress[int] = 4096
+    prompt: tyro.conf.Suppress[str | None] = None
+
+
+class TokenGSModel(SplatfactoModel):
+    """Renders, evaluates and exports baked Gaussians; while a scene is tuned, bakes what the tuning has reached.
+
+    A SplatfactoModel to nerfstudio's exporter and viewer. Nothing but the baked Gaussians is part of its state: a
+    finished run needs neither the network nor the photos.
+    """
+
+    config: TokenGSModelConfig  # type: ignore[assignment]
+
+    def populate_modules(self) -> None:
+        nothing = torch.zeros(0, 3)
+        self._take(Gaussians(nothing, torch.zeros(0, 4), nothing, torch.zeros(0), nothing))
+        self.background_color = torch.full((3,), self.config.tuning.background)
+        self.crop_box = None
+        self.step = 0
+        self.tuning: SceneTuning | None = None
+        self._to_world = Similarity.identity()
+
+    def load_network(self) -> TokenGSNetwork:
+        """The network that the configuration names, frozen; CheckpointError where there is none."""
+        config = self.config
+        network = load_network(
+            config.checkpoint, num_tokens=config.num_tokens, precision=config.precision, device=self.device
+        )
+        return network.requires_grad_(False)
+
+    def begin(self, network: TokenGSNetwork, context: Views, supervised: Views, steps: int) -> None:
+        """Encode the context and bake the feed-forward result; `steps` tuning steps may follow.
+
+        Both are one scene's views in nerfstudio's world, OpenCV axes, at the size of the supervision.
+        """
+        height, width = context_size(network.config, context, self.config.context_resolution)
+        seen = crop_and_resize(context.to(self.device), height, width)
+        to_canonical = scene_frame(network, seen, self.config.scene_scale)
+        self._to_world = to_canonical.inverse()
+        photos = _moved(supervised.to(self.device), to_canonical)
+        self.tuning = SceneTuning(network, _moved(seen, to_canonical), photos, self.config.tuning, steps)
+        self.bake()
+
+    def bake(self) -> None:
+        """Make what the tuning has reached what everybody sees; nothing happens for a run that is only looked at."""
+        if self.tuning is not None:
+            self._take(self.tuning.gaussians().transformed(self._to_world))
+
+    def _take(self, gaussians: Gaussians) -> None:
+        # The viewer may look from its own thread at any moment: made in full, then assigned once.
+        baked = ParameterDict(
+            {name: Parameter(value, requires_grad=False) for name, value in bridge.splat_parameters(gaussians).items()}
+        )
+        self.gauss_params = baked
+
+    def load_state_dict(self, dict: dict[str, Tensor], **kwargs: Any) -> Any:  # type: ignore[override]
+        """Baked Gaussians of any number."""
+        sizes = {name: dict[f"gauss_params.{name}"] for name in bridge.SPLAT_PARAMETERS}
+        self.gauss_params = ParameterDict(
+            {
+                name: Parameter(torch.empty_like(value, device=self.device), requires_grad=False)
+                for name, value in sizes.items()
+            }
+        )
+        return Model.load_state_dict(self, dict, **kwargs)
+
+    def get_param_groups(self) -> dict[str, list[Parameter]]:
+        """None: the tuning brings its own optimizers."""
+        return {}
+
+    def get_training_callbacks(
+        self, training_callback_attributes: TrainingCallbackAttributes
+    ) -> list[TrainingCallback]:
+        return []
+
+    def _get_downscale_factor(self) -> int:
+        return 1
+
+    def get_outputs(self, camera: Cameras | RayBundle) -> dict[str, Tensor]:  # type: ignore[override]
+        """RGB over the background, z-depth and accumulation [H, W, C] as the (one) camera sees the baked Gaussians."""
+        if isinstance(camera, RayBundle):
+            # `ns-render --render-nearest-camera` asks whether something blocks a line of sight: nothing known does.
+            return {"depth": torch.full_like(camera.origins[..., :1], torch.inf)}
+        gaussians = bridge.gaussians_from_splats(dict(self.gauss_params.items()))
+        if self.crop_box is not None and not self.training:
+            gaussians = gaussians.select(self.crop_box.within(gaussians.means).reshape(-1))
+        width, height = int(camera.width.reshape(-1)[0]), int(camera.height.reshape(-1)[0])
+        background = self.background_color.to(self.device)
+        if gaussians.count == 0:
+            empty = self.get_empty_outputs(width, height, background)
+            return {**empty, "background": background.expand(height, width, 3)}  # type: ignore[dict-item]
+        c2w, intrinsics = bridge.camera_matrices(camera)
+        renders = render(gaussians, c2w[:1], intrinsics[:1], width, height, background=background)
+        assert renders.depth is not None
+        alpha, depth = renders.alpha[0].movedim(0, -1), renders.depth[0].movedim(0, -1)
+        return {
+            "rgb": renders.rgb[0].movedim(0, -1).clamp(0, 1),
+            "depth": torch.where(alpha > 0, depth, depth.max()),
+            "accumulation": alpha,
+            "background": background.expand(height, width, 3),
+        }
+
+    def get_rgba_image(self, outputs: dict[str, Tensor], output_name: str = "rgb") -> Tensor:
+        """The Gaussians alone, not premultiplied, with their accumulation as alpha."""
+        alpha = outputs["accumulation"]
+        behind = (1 - alpha) * outputs["background"]
+        return torch.cat([((outputs[output_name] - behind) / alpha.clamp(min=1e-6)).clamp(0, 1), alpha], dim=-1)
+
+    def get_metrics_dict(self, outputs: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        rendered, truth = self._compared(outputs, batch)
+        return {"psnr": psnr(rendered, truth), "gaussian_count": torch.tensor(self.num_points)}
+
+    def get_loss_dict(
+        self, outputs: dict[str, Tensor], batch: dict[str, Tensor], metrics_dict: dict[str, Tensor] | None = None
+    ) -> dict[str, Tensor]:
+        """What evaluation during training logs; the tuning has a loss of its own."""
+        rendered, truth = self._compared(outputs, batch)
+        return {"l1": (rendered - truth).abs().mean()}
+
+    def get_image_metrics_and_images(
+        self, outputs: dict[str, Tensor], batch: dict[str, Tensor]
+    ) -> tuple[dict[str, float], dict[str, Tensor]]:
+        """PSNR, SSIM and, where its weights are at hand, LPIPS; truth and rendering side by side."""
+        rendered, truth = self._compared(outputs, batch)
+        metrics = {"psnr": float(psnr(rendered, truth)), "ssim": float(ssim(rendered, truth))}
+        perceptual = lpips(rendered[None], truth[None])
+        if perceptual is not None:
+            metrics["lpips"] = float(perceptual)
+        return metrics, {"img": torch.cat([truth, rendered], dim=-1).movedim(0, -1)}
+
+    def _compared(self, outputs: dict[str, Tensor], batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Rendering and truth, both [3, H, W]; transparent parts of the truth show the background."""
+        truth = self.composite_with_background(self.get_gt_img(batch["image"]), outputs["background"])
+        return outputs["rgb"].movedim(-1, 0), truth.movedim(-1, 0)
+
+
+def scene_frame(network: TokenGSNetwork, context: Views, scene_scale: float | None) -> Similarity:
+    """World -> canonical for the context views: with the scale given, or else as the weights want it."""
+    if scene_scale is None:
+        return choose_scale(network, context)
+    if not scene_scale > 0:
+        raise ValueError(f"--pipeline.model.scene-scale must be positive, got {scene_scale}")
+    return canonical_frame(context.c2w, network.config.frame, "constant", scene_scale)
+
+
+def context_size(config: NetworkConfig, views: Views, resolution: float = 1.0) -> tuple[int, int]:
+    """(height, width) for the encoder: the views' aspect, about as many pixels as in training, whole patches."""
+    trained = config.image_size[0] * config.image_size[1] * resolution**2
+    factor = min(1.0, (trained / (views.height * views.width)) ** 0.5)
+    patch = config.patch_size
+    return max(1, round(views.height * factor / patch)) * patch, max(1, round(views.width * factor / patch)) * patch
+
+
+def _moved(views: Views, similarity: Similarity) -> Views:
+    return Views(views.images, similarity.cameras(views.c2w), views.intrinsics, views.times)

@@ -1,0 +1,170 @@
+"""TokenGSTrainer: nerfstudio's Trainer with checkpoints that are whole or absent, and errors a person can read."""
+
+import os
+import pickle
+import re
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from nerfstudio.engine.trainer import Trainer, TrainerConfig
+from nerfstudio.utils.decorators import check_main_thread
+from nerfstudio.utils.rich_utils import CONSOLE
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from tokengs_nerfstudio.pipeline import TokenGSPipeline
+
+_PACKAGE = Path(__file__).resolve().parent
+_CHECKPOINT = re.compile(r"step-(\d+)\.ckpt")
+
+
+@dataclass
+class TokenGSTrainerConfig(TrainerConfig):
+    """Tuning of one scene."""
+
+    _target: type = field(default_factory=lambda: TokenGSTrainer)
+
+
+class TokenGSTrainer(Trainer):
+    """Drives the tuning, shows its progress, saves it so that it can go on after any interruption."""
+
+    config: TokenGSTrainerConfig
+    pipeline: TokenGSPipeline  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    def setup(self, test_mode: Literal["test", "val", "inference"] = "val") -> None:
+        """As nerfstudio's; what a user has to put right ends the command with one message instead of a traceback."""
+        try:
+            super().setup(test_mode)
+        except (ValueError, FileNotFoundError) as error:
+            if not _raised_by_us(error):
+                raise
+            raise SystemExit(f"Error: {error}") from error
+        if self.viewer_state is not None and self.config.is_viewer_enabled():
+            CONSOLE.log(*getattr(self.viewer_state, "viewer_info", []))
+
+    def train(self) -> None:
+        """Tune, with a progress bar that knows the loss."""
+        columns = (
+            TextColumn("Tuning {task.fields[what]}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("loss {task.fields[loss]}"),
+        )
+        self._progress = Progress(*columns, console=CONSOLE, transient=True)
+        self._task = self._progress.add_task("", total=self.config.max_num_iterations, what="", loss="")
+        with self._progress:
+            super().train()
+
+    def train_iteration(self, step: int) -> Any:
+        result = super().train_iteration(step)
+        tuning = self.pipeline.tuning
+        self._progress.update(self._task, advance=1, what=tuning.stage if tuning else "")
+        if step % 10 == 0:  # reading the loss makes a GPU wait
+            self._progress.update(self._task, loss=f"{float(result[0]):.4f}")
+        return result
+
+    def _after_train(self) -> None:
+        self._progress.stop()
+        self.pipeline.model.bake()
+        tuning = self.pipeline.tuning
+        if tuning is not None:
+            CONSOLE.log(_summary(tuning.report()))
+        super()._after_train()
+
+    def _load_checkpoint(self) -> None:
+        """Start the scene, or go on with the run that --load-dir or --load-checkpoint names.
+
+        An interrupted run is brought to its planned end; a finished one gets max_num_iterations steps more.
+        """
+        path = self._checkpoint_to_load()
+        saved = None if path is None else _read(path)
+        self.pipeline.begin(self.config.max_num_iterations)
+        if saved is not None:
+            self.config.max_num_iterations = self.pipeline.resume(saved["tuning"], self.config.max_num_iterations)
+            self._start_step = saved["step"] + 1
+            CONSOLE.log(f"Resumed {path}: {self.config.max_num_iterations} steps to go")
+
+    def _checkpoint_to_load(self) -> Path | None:
+        if self.config.load_checkpoint is not None:
+            if not self.config.load_checkpoint.is_file():
+                raise FileNotFoundError(f"there is no checkpoint {self.config.load_checkpoint}")
+            return self.config.load_checkpoint
+        if self.config.load_dir is None:
+            return None
+        return newest_checkpoint(self.config.load_dir, self.config.load_step)
+
+    @check_main_thread
+    def save_checkpoint(self, step: int) -> None:
+        """Write the checkpoint beside its place, then move it there: killed at any moment, only whole ones remain."""
+        self.pipeline.model.bake()
+        state = {
+            "step": step,
+            "pipeline": self.pipeline.state_dict(),
+            "optimizers": {},
+            "schedulers": {},
+            "scalers": self.grad_scaler.state_dict(),
+            "tuning": self.pipeline.state_of_tuning(),
+        }
+        # nerfstudio takes every name in the checkpoint folder for a checkpoint, so the unfinished one waits outside.
+        unfinished = self.base_dir / f"unfinished-{os.getpid()}.ckpt"
+        unfinished.parent.mkdir(parents=True, exist_ok=True)
+        with unfinished.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        self.checkpoint_dir.mkdir(parents=True, exist_ok=True)
+        path = self.checkpoint_dir / f"step-{step:09d}.ckpt"
+        unfinished.replace(path)
+        if self.config.save_only_latest_checkpoint:
+            for older in self.checkpoint_dir.glob("step-*.ckpt"):
+                if older != path:
+                    older.unlink()
+
+
+def newest_checkpoint(folder: Path, step: int | None = None) -> Path:
+    """The last checkpoint in `folder` (a run's, or its nerfstudio_models), or that of `step`.
+
+    FileNotFoundError that says why there is none.
+    """
+    inner = folder / "nerfstudio_models"
+    folder = inner if inner.is_dir() else folder
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    found = {int(name[1]): name[0] for name in map(_CHECKPOINT.fullmatch, names) if name}
+    if not found:
+        reason = "no complete checkpoint in it" if folder.is_dir() else "there is no such folder"
+        if any((run / "config.yml").is_file() for run in (folder, folder.parent)):
+            reason = "that run ended before its first checkpoint was complete"
+        raise FileNotFoundError(f"nothing to resume at {folder}: {reason}; start anew without --load-dir")
+    if step is not None and step not in found:
+        raise FileNotFoundError(f"no checkpoint of step {step} in {folder}; there are those of {sorted(found)}")
+    return folder / found[max(found) if step is None else step]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A checkpoint of this method; ValueError for a damaged file or another method's."""
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise ValueError(
+            f"{path} cannot be read as a checkpoint ({error}); remove it and resume from another"
+        ) from error
+    if not isinstance(saved, dict) or "tuning" not in saved:
+        raise ValueError(f"{path} is no checkpoint of `ns-train tokengs`")
+    return saved
+
+
+def _raised_by_us(error: BaseException) -> bool:
+    """Whether the innermost frame is this package's: its errors are messages, those of others may be defects."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and Path(frames[-1].filename).resolve().is_relative_to(_PACKAGE)
+
+
+def _summary(report: Any) -> str:
+    text = f"{report.steps} tuning steps ({report.space}), {report.gaussians:,} Gaussians"
+    if report.held_out_psnr is not None:
+        text += f"; the supervised view left out to stop by: {report.start_psnr:.1f} -> {report.held_out_psnr:.1f} dB"
+    return text
