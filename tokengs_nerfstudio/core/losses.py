@@ -85,12 +85,18 @@ def ssim(
 ) -> Float[Tensor, "*batch"]:
     """Mean SSIM per scene as fused-ssim defines it: 11 taps, sigma 1.5, zero padding, map clamped to [-1, 1].
 
-    On CUDA with fused-ssim installed its kernel computes a single scene; `fused=False` keeps to plain torch.
+    On CUDA with fused-ssim installed its kernel computes a single scene, on the CPU a compiled one of ours any number
+    (float32, constant target); `fused=False` keeps to plain torch.
     """
     kernel = _fused_kernel() if fused and pred.is_cuda and pred.shape[:-4].numel() == 1 else None
     if kernel is not None:
         images, reference = pred.flatten(0, -4), target.flatten(0, -4)
         return kernel(images.float().contiguous(), reference.float().contiguous()).expand(pred.shape[:-4])
+    if fused and pred.device.type == "cpu" and pred.dtype == target.dtype == torch.float32 and not target.requires_grad:
+        from tokengs_nerfstudio.core.rendering.ssim_cpu import plane_ssim  # numba takes half a second to import
+
+        per_plane = plane_ssim(pred.flatten(0, -3), target.flatten(0, -3))
+        return per_plane.reshape(*pred.shape[:-4], -1).mean(-1)
     return ssim_map(pred, target).flatten(-4).mean(-1)
 
 
