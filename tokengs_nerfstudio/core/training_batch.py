@@ -1,0 +1,67 @@
+"""What one training step sees: context and supervised views of several scenes in their canonical frames."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from tokengs_nerfstudio.core.cameras import canonical_frame
+from tokengs_nerfstudio.core.types import Views
+
+
+@dataclass(frozen=True)
+class TrainingBatch:
+    """Both with a batch axis; cameras in the frame that the scene's context views define."""
+
+    context: Views
+    """what the network sees"""
+    target: Views
+    """what is rendered and compared; may hold context views again"""
+
+    @property
+    def num_scenes(self) -> int:
+        return self.context.images.shape[0]
+
+    def scenes(self, selection: slice) -> "TrainingBatch":
+        """Some of the scenes."""
+        return TrainingBatch(
+            self.context._map(lambda tensor: tensor[selection]), self.target._map(lambda tensor: tensor[selection])
+        )
+
+    def to(self, device: torch.device | str) -> "TrainingBatch":
+        return TrainingBatch(self.context.to(device), self.target.to(device))
+
+
+def canonical_batch(context: Views, target: Views, frame: str, scale: str, value: float) -> TrainingBatch:
+    """World-frame views of the same scenes, moved to the frame that `core.cameras.canonical_frame` takes from context.
+
+    The similarity acts on all cameras, so context and targets stay consistent.
+    """
+    similarity = canonical_frame(context.c2w, frame, scale, value)
+    return TrainingBatch(
+        context=replace(context, c2w=similarity.cameras(context.c2w)),
+        target=replace(target, c2w=similarity.cameras(target.c2w)),
+    )
+
+
+def mirrored(views: Views) -> Views:
+    """The same world in a mirror, x -> -x: images, cameras and principal points change together.
+
+    With S = diag(-1, 1, 1, 1), camera-to-world matrices become S c2w S, which are proper rotations again; the principal
+    point moves to width - cx. Mirroring twice gives the views back.
+    """
+    flip = views.c2w.new_tensor([-1.0, 1.0, 1.0, 1.0])
+    intrinsics = views.intrinsics.clone()
+    intrinsics[..., 0, 2] = views.width - intrinsics[..., 0, 2]
+    return replace(
+        views, images=views.images.flip(-1), c2w=flip[:, None] * views.c2w * flip[None, :], intrinsics=intrinsics
+    )
+
+
+def mirrored_scenes(views: Views, chosen: Tensor) -> Views:
+    """Batched views with the scenes mirrored for which the boolean vector `chosen` [batch] is true."""
+    other = mirrored(views)
+    images = torch.where(chosen[:, None, None, None, None], other.images, views.images)
+    c2w = torch.where(chosen[:, None, None, None], other.c2w, views.c2w)
+    intrinsics = torch.where(chosen[:, None, None, None], other.intrinsics, views.intrinsics)
+    return replace(views, images=images, c2w=c2w, intrinsics=intrinsics)
