@@ -1,6 +1,5 @@
 """Captures as they are on people's disks, through `tokengs-data`."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,42 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from capture_files import edit, look_at_origin, write_capture
 from nerfstudio.cameras.cameras import CameraType
 from nerfstudio.data.dataparsers.nerfstudio_dataparser import NerfstudioDataParserConfig
 from PIL import Image
 
 from tokengs_nerfstudio.dataparser import TokenGSDataParserConfig, tokengs_data
-
-
-def look_at_origin(angle: float) -> np.ndarray:
-    """An OpenGL camera-to-world on a circle of radius 3 around the z axis."""
-    position = np.array([3 * np.cos(angle), 3 * np.sin(angle), 1.0])
-    back = position / np.linalg.norm(position)
-    right = np.cross([0, 0, 1.0], back)
-    right /= np.linalg.norm(right)
-    pose = np.eye(4)
-    pose[:3] = np.stack([right, np.cross(back, right), back, position], axis=1)
-    return pose
-
-
-def write_capture(folder: Path, count: int = 10, size: tuple[int, int] = (16, 12), **shared) -> Path:
-    """A capture of flat grey images; `shared` fields go to the top of transforms.json."""
-    (folder / "images").mkdir(parents=True, exist_ok=True)
-    frames = []
-    for index in range(count):
-        name = f"images/frame_{index:03d}.png"
-        Image.new("RGB", size, (index, index, index)).save(folder / name)
-        frames.append({"file_path": name, "transform_matrix": look_at_origin(0.5 * index).tolist()})
-    meta = {"fl_x": 20.0, "fl_y": 21.0, "cx": 8.0, "cy": 6.0, "w": 16, "h": 12, "frames": frames, **shared}
-    (folder / "transforms.json").write_text(json.dumps(meta))
-    return folder
-
-
-def edit(folder: Path, change) -> None:
-    file = folder / "transforms.json"
-    meta = json.loads(file.read_text())
-    change(meta)
-    file.write_text(json.dumps(meta))
 
 
 def outputs(folder: Path, split: str = "train", **options):

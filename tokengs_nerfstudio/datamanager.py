@@ -147,7 +147,7 @@ class _KnownToSpiral(VanillaDataManager):
         DataManager.__init__(self)
 
 
-class _EvalImages(Sequence[tuple[Cameras, dict[str, Any]]]):
+class _EvalImages:
     """The evaluation images with their cameras, read when asked for: the viewer looks at every property there is."""
 
     def __init__(self, dataset: SceneDataset, device: torch.device | str):
@@ -157,9 +157,12 @@ class _EvalImages(Sequence[tuple[Cameras, dict[str, Any]]]):
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, index: int) -> tuple[Cameras, dict[str, Any]]:  # type: ignore[override]
+    def __getitem__(self, index: int) -> tuple[Cameras, dict[str, Any]]:
         if not 0 <= index < len(self):
             raise IndexError(index)
+        path = self.dataset.image_filenames[index]
+        if not path.exists():
+            raise FileNotFoundError(f"there is nothing to compare with: the image {path} does not exist")
         data = self.dataset.get_data(index, image_type="uint8")
         return self.dataset.cameras[index : index + 1].to(self.device), data | {"image": data["image"].to(self.device)}
 

@@ -1,0 +1,88 @@
+"""Small captures and weights on disk for the tests of the nerfstudio floor."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from tokengs_nerfstudio.core.cameras import intrinsics_matrix
+from tokengs_nerfstudio.core.checkpoint import save_network
+from tokengs_nerfstudio.core.network import NetworkConfig, TokenGSNetwork
+from tokengs_nerfstudio.core.rendering import render
+from tokengs_nerfstudio.core.types import Gaussians, Views
+from tokengs_nerfstudio.data.nerfstudio_writer import write_nerfstudio_capture
+
+SMALL_NETWORK = NetworkConfig(
+    width=32,
+    heads=2,
+    encoder_depth=1,
+    decoder_depth=1,
+    tokens=32,
+    gaussians_per_token=8,
+    scale_cap=0.3,
+    init_decoder_scale=0.1,
+    init_token_std=0.5,
+    init_head_std=0.05,
+    init_quaternion_w=1.0,
+    image_size=(32, 32),
+    num_context=3,
+)
+
+
+def look_at_origin(angle: float) -> np.ndarray:
+    """An OpenGL camera-to-world on a circle of radius 3 around the z axis."""
+    position = np.array([3 * np.cos(angle), 3 * np.sin(angle), 1.0])
+    back = position / np.linalg.norm(position)
+    right = np.cross([0, 0, 1.0], back)
+    right /= np.linalg.norm(right)
+    pose = np.eye(4)
+    pose[:3] = np.stack([right, np.cross(back, right), back, position], axis=1)
+    return pose
+
+
+def write_capture(folder: Path, count: int = 10, size: tuple[int, int] = (16, 12), **shared) -> Path:
+    """A capture of flat grey images; `shared` fields go to the top of transforms.json."""
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    frames = []
+    for index in range(count):
+        name = f"images/frame_{index:03d}.png"
+        Image.new("RGB", size, (index, index, index)).save(folder / name)
+        frames.append({"file_path": name, "transform_matrix": look_at_origin(0.5 * index).tolist()})
+    meta = {"fl_x": 20.0, "fl_y": 21.0, "cx": 8.0, "cy": 6.0, "w": 16, "h": 12, "frames": frames, **shared}
+    (folder / "transforms.json").write_text(json.dumps(meta))
+    return folder
+
+
+def edit(folder: Path, change) -> None:
+    file = folder / "transforms.json"
+    meta = json.loads(file.read_text())
+    change(meta)
+    file.write_text(json.dumps(meta))
+
+
+def write_blobs(folder: Path, count: int = 10, height: int = 40, width: int = 48) -> Path:
+    """A capture of forty coloured Gaussians near the origin on grey, exactly what the renderer makes of them."""
+    generator = torch.Generator().manual_seed(3)
+    blobs = Gaussians(
+        means=torch.randn(40, 3, generator=generator) * 0.5,
+        quats=torch.nn.functional.normalize(torch.randn(40, 4, generator=generator), dim=-1),
+        scales=torch.rand(40, 3, generator=generator) * 0.3 + 0.05,
+        opacities=torch.rand(40, generator=generator) * 0.5 + 0.5,
+        colors=torch.rand(40, 3, generator=generator),
+    )
+    flip = np.diag([1.0, -1.0, -1.0, 1.0])
+    c2w = torch.tensor(np.stack([look_at_origin(0.3 * i) @ flip for i in range(count)]), dtype=torch.float32)
+    one = torch.ones(count)
+    intrinsics = intrinsics_matrix(60 * one, 60 * one, width / 2 * one, height / 2 * one)
+    images = render(blobs, c2w, intrinsics, width, height, background=0.5, depth=False).rgb
+    return write_nerfstudio_capture(folder, Views(images.clamp(0, 1), c2w, intrinsics))
+
+
+def write_weights(file: Path, **changes) -> Path:
+    """Random weights of a network that encodes in milliseconds."""
+    torch.manual_seed(7)
+    network = TokenGSNetwork(NetworkConfig(**{**vars(SMALL_NETWORK), **changes}))
+    save_network(network, file)
+    return file
