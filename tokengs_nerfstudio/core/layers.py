@@ -113,7 +113,8 @@ class MemoryProjection(nn.Module):
     def forward(self, features: Float[Tensor, "batch memory dim"]) -> SceneMemory:
         keys, values = rearrange(self.project(features), "b n (two h d) -> two b h n d", two=2, h=self.heads)
         # Under autocast LayerNorm returns float32: stored like the values, the keys are converted once, not per block.
-        return SceneMemory(keys=self.key_norm(keys).to(values.dtype), values=values)
+        # The values are copied out of the projection, which would otherwise keep the raw keys alive beside them.
+        return SceneMemory(keys=self.key_norm(keys).to(values.dtype), values=values.contiguous())
 
 
 class EncoderBlock(nn.Module):
