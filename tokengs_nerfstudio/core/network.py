@@ -4,6 +4,7 @@ Three verbs: `encode` turns context views into a memory, `initial_tokens` are th
 queries attend to the memory and turns each into a handful of Gaussians (arXiv 2604.15239, section 3).
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -64,6 +65,8 @@ class NetworkConfig:
     init_z: float = 0.0
     """Distance along z that is added to the Gaussians' positions at the start."""
     init_quaternion_w: float = 0.0
+    init_scale: float | None = None
+    """Size of the Gaussians at the start; None for what a head without bias gives, scale_cap / e."""
 
     frame: Literal["first", "middle", "mean"] = "first"
     scale: Literal["constant", "max_baseline", "distance", "bound", "pointmap"] = "max_baseline"
@@ -115,6 +118,7 @@ _SCRATCH = NetworkConfig(
     init_token_std=0.5,
     init_head_std=0.05,
     init_quaternion_w=1.0,
+    init_scale=0.04,
     frame="middle",
     image_size=(64, 64),
 )
@@ -192,6 +196,8 @@ class TokenGSNetwork(nn.Module):
         bias = self.head.project.bias.view(-1, RAW_CHANNELS)
         bias[:, 2] = torch.tensor(config.init_z).log1p()
         bias[:, 9] = config.init_quaternion_w
+        if config.init_scale is not None:
+            bias[:, 6:9] = 1.0 + math.log(config.init_scale / config.scale_cap)
 
     @property
     def num_tokens(self) -> int:
