@@ -15,8 +15,11 @@ from torch import Tensor
 from tokengs_nerfstudio.core.losses import l1, ssim
 from tokengs_nerfstudio.core.network import TokenGSNetwork
 from tokengs_nerfstudio.core.rendering import render
+from tokengs_nerfstudio.core.tuning_budget import contributing, pruned
 from tokengs_nerfstudio.core.tuning_cameras import CameraVariables, with_cameras
 from tokengs_nerfstudio.core.tuning_gaussians import GaussianRates, GaussianVariables
+from tokengs_nerfstudio.core.tuning_plan import by_time, level_factor, planned_stages, scene_extent
+from tokengs_nerfstudio.core.tuning_stopping import BestState
 from tokengs_nerfstudio.core.tuning_supervision import Batch, Supervision, most_typical_view
 from tokengs_nerfstudio.core.tuning_tokens import TokenVariables
 from tokengs_nerfstudio.core.types import Gaussians, SceneMemory, Views
@@ -111,18 +114,16 @@ class TuningConfig:
 class TuningReport:
     """What tuning did, in numbers a person can read."""
 
-    steps: int
     space: str
-    gaussians: int
+    steps: int
     best_step: int
+    """step of the last stage whose state was kept"""
+    gaussians: int
+    contributing: int
+    """Gaussians that the supervised views show at all"""
     held_out_psnr: float | None
     start_psnr: float | None
-
-
-@dataclass(frozen=True)
-class _Stage:
-    name: str
-    steps: int
+    """PSNR of the left-out view before tuning; None where no view is left out"""
 
 
 class SceneTuning:
@@ -147,31 +148,21 @@ class SceneTuning:
     ):
         if steps > 0 and supervised.num_views == 0:
             raise ValueError("tuning needs at least one supervised view, got none; use steps=0 for feed-forward")
-        self.config, self.steps = config, steps
-        self.steps_done = 0
+        self.config, self.steps, self.steps_done = config, steps, 0
+        self.space = chosen_space(config, network, supervised.num_views)
+        self._stages = planned_stages(self.space, steps, config.token_fraction, config.token_steps)
+        self._stage, self._stage_step, self._stage_count = 0, 0, 0
         self._network = network.requires_grad_(False)
-        self.space: Space = chosen_space(config, network, supervised.num_views)
-        self._stages = _planned_stages(self.space, config, steps)
-        self.supervision = Supervision(supervised, self._left_out(supervised), seed)
-        self._time = None if supervised.times is None else float(supervised.times[0])
         self._memory: SceneMemory | None = None
+        self._time = None if supervised.times is None else float(supervised.times[0])
         self._variables: Variables = self._encoded(context)
+        self.supervision = Supervision(supervised, self._left_out(supervised), seed)
         self.extent = scene_extent(self.gaussians(), supervised.c2w)
-        self.cameras = CameraVariables(
-            supervised.c2w,
-            self.extent,
-            config.pose_rate if config.refine_poses else 0.0,
-            config.exposure_rate if config.exposure else 0.0,
-        )
-        self._stage = 0
-        self._stage_step = 0
-        self._stage_count = 0
-        self._best: Any = None
-        self._best_error = float("inf")
-        self._best_step = 0
-        self._start_error: float | None = None
-        if steps > 0:
+        self.cameras = self._camera_variables(supervised)
+        self._best, self._start_psnr = BestState(), None
+        if not self.finished:
             self._enter_stage()
+            self._start_psnr = self._best.psnr
 
     @property
     def finished(self) -> bool:
@@ -179,7 +170,7 @@ class SceneTuning:
 
     @property
     def stage(self) -> str:
-        """What is being optimised now."""
+        """What is being optimised now: tokens, latents, gaussians, or nothing any more (finished)."""
         return "finished" if self.finished else self._stages[self._stage].name
 
     def step(self) -> dict[str, float | Tensor]:
@@ -189,7 +180,7 @@ class SceneTuning:
         """
         if self.finished:
             return {}
-        progress = self._stage_step / max(1, self._stages[self._stage].steps)
+        progress = self._stage_step / self._stages[self._stage].steps
         batch = self.supervision.batch(self.config.views_per_step, self._factor(progress))
         parts = self._backward(batch)
         self._variables.step(progress)
@@ -197,22 +188,9 @@ class SceneTuning:
         self.steps_done += 1
         self._stage_step += 1
         self._grow()
-        self._look_at_held_out()
+        self._look()
         self._leave_stage()
         return parts
-
-    def extend(self, steps: int) -> None:
-        """Plan `steps` more once all planned ones are done: from the best state on, in the space of the last stage.
-
-        ValueError while there are steps left.
-        """
-        if not self.finished:
-            raise ValueError(f"{self.steps - self.steps_done} planned steps are left; take them before planning more")
-        last = [_Stage(self._stages[-1].name, steps)] if self._stages and steps > 0 else []
-        self._stages += last or _planned_stages(self.space, self.config, steps)
-        self.steps = self.steps_done + steps
-        if steps > 0:
-            self._enter_stage()
 
     @torch.no_grad()
     def gaussians(self, time: float | None = None) -> Gaussians:
@@ -223,53 +201,68 @@ class SceneTuning:
         return self._variables.splats(self._time if time is None else time).detach()
 
     def report(self) -> TuningReport:
-        def psnr(error: float | None) -> float | None:
-            return None if error is None or error == float("inf") else -10 * torch.tensor(error).log10().item()
-
-        best = psnr(self._best_error) if self.supervision.held_out else None
+        """What has been done so far, and how many of the Gaussians the supervised views show."""
+        gaussians = self.gaussians()
         return TuningReport(
-            self.steps_done, self.space, self.gaussians().count, self._best_step, best, psnr(self._start_error)
+            space=self.space,
+            steps=self.steps_done,
+            best_step=self._best.step if self.supervision.held_out else self.steps_done,
+            gaussians=gaussians.count,
+            contributing=contributing(gaussians, self.supervision.views, self.config.near),
+            held_out_psnr=self._best.psnr,
+            start_psnr=self._start_psnr,
         )
 
     def state_dict(self) -> dict[str, Any]:
         """Everything a later process needs to go on exactly here, given the same network, views and config."""
         return {
-            "steps": self.steps,
             "steps_done": self.steps_done,
-            "stages": [[stage.name, stage.steps] for stage in self._stages],
-            "stage": self._stage,
-            "stage_step": self._stage_step,
+            "stage": (self._stage, self._stage_step, self._stage_count),
             "variables": self._variables.state_dict(),
             "cameras": self.cameras.state_dict(),
             "supervision": self.supervision.state_dict(),
-            "best": self._best,
-            "best_error": self._best_error,
-            "best_step": self._best_step,
-            "start_error": self._start_error,
-            "stage_count": self._stage_count,
+            "best": self._best.state_dict(),
+            "start_psnr": self._start_psnr,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.steps, self._stages = state["steps"], [_Stage(name, steps) for name, steps in state["stages"]]
-        self.steps_done, self._stage, self._stage_step = state["steps_done"], state["stage"], state["stage_step"]
-        self._best, self._best_error, self._best_step = state["best"], state["best_error"], state["best_step"]
-        self._start_error = state["start_error"]
-        if "parameters" in state["variables"]:
+        """Goes on where `state_dict()` was taken."""
+        self.steps_done, self._start_psnr = state["steps_done"], state["start_psnr"]
+        self._stage, self._stage_step, self._stage_count = state["stage"]
+        if "parameters" in state["variables"] and not isinstance(self._variables, GaussianVariables):
             self._variables = self._gaussian_variables(self.gaussians())
-            self._stage_count = state["stage_count"]
         self._variables.load_state_dict(state["variables"])
         self.cameras.load_state_dict(state["cameras"])
         self.supervision.load_state_dict(state["supervision"])
+        self._best.load_state_dict(state["best"])
 
     @torch.no_grad()
     def _encoded(self, context: Views) -> TokenVariables:
-        """Tokens or latents: also where only Gaussians are tuned, for their start is what these decode to."""
-        network, batched = self._network, context.unsqueeze()
+        """Tokens or latents: also where only Gaussians are tuned, for these start from what the tokens decode to."""
+        network, config, batched = self._network, self.config, context.unsqueeze()
         if self.space == "latents":
             latents = network.encode_latents(batched)
-            return TokenVariables(latents, self._decode, self.config.latent_rate, self.config.rates_decay)
+            return TokenVariables(latents, self._decode, config.latent_rate, config.rates_decay)
         self._memory = network.encode(batched)
-        return TokenVariables(network.initial_tokens(1), self._decode, self.config.token_rate, self.config.rates_decay)
+        return TokenVariables(network.initial_tokens(1), self._decode, config.token_rate, config.rates_decay)
+
+    def _decode(self, variable: Tensor, time: float | None) -> Gaussians:
+        network = self._network
+        if self._memory is None:
+            return network.decode(network.memory_from_latents(variable), time=time)
+        return network.decode(self._memory, variable, time=time)
+
+    def _gaussian_variables(self, start: Gaussians) -> GaussianVariables:
+        c = self.config
+        rates = GaussianRates(
+            c.means_rate, c.scales_rate, c.quats_rate, c.opacities_rate, c.colors_rate, c.means_decay, c.rates_decay
+        )
+        return GaussianVariables(start, self.extent, rates)
+
+    def _camera_variables(self, supervised: Views) -> CameraVariables:
+        c = self.config
+        pose_rate = c.pose_rate if c.refine_poses else 0.0
+        return CameraVariables(supervised.c2w, self.extent, pose_rate, c.exposure_rate if c.exposure else 0.0)
 
     def _left_out(self, supervised: Views) -> list[int]:
         wanted = self.config.stopping == "held-out" and supervised.num_views >= max(2, self.config.held_out_from)
@@ -278,38 +271,35 @@ class SceneTuning:
     def _enter_stage(self) -> None:
         """Gaussians take over from what was decoded; the state a stage starts from is the first to beat."""
         if self.stage == "gaussians":
-            self._variables = self._gaussian_variables(self.gaussians())
-        self._best_error = float("inf")
-        self._look_at_held_out(force=True)
-        if self._start_error is None:
-            self._start_error = self._best_error
+            self._variables = self._gaussian_variables(self._within_budget(self.gaussians()))
+            self._stage_count = self._variables.count
+        self._best = BestState()
+        self._look(force=True)
 
     def _leave_stage(self) -> None:
+        """To the next stage, with the best state of this one, when its steps are done or help no more."""
         steps = self._stages[self._stage].steps
-        stale = self.supervision.held_out and self._stage_step - self._best_step > self.config.patience * steps
+        stale = self.supervision.held_out and self._stage_step - self._best.step > self.config.patience * steps
         if self._stage_step < steps and not stale:
             return
         if self.supervision.held_out:
-            self._variables.restore(self._best)
-        self._best = None
-        self._stage += 1
-        self._stage_step = 0
+            self._variables.restore(self._best.snapshot)
+        self._stage, self._stage_step = self._stage + 1, 0
         if not self.finished:
             self._enter_stage()
 
     def _factor(self, progress: float) -> float:
         """How many times smaller than the photos the images of this step are."""
         if self.stage == "gaussians":
-            return self.config.levels[sum(progress >= start for start in self.config.level_starts) - 1]
+            return level_factor(progress, self.config.levels, self.config.level_starts)
         height, width = self._network.config.image_size
-        trained = height * width * self.config.token_resolution**2
-        return max(1.0, (self.supervision.views.height * self.supervision.views.width / trained) ** 0.5)
+        pixels = height * width * self.config.token_resolution**2
+        return max(1.0, (self.supervision.views.height * self.supervision.views.width / pixels) ** 0.5)
 
     def _backward(self, batch: Batch) -> dict[str, float | Tensor]:
-        """Gradients of one step's loss; views of one time share their Gaussians, which are made once."""
+        """Gradients of one step's loss; the views of one time share their Gaussians."""
         parts: dict[str, float | Tensor] = {}
-        groups = _by_time(batch)
-        for time, group in groups:
+        for time, group in by_time(batch):
             share = group.indices.numel() / batch.indices.numel()
             loss, named = self._loss(self._variables.splats(time), group)
             (share * loss).backward()
@@ -325,25 +315,24 @@ class SceneTuning:
         loss = (1 - config.ssim) * parts["l1"] + config.ssim * (1 - parts["ssim"])
         if self.cameras.active:
             loss = loss + self.cameras.penalty()
-        if self.stage == "gaussians" and config.opacity_pull:
+        if self.stage == "gaussians":
             loss = loss + config.opacity_pull * splats.opacities.mean()
-        if self.stage == "gaussians" and config.scale_pull:
             loss = loss + config.scale_pull * splats.scales.mean() / self.extent
         return loss, {"loss": loss, **parts}
 
     def _rendered(self, splats: Gaussians, views: Views) -> Float[Tensor, "view 3 height width"]:
-        c = self.config
-        size = (views.width, views.height)
-        return render(splats, views.c2w, views.intrinsics, *size, near=c.near, background=c.background, depth=False).rgb
+        size, c = (views.width, views.height), self.config
+        cameras = (views.c2w, views.intrinsics)
+        return render(splats, *cameras, *size, near=c.near, background=c.background, depth=False).rgb
 
     def _grow(self) -> None:
-        variables, config, steps = self._variables, self.config, self._stages[self._stage].steps
+        """Splits Gaussians now and then, geometrically up to the budget, in the first part of their stage."""
+        variables, config = self._variables, self.config
         if not isinstance(variables, GaussianVariables) or self._stage_step % config.growth_every:
             return
-        share = self._stage_step / (config.growth_end * steps)
+        share = self._stage_step / (config.growth_end * self._stages[self._stage].steps)
         if share <= 1:
-            start, budget = self._stage_count, self._budget()
-            variables.densify(round(start * (budget / start) ** share))
+            variables.densify(round(self._stage_count * (self._budget() / self._stage_count) ** share))
 
     def _budget(self) -> int:
         """How many Gaussians the Gaussian stage may end with."""
@@ -351,31 +340,21 @@ class SceneTuning:
         wanted = max(self._stage_count, round(self.config.gaussians_per_pixel * views.height * views.width))
         return min(wanted, limit) if limit else wanted
 
+    def _within_budget(self, gaussians: Gaussians) -> Gaussians:
+        limit = self.config.max_gaussians
+        return pruned(gaussians, self.supervision.views, limit, self.config.near) if limit else gaussians
+
     @torch.no_grad()
-    def _look_at_held_out(self, force: bool = False) -> None:
+    def _look(self, force: bool = False) -> None:
         """Remembers the state if the left-out view has never looked better; one host synchronisation a look."""
         last = self._stage_step >= self._stages[self._stage].steps
         due = force or last or self._stage_step % self.config.check_every == 0
         if not self.supervision.held_out or not due:
             return
         views = self.supervision.held_out_views()
-        error = float((self._rendered(self.gaussians(), views).clamp(0, 1) - views.images).square().mean())
-        if error < self._best_error:
-            self._best, self._best_error, self._best_step = self._variables.snapshot(), error, self._stage_step
-
-    def _decode(self, variable: Tensor, time: float | None) -> Gaussians:
-        network = self._network
-        if self._memory is None:
-            return network.decode(network.memory_from_latents(variable), time=time)
-        return network.decode(self._memory, variable, time=time)
-
-    def _gaussian_variables(self, start: Gaussians) -> GaussianVariables:
-        c = self.config
-        rates = GaussianRates(
-            c.means_rate, c.scales_rate, c.quats_rate, c.opacities_rate, c.colors_rate, c.means_decay, c.rates_decay
-        )
-        self._stage_count = start.count
-        return GaussianVariables(start, self.extent, rates)
+        rgb = self._rendered(self._variables.splats(None if views.times is None else float(views.times[0])), views)
+        error = float((rgb.clamp(0, 1) - views.images).square().mean())
+        self._best.offer(error, self._stage_step, self._variables.snapshot)
 
 
 def tune(
@@ -407,31 +386,3 @@ def chosen_space(config: TuningConfig, network: TokenGSNetwork, supervised: int)
     if "gaussians" in space and network.config.time_channels:
         raise ValueError(f"tuning.space is '{space}', but these weights know time; use 'tokens' or 'latents'")
     return space
-
-
-def scene_extent(gaussians: Gaussians, c2w: Float[Tensor, "view 4 4"]) -> float:
-    """The scene's size for learning rates: the median distance of the visible Gaussians from the cameras."""
-    solid = gaussians.opacities > gaussians.opacities.median()
-    means = gaussians.means[solid] if solid.any() else gaussians.means
-    distance = torch.cdist(c2w[:, :3, 3], means)
-    return max(float(distance.median()), 1e-6)
-
-
-def _planned_stages(space: Space, config: TuningConfig, steps: int) -> list[_Stage]:
-    if steps <= 0:
-        return []
-    if space != "tokens+gaussians":
-        return [_Stage(space, steps)]
-    first = min(config.token_steps, round(config.token_fraction * steps))
-    return [stage for stage in (_Stage("tokens", first), _Stage("gaussians", steps - first)) if stage.steps > 0]
-
-
-def _by_time(batch: Batch) -> list[tuple[float | None, Batch]]:
-    times = batch.views.times
-    if times is None:
-        return [(None, batch)]
-    groups = []
-    for time in times.unique().tolist():
-        chosen = (times == time).nonzero()[:, 0]
-        groups.append((time, Batch(batch.views.select(chosen), batch.indices[chosen.cpu()])))
-    return groups

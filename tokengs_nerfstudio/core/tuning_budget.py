@@ -1,0 +1,83 @@
+"""Which Gaussians matter, keeping only those, and whether a scene fits into memory before it is started."""
+
+import os
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from tokengs_nerfstudio.core.rendering import render
+from tokengs_nerfstudio.core.types import Gaussians, Views
+
+# A Gaussian whose weights add up to less than this share of one pixel, over all views, is not seen.
+_SEEN = 1 / 255
+# Bytes a step holds per Gaussian (values, gradients, two Adam moments; per rendered view its projection and about
+# four tiles' gradient rows) and per rendered pixel (colours, their gradients, SSIM's moments). Measured, rounded up.
+_PER_GAUSSIAN, _PER_PROJECTION, _PER_PIXEL = 14 * 4 * 4, 400, 240
+
+
+def contributions(
+    gaussians: Gaussians, views: Views, near: float = 0.01, largest_side: int = 256
+) -> Float[Tensor, " gaussian"]:
+    """What each Gaussian adds to the pictures: its blending weight, summed over the pixels of all views.
+
+    Views are taken at most `largest_side` pixels large; pixels count in units of the views as given. The sum of the
+    rendered red is linear in the Gaussians' red, and its slope is that weight.
+    """
+    shrink = min(1.0, largest_side / max(views.height, views.width))
+    height, width = max(1, round(views.height * shrink)), max(1, round(views.width * shrink))
+    scale = views.intrinsics.new_tensor([width / views.width, height / views.height, 1.0])[:, None]
+    total = torch.zeros_like(gaussians.opacities)
+    still = gaussians.detach()
+    with torch.enable_grad():
+        for view in range(views.num_views):
+            colors = torch.zeros_like(still.colors).requires_grad_()
+            camera = (views.c2w[view : view + 1], views.intrinsics[view : view + 1] * scale)
+            splats = replace(still, colors=colors)
+            red = render(splats, *camera, width, height, near=near, background=0.0, depth=False).rgb[:, 0]
+            total += torch.autograd.grad(red.sum(), colors)[0][:, 0]
+    return total * (views.height * views.width / (height * width))
+
+
+def contributing(gaussians: Gaussians, views: Views, near: float = 0.01) -> int:
+    """How many of the Gaussians the views show at all."""
+    return int((contributions(gaussians, views, near) > _SEEN).sum())
+
+
+def pruned(gaussians: Gaussians, views: Views, count: int, near: float = 0.01) -> Gaussians:
+    """The `count` Gaussians that add most to the views, in their old order; all of them where there are no more."""
+    if gaussians.count <= count:
+        return gaussians
+    best = contributions(gaussians, views, near).topk(count).indices
+    return gaussians.select(best.sort().values)
+
+
+def step_memory(gaussians: int, views: int, height: int, width: int) -> int:
+    """About how many bytes one tuning step holds beside the photos themselves."""
+    per_view = height * width * _PER_PIXEL + gaussians * _PER_PROJECTION
+    return gaussians * _PER_GAUSSIAN + views * per_view
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Bytes that can still be had on `device`; None where the system does not say."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    names = os.sysconf_names if hasattr(os, "sysconf_names") else {}
+    if "SC_AVPHYS_PAGES" not in names:
+        return None
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def views_that_fit(gaussians: int, views: int, height: int, width: int, free: int | None) -> int:
+    """How many of a step's views may be rendered together. ValueError where not even one of them fits."""
+    if free is None:
+        return views
+    for count in range(views, 0, -1):
+        if step_memory(gaussians, count, height, width) < 0.8 * free:
+            return count
+    need = step_memory(gaussians, 1, height, width) / 2**30
+    raise ValueError(
+        f"tuning {gaussians} Gaussians on {width}x{height} photos needs about {need:.1f} GiB and {free / 2**30:.1f} "
+        "are free: lower tuning.max_gaussians or give smaller photos (the data parser's downscale factor)"
+    )

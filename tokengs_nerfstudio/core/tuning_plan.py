@@ -1,0 +1,52 @@
+"""What a tuning run will do, decided before it starts: its stages, the size of its scene, the views of one time."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from tokengs_nerfstudio.core.tuning_supervision import Batch
+from tokengs_nerfstudio.core.types import Gaussians
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A run of steps on one kind of variables: tokens, latents or gaussians."""
+
+    name: str
+    steps: int
+
+
+def planned_stages(space: str, steps: int, token_fraction: float, token_steps: int) -> list[Stage]:
+    """The stages of `space`, `steps` long together; none of them is empty."""
+    if steps <= 0:
+        return []
+    if space != "tokens+gaussians":
+        return [Stage(space, steps)]
+    first = min(token_steps, round(token_fraction * steps))
+    return [stage for stage in (Stage("tokens", first), Stage("gaussians", steps - first)) if stage.steps > 0]
+
+
+def level_factor(progress: float, levels: tuple[float, ...], starts: tuple[float, ...]) -> float:
+    """How many times smaller than the photos the images are at this point of a stage."""
+    return levels[max(sum(progress >= start for start in starts) - 1, 0)]
+
+
+def scene_extent(gaussians: Gaussians, c2w: Float[Tensor, "view 4 4"]) -> float:
+    """The scene's size for learning rates: the median distance of its more solid Gaussians from the cameras."""
+    solid = gaussians.opacities >= gaussians.opacities.median()
+    distance = torch.cdist(c2w[:, :3, 3], gaussians.means[solid])
+    return max(float(distance.median()), 1e-6)
+
+
+def by_time(batch: Batch) -> list[tuple[float | None, Batch]]:
+    """The views of a step, grouped by the time they show: each time's Gaussians are made once."""
+    times = batch.views.times
+    if times is None:
+        return [(None, batch)]
+    groups: list[tuple[float | None, Batch]] = []
+    for time in times.unique().tolist():
+        chosen = (times == time).nonzero()[:, 0]
+        groups.append((time, Batch(batch.views.select(chosen), batch.indices[chosen.cpu()])))
+    return groups

@@ -1,0 +1,31 @@
+"""When more steps hurt: the best state by a view that is not trained on."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass
+class BestState:
+    """The state that showed the left-out view with the least squared error, and the step of its stage."""
+
+    snapshot: Any = None
+    error: float = math.inf
+    step: int = 0
+
+    def offer(self, error: float, step: int, snapshot: Callable[[], Any]) -> None:
+        """Takes the state at hand if it is better than the one kept."""
+        if error < self.error:
+            self.snapshot, self.error, self.step = snapshot(), error, step
+
+    @property
+    def psnr(self) -> float | None:
+        """PSNR of the left-out view in dB; None where none was looked at."""
+        return -10 * math.log10(max(self.error, 1e-12)) if math.isfinite(self.error) else None
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"snapshot": self.snapshot, "error": self.error, "step": self.step}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.snapshot, self.error, self.step = state["snapshot"], state["error"], state["step"]
