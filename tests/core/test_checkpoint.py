@@ -374,6 +374,14 @@ class TestResizing:
         resize = dynamic_from_static if kind == "dynamic_from_static" else resize_rows
         torch.testing.assert_close(resize(self.stored["in.tokens_old"], int(count)), self.stored[key], atol=0, rtol=0)
 
+    @pytest.mark.parametrize(
+        ("old", "new", "total"),
+        [(1024, 256, 130818), (4096, 1024, 2096130), (4096, 256, 524036), (1000, 333, 166168), (1024, 1000, 511002)],
+    )
+    def test_chooses_the_published_rows_of_large_sets(self, old, new, total):
+        chosen = resize_rows(torch.arange(old, dtype=torch.float64)[:, None], new)
+        assert chosen.sum().item() == total
+
     @pytest.mark.parametrize("count", [2, 6, 15])
     def test_networks_load_with_other_numbers_of_tokens(self, network, make_views, tmp_path, count):
         save_network(network, tmp_path / "weights.safetensors")
