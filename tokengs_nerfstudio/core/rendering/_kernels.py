@@ -1,972 +1,815 @@
-"""Numba kernels of the CPU 3DGS rasterizer (gsplat 1.4.0 semantics, float32).
+"""The numba kernels of the CPU renderer: gsplat 1.4.0's classic compositing, in float32, forwards and backwards.
 
-Everything that is time critical lives here; ``__init__`` of the package never
-imports this module eagerly (importing numba costs ~0.3 s).
+Every entry point takes `(task, tasks, ...)` and does the share `task` of the work, without the GIL; `numba_backend`
+spreads the tasks over threads. Work comes in units of fixed size (a run of Gaussians, a view, a tile) and no two units
+write to the same place, so results are the same bit by bit for any number of threads.
 
-Vectorisation contract (checked by tests/test_vectorised.py):
- * the two hot loops (`_splat_fwd`, `_splat_bwd`) walk a *flat, unit-stride*
-   range ``[a, b)`` of one scratch array ``S`` whose channels are 256 apart.
-   Same base pointer + constant distance => LLVM needs no alias checks;
-   unsigned index => no negative-index wraparound select.
- * branches are written as selects.
- * fastmath is restricted to {'contract'} (FMA).  Full fastmath is WRONG here: it
-   folds ``(x + MAGIC) - MAGIC`` in `_expn`.
- * FP reductions go through `_radd` ('reassoc' on that one add only).
+Two loops decide the speed, `_blend` and `_unblend`. LLVM vectorises them because
+ * the inner loop runs over exactly `_LANES` neighbouring pixels of one scratch array with unit stride and unsigned
+   index, and the channels of that array lie a constant apart, so that no alias check is needed;
+ * branches are written as selections, and every value is float32;
+ * sums over pixels are carried from row to row inside the scratch array and folded once at the end.
+tests/core/rendering/test_vectorised.py fails if a new numba stops doing so.
 """
 
+import inspect
 import math
 
+import numba
 import numpy as np
-import numba as nb
 
-F = np.float32  # tests load a second copy of this file with F = np.float64
+F = np.float32
 U = np.uint64
-FM = {"contract"}
+
+ZERO, HALF, ONE, TWO = F(0), F(0.5), F(1), F(2)
+ALPHA_MAX = F(0.999)
+ALPHA_MIN = F(1) / F(255)
+TRANSMITTANCE_MIN = F(1e-4)
+BLUR = F(0.3)  # added to the diagonal of every projected covariance, pixels squared
+LARGEST_RADIUS = F(2147483520.0)  # the largest float32 that fits an int32
+
+TILE = 16  # pixels; a splat reaches whole tiles, so the picture depends on this number
+UNIT = 512  # Gaussians in one unit of work
+RECORD = 10  # mean x, mean y, conic a, b, c, opacity, red, green, blue, depth
+CAMERA = 20  # rows of [rotation | translation], fx, fy, cx, cy, limits left, right, top, bottom
+POSE = 12
+
+_LANES = 8
+_PITCH = U(TILE)
+_STRIDE = 288  # floats between channels of the scratch array: 18 rows, no multiple of 4096 bytes in between
+_T, _LAST = U(0), U(_STRIDE)
+_C0, _C1, _C2, _C3 = (U(_STRIDE * k) for k in range(2, 6))
+_REST = U(_STRIDE * 6)
+_SUM0, _SUM1, _SUM2, _SUM3, _SUM4, _SUM5, _SUM6 = (U(_STRIDE * k) for k in range(7, 14))
+_CHANNELS = 14
 
 
-def _njit(**kw):
-    """njit(cache=True); falls back to no cache where numba finds no writable cache directory
-    (read-only site-packages *and* read-only $HOME raise RuntimeError at decoration time)."""
+def _njit(fastmath=("contract",), inline=False):
+    """numba.njit, cached where numba finds a folder it can write to.
 
-    def deco(fn):
+    Fused multiply-add is the only liberty by default: full fastmath would fold the rounding trick of `_exp` away.
+    """
+
+    def compiled(function):
+        # Import hooks that check types wrap functions; numba has to see the bare one.
+        function = inspect.unwrap(function)
+        options = {"fastmath": set(fastmath), "error_model": "numpy", "nogil": True, "forceinline": inline}
         try:
-            return nb.njit(cache=True, **kw)(fn)
-        except RuntimeError:
-            return nb.njit(**kw)(fn)
+            return numba.njit(cache=True, **options)(function)
+        except RuntimeError:  # neither this folder, nor the user's, nor NUMBA_CACHE_DIR can be written
+            return numba.njit(**options)(function)
 
-    return deco
+    return compiled
 
 
-ZERO, ONE, HALF, TWO = F(0), F(1), F(0.5), F(2)
-ALPHA_MAX = F(0.999)  # rasterize_to_pixels_fwd.cu: min(0.999f, ...)
-ALPHA_MIN = F(1.0) / F(255.0)  # alpha < 1/255 -> skip
-T_MIN = F(1e-4)  # next_T <= 1e-4 -> pixel done (exclusive)
-RMAX = F(2147483520.0)  # largest float32 < 2**31
+# ---- exp(x) for x <= 0 by Cody and Waite's reduction and the Cephes polynomial: 7e-8 relative, and it vectorises ----
 
-TS = 16  # processing tile; gsplat's tile_size only clips footprints
-NPIX = TS * TS
-STRIP = 8  # a tile is stored as 2 strips of 8 columns x 16 rows
-C1, C2, C3, C4, C5, C6, C7, C8 = (U(NPIX * k) for k in range(1, 9))
-NCH = 9  # channels of the scratch array
-ND = 4  # colour channels per pass
-RW = 6 + ND  # floats per gaussian record: mx my A B C o c0..c3
-
-# ---- exp(x), x <= 0: Cephes expf, 7.1e-8 max rel. error on [-20, 0], vectorises ----
 _LOG2E = F(1.4426950408889634)
-_LN2H, _LN2L = F(0.693359375), F(-2.12194440e-4)
-_P = tuple(
-    F(v) for v in (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1)
-)
-_P0, _P1, _P2, _P3, _P4, _P5 = _P
-_MAGIC = F(12582912.0)  # 1.5 * 2**23
-_MB = np.int32(127 - 0x4B400000)
-_XLO = F(-80.0)
-
-if F is np.float32:
-
-    @_njit(fastmath=FM, error_model="numpy")
-    def _expn(x):
-        x = x if x > _XLO else _XLO
-        m = x * _LOG2E + _MAGIC
-        n = m - _MAGIC
-        r = (x - n * _LN2H) - n * _LN2L
-        p = _P0 * r + _P1
-        p = p * r + _P2
-        p = p * r + _P3
-        p = p * r + _P4
-        p = p * r + _P5
-        p = p * r * r + r + ONE
-        s = np.int32((np.float32(m).view(np.int32) + _MB) << np.int32(23)).view(np.float32)
-        return p * s
-else:
-
-    @_njit(error_model="numpy")
-    def _expn(x):
-        return math.exp(x)
+_LN2_HIGH, _LN2_LOW = F(0.693359375), F(-2.12194440e-4)
+_P0, _P1, _P2 = F(1.9875691500e-4), F(1.3981999507e-3), F(8.3334519073e-3)
+_P3, _P4, _P5 = F(4.1665795894e-2), F(1.6666665459e-1), F(5.0000001201e-1)
+_ROUNDER = F(12582912.0)  # 1.5 * 2**23: adding it rounds to an integer, kept in the low bits
+_BIAS = np.int32(127 - 0x4B400000)
+_LOWEST = F(-80.0)
 
 
-@_njit(fastmath={"reassoc", "contract"}, error_model="numpy")
-def _radd(a, b):
-    return a + b
+@_njit(inline=True)
+def _exp(x):
+    x = x if x > _LOWEST else _LOWEST
+    shifted = x * _LOG2E + _ROUNDER
+    power = shifted - _ROUNDER
+    r = (x - power * _LN2_HIGH) - power * _LN2_LOW
+    p = _P0 * r + _P1
+    p = p * r + _P2
+    p = p * r + _P3
+    p = p * r + _P4
+    p = p * r + _P5
+    p = p * r * r + r + ONE
+    return p * np.int32((np.float32(shifted).view(np.int32) + _BIAS) << np.int32(23)).view(np.float32)
 
 
-# =============================== projection ====================================
-@_njit(fastmath=FM, error_model="numpy")
-def _rotmat(w, x, y, z):
-    inv = ONE / math.sqrt(x * x + y * y + z * z + w * w)
-    w *= inv
-    x *= inv
-    y *= inv
-    z *= inv
+# ------------------------------- 3 x 3 matrices as row-major tuples of nine -------------------------------
+
+
+@_njit(inline=True)
+def _times(a, b):
     return (
-        inv,
-        w,
-        x,
-        y,
-        z,
-        ONE - TWO * (y * y + z * z),
-        TWO * (x * y - w * z),
-        TWO * (x * z + w * y),
-        TWO * (x * y + w * z),
-        ONE - TWO * (x * x + z * z),
-        TWO * (y * z - w * x),
-        TWO * (x * z - w * y),
-        TWO * (y * z + w * x),
-        ONE - TWO * (x * x + y * y),
+        a[0] * b[0] + a[1] * b[3] + a[2] * b[6],
+        a[0] * b[1] + a[1] * b[4] + a[2] * b[7],
+        a[0] * b[2] + a[1] * b[5] + a[2] * b[8],
+        a[3] * b[0] + a[4] * b[3] + a[5] * b[6],
+        a[3] * b[1] + a[4] * b[4] + a[5] * b[7],
+        a[3] * b[2] + a[4] * b[5] + a[5] * b[8],
+        a[6] * b[0] + a[7] * b[3] + a[8] * b[6],
+        a[6] * b[1] + a[7] * b[4] + a[8] * b[7],
+        a[6] * b[2] + a[7] * b[5] + a[8] * b[8],
     )
 
 
-@_njit(fastmath=FM, error_model="numpy")
-def _clampf(v, lo, hi):
-    # CUDA min(hi, max(lo, v)); NaN v never reaches here with a live gaussian
-    v = v if v > lo else lo
-    return v if v < hi else hi
+@_njit(inline=True)
+def _transposed(a):
+    return (a[0], a[3], a[6], a[1], a[4], a[7], a[2], a[5], a[8])
 
 
-@_njit(fastmath=FM, error_model="numpy", nogil=True)
-def project_fwd(
-    ch,
-    nchunk,
-    means,
-    quats,
-    scales,
-    viewmats,
-    Ks,
-    width,
-    height,
-    eps2d,
-    near,
-    far,
-    radius_clip,
-    radii,
-    means2d,
-    depths,
-    conics,
-    comps,
-):
-    Cn = viewmats.shape[0]
-    N = means.shape[0]
-    W = F(width)
-    H = F(height)
-    n0 = ch * N // nchunk
-    n1 = (ch + 1) * N // nchunk
-    for c in range(Cn):
-        r00 = viewmats[c, 0, 0]
-        r01 = viewmats[c, 0, 1]
-        r02 = viewmats[c, 0, 2]
-        t0 = viewmats[c, 0, 3]
-        r10 = viewmats[c, 1, 0]
-        r11 = viewmats[c, 1, 1]
-        r12 = viewmats[c, 1, 2]
-        t1 = viewmats[c, 1, 3]
-        r20 = viewmats[c, 2, 0]
-        r21 = viewmats[c, 2, 1]
-        r22 = viewmats[c, 2, 2]
-        t2 = viewmats[c, 2, 3]
-        fx = Ks[c, 0, 0]
-        fy = Ks[c, 1, 1]
-        cx = Ks[c, 0, 2]
-        cy = Ks[c, 1, 2]
-        tfx = HALF * W / fx
-        tfy = HALF * H / fy
-        lxp = (W - cx) / fx + F(0.3) * tfx
-        lxn = cx / fx + F(0.3) * tfx
-        lyp = (H - cy) / fy + F(0.3) * tfy
-        lyn = cy / fy + F(0.3) * tfy
-        for n in range(n0, n1):
-            radii[c, n] = 0
-            means2d[c, n, 0] = ZERO
-            means2d[c, n, 1] = ZERO
-            depths[c, n] = ZERO
-            conics[c, n, 0] = ZERO
-            conics[c, n, 1] = ZERO
-            conics[c, n, 2] = ZERO
-            comps[c, n] = ZERO
-            px = means[n, 0]
-            py = means[n, 1]
-            pz = means[n, 2]
-            z = r20 * px + r21 * py + r22 * pz + t2
-            if z < near or z > far:  # inclusive at the planes, like the .cu
-                continue
-            x = r00 * px + r01 * py + r02 * pz + t0
-            y = r10 * px + r11 * py + r12 * pz + t1
-            (_, _, _, _, _, q00, q01, q02, q10, q11, q12, q20, q21, q22) = _rotmat(
-                quats[n, 0], quats[n, 1], quats[n, 2], quats[n, 3]
-            )
-            s0 = scales[n, 0]
-            s1 = scales[n, 1]
-            s2 = scales[n, 2]
-            rz = ONE / z
-            rz2 = rz * rz
-            tx = z * _clampf(x * rz, -lxn, lxp)
-            ty = z * _clampf(y * rz, -lyn, lyp)
-            j00 = fx * rz
-            j02 = -fx * tx * rz2
-            j11 = fy * rz
-            j12 = -fy * ty * rz2
-            # A = J R (2x3), P = A q diag(s) (2x3), cov2d = P P^T
-            a00 = j00 * r00 + j02 * r20
-            a01 = j00 * r01 + j02 * r21
-            a02 = j00 * r02 + j02 * r22
-            a10 = j11 * r10 + j12 * r20
-            a11 = j11 * r11 + j12 * r21
-            a12 = j11 * r12 + j12 * r22
-            p00 = (a00 * q00 + a01 * q10 + a02 * q20) * s0
-            p01 = (a00 * q01 + a01 * q11 + a02 * q21) * s1
-            p02 = (a00 * q02 + a01 * q12 + a02 * q22) * s2
-            p10 = (a10 * q00 + a11 * q10 + a12 * q20) * s0
-            p11 = (a10 * q01 + a11 * q11 + a12 * q21) * s1
-            p12 = (a10 * q02 + a11 * q12 + a12 * q22) * s2
-            c00 = p00 * p00 + p01 * p01 + p02 * p02
-            c01 = p00 * p10 + p01 * p11 + p02 * p12
-            c11 = p10 * p10 + p11 * p11 + p12 * p12
-            det0 = c00 * c11 - c01 * c01
-            c00 += eps2d
-            c11 += eps2d
-            det = c00 * c11 - c01 * c01
-            if not (det > ZERO):  # NaN -> culled
-                continue
-            b = HALF * (c00 + c11)
-            d = b * b - det
-            v1 = b + math.sqrt(d if d > F(0.01) else F(0.01))
-            radius = math.ceil(F(3.0) * math.sqrt(v1))
-            if not (radius > radius_clip):  # NaN -> culled
-                continue
-            mx = fx * x * rz + cx
-            my = fy * y * rz + cy
-            if not (mx + radius > ZERO and mx - radius < W and my + radius > ZERO and my - radius < H):
-                continue
-            inv = ONE / det
-            radii[c, n] = np.int32(radius if radius < RMAX else RMAX)
-            means2d[c, n, 0] = mx
-            means2d[c, n, 1] = my
-            depths[c, n] = z
-            conics[c, n, 0] = c11 * inv
-            conics[c, n, 1] = -c01 * inv
-            conics[c, n, 2] = c00 * inv
-            rat = det0 / det
-            comps[c, n] = math.sqrt(rat if rat > ZERO else ZERO)
+@_njit(inline=True)
+def _plus(a, b):
+    return (
+        a[0] + b[0], a[1] + b[1], a[2] + b[2],
+        a[3] + b[3], a[4] + b[4], a[5] + b[5],
+        a[6] + b[6], a[7] + b[7], a[8] + b[8],
+    )  # fmt: skip
 
 
-@_njit(fastmath=FM, error_model="numpy", nogil=True)
-def project_bwd(
-    ch,
-    nchunk,
-    means,
-    quats,
-    scales,
-    viewmats,
-    Ks,
-    width,
-    height,
-    eps2d,
-    radii,
-    conics,
-    comps,
-    v_means2d,
-    v_depths,
-    v_conics,
-    v_comps,
-    has_comp,
-    v_means,
-    v_quats,
-    v_scales,
-    v_view,
-    want_view,
-):
-    """Analytic vjp. One task owns a range of gaussians and loops over the cameras, so
-    means/quats/scales need no atomics; viewmat grads go to v_view[nchunk, C, 12]."""
-    Cn = viewmats.shape[0]
-    N = means.shape[0]
-    W = F(width)
-    H = F(height)
-    n0 = ch * N // nchunk
-    n1 = (ch + 1) * N // nchunk
-    for n in range(n0, n1):
-        gm0 = ZERO
-        gm1 = ZERO
-        gm2 = ZERO
-        gs0 = ZERO
-        gs1 = ZERO
-        gs2 = ZERO
-        g00 = ZERO
-        g01 = ZERO
-        g02 = ZERO
-        g10 = ZERO
-        g11 = ZERO
-        g12 = ZERO
-        g20 = ZERO
-        g21 = ZERO
-        g22 = ZERO  # d/d q (rotation matrix)
-        seen = False
-        px = means[n, 0]
-        py = means[n, 1]
-        pz = means[n, 2]
-        (qi, qw, qx, qy, qz, q00, q01, q02, q10, q11, q12, q20, q21, q22) = _rotmat(
-            quats[n, 0], quats[n, 1], quats[n, 2], quats[n, 3]
-        )
-        s0 = scales[n, 0]
-        s1 = scales[n, 1]
-        s2 = scales[n, 2]
-        for c in range(Cn):
-            if radii[c, n] <= 0:
-                continue
-            seen = True
-            r00 = viewmats[c, 0, 0]
-            r01 = viewmats[c, 0, 1]
-            r02 = viewmats[c, 0, 2]
-            t0 = viewmats[c, 0, 3]
-            r10 = viewmats[c, 1, 0]
-            r11 = viewmats[c, 1, 1]
-            r12 = viewmats[c, 1, 2]
-            t1 = viewmats[c, 1, 3]
-            r20 = viewmats[c, 2, 0]
-            r21 = viewmats[c, 2, 1]
-            r22 = viewmats[c, 2, 2]
-            t2 = viewmats[c, 2, 3]
-            fx = Ks[c, 0, 0]
-            fy = Ks[c, 1, 1]
-            cx = Ks[c, 0, 2]
-            cy = Ks[c, 1, 2]
-            tfx = HALF * W / fx
-            tfy = HALF * H / fy
-            lxp = (W - cx) / fx + F(0.3) * tfx
-            lxn = cx / fx + F(0.3) * tfx
-            lyp = (H - cy) / fy + F(0.3) * tfy
-            lyn = cy / fy + F(0.3) * tfy
-            x = r00 * px + r01 * py + r02 * pz + t0
-            y = r10 * px + r11 * py + r12 * pz + t1
-            z = r20 * px + r21 * py + r22 * pz + t2
-            rz = ONE / z
-            rz2 = rz * rz
-            rz3 = rz2 * rz
-            ux = x * rz
-            uy = y * rz
-            inx = ux <= lxp and ux >= -lxn
-            iny = uy <= lyp and uy >= -lyn
-            tx = z * _clampf(ux, -lxn, lxp)
-            ty = z * _clampf(uy, -lyn, lyp)
-            j00 = fx * rz
-            j02 = -fx * tx * rz2
-            j11 = fy * rz
-            j12 = -fy * ty * rz2
-            # B = R q diag(s) (3x3);  P = J B
-            b00 = (r00 * q00 + r01 * q10 + r02 * q20) * s0
-            b01 = (r00 * q01 + r01 * q11 + r02 * q21) * s1
-            b02 = (r00 * q02 + r01 * q12 + r02 * q22) * s2
-            b10 = (r10 * q00 + r11 * q10 + r12 * q20) * s0
-            b11 = (r10 * q01 + r11 * q11 + r12 * q21) * s1
-            b12 = (r10 * q02 + r11 * q12 + r12 * q22) * s2
-            b20 = (r20 * q00 + r21 * q10 + r22 * q20) * s0
-            b21 = (r20 * q01 + r21 * q11 + r22 * q21) * s1
-            b22 = (r20 * q02 + r21 * q12 + r22 * q22) * s2
-            p00 = j00 * b00 + j02 * b20
-            p01 = j00 * b01 + j02 * b21
-            p02 = j00 * b02 + j02 * b22
-            p10 = j11 * b10 + j12 * b20
-            p11 = j11 * b11 + j12 * b21
-            p12 = j11 * b12 + j12 * b22
-            # conic -> cov2d :  V = -Q G Q, G symmetric with half off-diagonal
-            A = conics[c, n, 0]
-            B = conics[c, n, 1]
-            C = conics[c, n, 2]
-            ga = v_conics[c, n, 0]
-            gb = HALF * v_conics[c, n, 1]
-            gc = v_conics[c, n, 2]
-            e00 = A * ga + B * gb
-            e01 = A * gb + B * gc
-            e10 = B * ga + C * gb
-            e11 = B * gb + C * gc
-            v00 = -(e00 * A + e01 * B)
-            v01 = -(e00 * B + e01 * C)
-            v11 = -(e10 * B + e11 * C)
-            if has_comp:
-                cmp_ = comps[c, n]
-                k = v_comps[c, n] * HALF / (cmp_ + F(1e-6))
-                om = ONE - cmp_ * cmp_
-                dq = A * C - B * B
-                v00 += k * (om * A - eps2d * dq)
-                v01 += k * (om * B)
-                v11 += k * (om * C - eps2d * dq)
-            # cov2d = P P^T -> v_P = 2 V P
-            w00 = TWO * (v00 * p00 + v01 * p10)
-            w01 = TWO * (v00 * p01 + v01 * p11)
-            w02 = TWO * (v00 * p02 + v01 * p12)
-            w10 = TWO * (v01 * p00 + v11 * p10)
-            w11 = TWO * (v01 * p01 + v11 * p11)
-            w12 = TWO * (v01 * p02 + v11 * p12)
-            # v_J = v_P B^T
-            vj00 = w00 * b00 + w01 * b01 + w02 * b02
-            vj02 = w00 * b20 + w01 * b21 + w02 * b22
-            vj11 = w10 * b10 + w11 * b11 + w12 * b12
-            vj12 = w10 * b20 + w11 * b21 + w12 * b22
-            # v_B = J^T v_P
-            d00 = j00 * w00
-            d01 = j00 * w01
-            d02 = j00 * w02
-            d10 = j11 * w10
-            d11 = j11 * w11
-            d12 = j11 * w12
-            d20 = j02 * w00 + j12 * w10
-            d21 = j02 * w01 + j12 * w11
-            d22 = j02 * w02 + j12 * w12
-            # mean in camera space
-            vx = v_means2d[c, n, 0]
-            vy = v_means2d[c, n, 1]
-            mx = fx * rz * vx
-            my = fy * rz * vy
-            mz = -(fx * x * vx + fy * y * vy) * rz2 + v_depths[c, n]
-            if inx:
-                mx += -fx * rz2 * vj02
-            else:
-                mz += -fx * rz3 * vj02 * tx
-            if iny:
-                my += -fy * rz2 * vj12
-            else:
-                mz += -fy * rz3 * vj12 * ty
-            mz += -fx * rz2 * vj00 - fy * rz2 * vj11 + TWO * fx * tx * rz3 * vj02 + TWO * fy * ty * rz3 * vj12
-            gm0 += r00 * mx + r10 * my + r20 * mz
-            gm1 += r01 * mx + r11 * my + r21 * mz
-            gm2 += r02 * mx + r12 * my + r22 * mz
-            # B = (R q) S : v_(Rq) = v_B S ; v_s = colsum(v_B * Rq) ; v_q = R^T v_(Rq)
-            k00 = d00 * s0
-            k10 = d10 * s0
-            k20 = d20 * s0
-            k01 = d01 * s1
-            k11 = d11 * s1
-            k21 = d21 * s1
-            k02 = d02 * s2
-            k12 = d12 * s2
-            k22 = d22 * s2
-            g00 += r00 * k00 + r10 * k10 + r20 * k20
-            g01 += r00 * k01 + r10 * k11 + r20 * k21
-            g02 += r00 * k02 + r10 * k12 + r20 * k22
-            g10 += r01 * k00 + r11 * k10 + r21 * k20
-            g11 += r01 * k01 + r11 * k11 + r21 * k21
-            g12 += r01 * k02 + r11 * k12 + r21 * k22
-            g20 += r02 * k00 + r12 * k10 + r22 * k20
-            g21 += r02 * k01 + r12 * k11 + r22 * k21
-            g22 += r02 * k02 + r12 * k12 + r22 * k22
-            f00 = r00 * q00 + r01 * q10 + r02 * q20
-            f10 = r10 * q00 + r11 * q10 + r12 * q20
-            f20 = r20 * q00 + r21 * q10 + r22 * q20
-            f01 = r00 * q01 + r01 * q11 + r02 * q21
-            f11 = r10 * q01 + r11 * q11 + r12 * q21
-            f21 = r20 * q01 + r21 * q11 + r22 * q21
-            f02 = r00 * q02 + r01 * q12 + r02 * q22
-            f12 = r10 * q02 + r11 * q12 + r12 * q22
-            f22 = r20 * q02 + r21 * q12 + r22 * q22
-            gs0 += d00 * f00 + d10 * f10 + d20 * f20
-            gs1 += d01 * f01 + d11 * f11 + d21 * f21
-            gs2 += d02 * f02 + d12 * f12 + d22 * f22
-            if want_view:
-                # v_R = v_(Rq) q^T + v_mc mean^T
-                v_view[ch, c, 0] += k00 * q00 + k01 * q01 + k02 * q02 + mx * px
-                v_view[ch, c, 1] += k00 * q10 + k01 * q11 + k02 * q12 + mx * py
-                v_view[ch, c, 2] += k00 * q20 + k01 * q21 + k02 * q22 + mx * pz
-                v_view[ch, c, 3] += mx
-                v_view[ch, c, 4] += k10 * q00 + k11 * q01 + k12 * q02 + my * px
-                v_view[ch, c, 5] += k10 * q10 + k11 * q11 + k12 * q12 + my * py
-                v_view[ch, c, 6] += k10 * q20 + k11 * q21 + k12 * q22 + my * pz
-                v_view[ch, c, 7] += my
-                v_view[ch, c, 8] += k20 * q00 + k21 * q01 + k22 * q02 + mz * px
-                v_view[ch, c, 9] += k20 * q10 + k21 * q11 + k22 * q12 + mz * py
-                v_view[ch, c, 10] += k20 * q20 + k21 * q21 + k22 * q22 + mz * pz
-                v_view[ch, c, 11] += mz
-        v_means[n, 0] = gm0
-        v_means[n, 1] = gm1
-        v_means[n, 2] = gm2
-        v_scales[n, 0] = gs0
-        v_scales[n, 1] = gs1
-        v_scales[n, 2] = gs2
-        if not seen:
-            v_quats[n, 0] = ZERO
-            v_quats[n, 1] = ZERO
-            v_quats[n, 2] = ZERO
-            v_quats[n, 3] = ZERO
-        else:
-            nw = TWO * (qx * (g21 - g12) + qy * (g02 - g20) + qz * (g10 - g01))
-            nx = TWO * (-TWO * qx * (g11 + g22) + qy * (g10 + g01) + qz * (g20 + g02) + qw * (g21 - g12))
-            ny = TWO * (qx * (g10 + g01) - TWO * qy * (g00 + g22) + qz * (g21 + g12) + qw * (g02 - g20))
-            nz = TWO * (qx * (g20 + g02) + qy * (g21 + g12) - TWO * qz * (g00 + g11) + qw * (g10 - g01))
-            dt = nw * qw + nx * qx + ny * qy + nz * qz
-            v_quats[n, 0] = (nw - dt * qw) * qi
-            v_quats[n, 1] = (nx - dt * qx) * qi
-            v_quats[n, 2] = (ny - dt * qy) * qi
-            v_quats[n, 3] = (nz - dt * qz) * qi
+@_njit(inline=True)
+def _unit_quaternion(quats, b, n):
+    """The quaternion as w, x, y, z of length one, and one over its length."""
+    w, x, y, z = quats[b, n, 0], quats[b, n, 1], quats[b, n, 2], quats[b, n, 3]
+    inverse = ONE / math.sqrt(w * w + x * x + y * y + z * z)
+    return w * inverse, x * inverse, y * inverse, z * inverse, inverse
 
 
-# ========================== tile binning (per view) ============================
-@_njit(error_model="numpy")
-def _footprint(mx, my, A, B, C, o, radius, width, height, tsz):
-    """Pixel bbox (x0, x1, y0, y1) of the pixels gsplat could let contribute:
-    gsplat's own tile rectangle (float32 arithmetic as in isect_tiles.cu)
-    intersected with the bbox of {alpha >= 1/255}.  The second set is padded, so the
-    alpha test in the raster loop stays the only decision maker."""
-    if o < ALPHA_MIN:  # NaN opacity passes, as in the .cu
-        return 0, 0, 0, 0
-    tw = (width + tsz - 1) // tsz
-    th = (height + tsz - 1) // tsz
-    ft = F(tsz)
-    tr = F(radius) / ft
-    qx = mx / ft
-    qy = my / ft
-    x0 = np.int64(min(max(math.floor(qx - tr), 0.0), np.float64(tw))) * tsz
-    x1 = np.int64(min(max(math.ceil(qx + tr), 0.0), np.float64(tw))) * tsz
-    y0 = np.int64(min(max(math.floor(qy - tr), 0.0), np.float64(th))) * tsz
-    y1 = np.int64(min(max(math.ceil(qy + tr), 0.0), np.float64(th))) * tsz
-    x1 = min(x1, width)
-    y1 = min(y1, height)
-    a = np.float64(A)
-    b = np.float64(B)
-    c = np.float64(C)
-    det = a * c - b * b
-    if det > 0.0 and a > 0.0 and o < 1e30:
-        kap = a * c / det  # 1/(1-rho^2): cancellation in sigma
-        if kap < 1e5:
-            tau = math.log(255.0 * np.float64(o))
-            tau += 1e-3 + 2e-6 * kap * (tau + 1.0)
-            hx = math.sqrt(2.0 * tau * c / det)
-            hy = math.sqrt(2.0 * tau * a / det)
-            x0 = max(x0, np.int64(math.ceil(max(mx - hx - 0.5, -1.0))))
-            x1 = min(x1, np.int64(math.floor(min(mx + hx - 0.5, np.float64(width)))) + 1)
-            y0 = max(y0, np.int64(math.ceil(max(my - hy - 0.5, -1.0))))
-            y1 = min(y1, np.int64(math.floor(min(my + hy - 0.5, np.float64(height)))) + 1)
+@_njit(inline=True)
+def _rotation(w, x, y, z):
+    return (
+        ONE - TWO * (y * y + z * z), TWO * (x * y - w * z), TWO * (x * z + w * y),
+        TWO * (x * y + w * z), ONE - TWO * (x * x + z * z), TWO * (y * z - w * x),
+        TWO * (x * z - w * y), TWO * (y * z + w * x), ONE - TWO * (x * x + y * y),
+    )  # fmt: skip
+
+
+@_njit(inline=True)
+def _scaled_columns(a, x, y, z):
+    return (a[0] * x, a[1] * y, a[2] * z, a[3] * x, a[4] * y, a[5] * z, a[6] * x, a[7] * y, a[8] * z)
+
+
+# ------------------------------------------------ projection ------------------------------------------------
+
+
+@_njit(inline=True)
+def _camera_rotation(cameras, b, v):
+    return (
+        cameras[b, v, 0], cameras[b, v, 1], cameras[b, v, 2],
+        cameras[b, v, 4], cameras[b, v, 5], cameras[b, v, 6],
+        cameras[b, v, 8], cameras[b, v, 9], cameras[b, v, 10],
+    )  # fmt: skip
+
+
+@_njit(inline=True)
+def _in_camera(cameras, b, v, px, py, pz):
+    return (
+        cameras[b, v, 0] * px + cameras[b, v, 1] * py + cameras[b, v, 2] * pz + cameras[b, v, 3],
+        cameras[b, v, 4] * px + cameras[b, v, 5] * py + cameras[b, v, 6] * pz + cameras[b, v, 7],
+        cameras[b, v, 8] * px + cameras[b, v, 9] * py + cameras[b, v, 10] * pz + cameras[b, v, 11],
+    )
+
+
+@_njit(inline=True)
+def _clamp(value, low, high):
+    value = value if value > low else low
+    return value if value < high else high
+
+
+@_njit(inline=True)
+def _jacobian(cameras, b, v, x, y, z):
+    """d(pixel)/d(camera point) = [[j0, 0, j1], [0, j2, j3]], and the point's x, y clamped to just outside the image."""
+    fx, fy = cameras[b, v, 12], cameras[b, v, 13]
+    inverse = ONE / z
+    tx = z * _clamp(x * inverse, cameras[b, v, 16], cameras[b, v, 17])
+    ty = z * _clamp(y * inverse, cameras[b, v, 18], cameras[b, v, 19])
+    squared = inverse * inverse
+    return fx * inverse, -fx * tx * squared, fy * inverse, -fy * ty * squared, tx, ty
+
+
+@_njit(inline=True)
+def _covariance(rotation, spread, j0, j1, j2, j3):
+    """J R M (J R M)^T for M = spread: better conditioned than projecting M M^T."""
+    r = rotation
+    a = (
+        j0 * r[0] + j1 * r[6], j0 * r[1] + j1 * r[7], j0 * r[2] + j1 * r[8],
+        j2 * r[3] + j3 * r[6], j2 * r[4] + j3 * r[7], j2 * r[5] + j3 * r[8],
+        ZERO, ZERO, ZERO,
+    )  # fmt: skip
+    p = _times(a, spread)
+    return (
+        p[0] * p[0] + p[1] * p[1] + p[2] * p[2],
+        p[0] * p[3] + p[1] * p[4] + p[2] * p[5],
+        p[3] * p[3] + p[4] * p[4] + p[5] * p[5],
+    )
+
+
+@_njit(inline=True)
+def _box(mx, my, radius, c00, c11, det, threshold, width, height):
+    """Pixels x0 <= x < x1, y0 <= y < y1 that the splat may reach; x1 = 0 where there are none.
+
+    gsplat's whole tiles around the square of `radius`, narrowed to the bounding box of {alpha >= 1/255}, which is
+    sigma <= threshold. The narrowing is generous, so that the test of alpha alone decides.
+    """
+    reach = radius / F(TILE)
+    across, down = F((width + TILE - 1) // TILE), F((height + TILE - 1) // TILE)
+    x0 = np.int64(_clamp(np.floor(mx / F(TILE) - reach), ZERO, across)) * TILE
+    x1 = min(np.int64(_clamp(np.ceil(mx / F(TILE) + reach), ZERO, across)) * TILE, width)
+    y0 = np.int64(_clamp(np.floor(my / F(TILE) - reach), ZERO, down)) * TILE
+    y1 = min(np.int64(_clamp(np.ceil(my / F(TILE) + reach), ZERO, down)) * TILE, height)
+    cancellation = c00 * c11 / det  # what rounding in det and in sigma is multiplied by
+    if cancellation < F(1e5) and threshold < F(80):
+        generous = threshold + F(1e-3) + F(4e-6) * cancellation * (threshold + ONE)
+        hx = math.sqrt(TWO * generous * c00) + F(0.01)
+        hy = math.sqrt(TWO * generous * c11) + F(0.01)
+        w, h = F(width), F(height)
+        x0 = max(x0, np.int64(np.ceil(_clamp(mx - hx - HALF, ZERO, w))))
+        x1 = min(x1, np.int64(np.floor(_clamp(mx + hx - HALF, -ONE, w))) + 1)
+        y0 = max(y0, np.int64(np.ceil(_clamp(my - hy - HALF, ZERO, h))))
+        y1 = min(y1, np.int64(np.floor(_clamp(my + hy - HALF, -ONE, h))) + 1)
     if x1 <= x0 or y1 <= y0:
         return 0, 0, 0, 0
     return x0, x1, y0, y1
 
 
-@_njit(error_model="numpy", nogil=True)
-def bin_count(ch, nchunk, radii, means2d, conics, opac, width, height, tsz, bbox, nvis, nisect):
-    """task ch of nchunk over gaussians; bbox[C,N,4] i32; nvis, nisect [nchunk, C] i64"""
-    Cn, N = radii.shape
-    for c in range(Cn):
-        m = 0
-        t = 0
-        for n in range(ch * N // nchunk, (ch + 1) * N // nchunk):
-            bbox[c, n, 1] = 0
-            if radii[c, n] > 0:
-                x0, x1, y0, y1 = _footprint(
-                    means2d[c, n, 0],
-                    means2d[c, n, 1],
-                    conics[c, n, 0],
-                    conics[c, n, 1],
-                    conics[c, n, 2],
-                    opac[c, n],
-                    radii[c, n],
-                    width,
-                    height,
-                    tsz,
+@_njit(inline=True)
+def _tiles_of(x0, x1, y0, y1):
+    """First and past-the-last tile along x and y."""
+    return x0 // TILE, (x1 - 1) // TILE + 1, y0 // TILE, (y1 - 1) // TILE + 1
+
+
+@_njit(inline=True)
+def _project_one(b, v, n, mean, spread, threshold, opacities, colors, cameras, size, planes, records, boxes, radii):
+    """One Gaussian into one view; the number of tiles it reaches."""
+    width, height = size
+    radii[b, v, n] = 0
+    boxes[b, v, n, 1] = 0
+    x, y, z = _in_camera(cameras, b, v, mean[0], mean[1], mean[2])
+    if z < planes[0] or z > planes[1]:  # a point on a plane is kept
+        return 0
+    j0, j1, j2, j3, _, _ = _jacobian(cameras, b, v, x, y, z)
+    c00, c01, c11 = _covariance(_camera_rotation(cameras, b, v), spread, j0, j1, j2, j3)
+    c00 += BLUR
+    c11 += BLUR
+    det = c00 * c11 - c01 * c01
+    if not (det > ZERO):  # NaN ends here
+        return 0
+    middle = HALF * (c00 + c11)
+    radius = np.ceil(F(3) * math.sqrt(middle + math.sqrt(max(middle * middle - det, F(0.01)))))
+    inverse_z = ONE / z
+    mx = cameras[b, v, 12] * x * inverse_z + cameras[b, v, 14]
+    my = cameras[b, v, 13] * y * inverse_z + cameras[b, v, 15]
+    if not (mx + radius > ZERO and mx - radius < F(width) and my + radius > ZERO and my - radius < F(height)):
+        return 0
+    radii[b, v, n] = np.int32(min(radius, LARGEST_RADIUS))
+    inverse = ONE / det
+    records[b, v, n, 0], records[b, v, n, 1] = mx, my
+    records[b, v, n, 2], records[b, v, n, 3], records[b, v, n, 4] = c11 * inverse, -c01 * inverse, c00 * inverse
+    records[b, v, n, 5] = opacities[b, n]
+    records[b, v, n, 6], records[b, v, n, 7], records[b, v, n, 8] = colors[b, n, 0], colors[b, n, 1], colors[b, n, 2]
+    records[b, v, n, 9] = z
+    if opacities[b, n] < ALPHA_MIN:  # a NaN opacity goes on and is drawn as 0.999, as on CUDA
+        return 0
+    x0, x1, y0, y1 = _box(mx, my, radius, c00, c11, det, threshold, width, height)
+    if x1 == 0:
+        return 0
+    boxes[b, v, n, 0], boxes[b, v, n, 1], boxes[b, v, n, 2], boxes[b, v, n, 3] = x0, x1, y0, y1
+    tx0, tx1, ty0, ty1 = _tiles_of(x0, x1, y0, y1)
+    return (tx1 - tx0) * (ty1 - ty0)
+
+
+@_njit()
+def project(
+    task, tasks, means, quats, scales, opacities, colors, cameras, size, planes, records, boxes, radii, counts
+):  # fmt: skip
+    """Gaussians [scene gaussian ...] into cameras [scene view CAMERA].
+
+    Fills records [scene view gaussian RECORD], boxes [scene view gaussian 4], radii [scene view gaussian] and
+    counts [unit view 2]: splats that reach a pixel, and (splat, tile) pairs.
+    """
+    scenes, gaussians = opacities.shape
+    units = (gaussians + UNIT - 1) // UNIT
+    for unit in range(task, scenes * units, tasks):
+        b = unit // units
+        first = unit % units * UNIT
+        for n in range(first, min(first + UNIT, gaussians)):
+            mean = (means[b, n, 0], means[b, n, 1], means[b, n, 2])
+            w, x, y, z, _ = _unit_quaternion(quats, b, n)
+            spread = _scaled_columns(_rotation(w, x, y, z), scales[b, n, 0], scales[b, n, 1], scales[b, n, 2])
+            threshold = math.log(F(255) * opacities[b, n])
+            for v in range(cameras.shape[1]):
+                tiles = _project_one(
+                    b, v, n, mean, spread, threshold, opacities, colors, cameras, size, planes, records, boxes, radii
+                )  # fmt: skip
+                counts[unit, v, 0] += 1 if tiles > 0 else 0
+                counts[unit, v, 1] += tiles
+
+
+@_njit(inline=True)
+def _conic_gradient_to_covariance(a, b, c, v_a, v_b, v_c):
+    """d(inverse): -Q G Q with G symmetric."""
+    half = HALF * v_b
+    e00, e01 = a * v_a + b * half, a * half + b * v_c
+    e10, e11 = b * v_a + c * half, b * half + c * v_c
+    return -(e00 * a + e01 * b), -(e00 * b + e01 * c), -(e10 * b + e11 * c)
+
+
+@_njit(inline=True)
+def _add_rows(pairs, first, count, sums):
+    """The gradient rows of one splat in one view, summed over its tiles."""
+    sums[:] = ZERO
+    for row in range(first, first + count):
+        for k in range(RECORD):
+            sums[k] += pairs[row, k]
+
+
+@_njit(inline=True)
+def _point_gradient(cameras, b, v, x, y, z, tx, ty, vx, vy, v_depth, v_j):
+    """From pixel position, depth and Jacobian to the point in the camera's frame."""
+    fx, fy = cameras[b, v, 12], cameras[b, v, 13]
+    inverse = ONE / z
+    squared = inverse * inverse
+    cubed = squared * inverse
+    px = fx * inverse * vx
+    py = fy * inverse * vy
+    pz = v_depth - (fx * x * vx + fy * y * vy) * squared
+    pz += TWO * (fx * tx * v_j[1] + fy * ty * v_j[3]) * cubed - (fx * v_j[0] + fy * v_j[2]) * squared
+    u, w = x * inverse, y * inverse
+    if u >= cameras[b, v, 16] and u <= cameras[b, v, 17]:
+        px -= fx * squared * v_j[1]
+    else:
+        pz -= fx * cubed * tx * v_j[1]
+    if w >= cameras[b, v, 18] and w <= cameras[b, v, 19]:
+        py -= fy * squared * v_j[3]
+    else:
+        pz -= fy * cubed * ty * v_j[3]
+    return px, py, pz
+
+
+@_njit(inline=True)
+def _spread_gradient(cameras, b, v, jacobian, spread, turned, covariance_gradient):
+    """From the projected covariance to the Jacobian's four entries and to B = rotation @ spread (`turned`)."""
+    j0, j1, j2, j3 = jacobian
+    m = turned
+    v00, v01, v11 = covariance_gradient
+    p0, p1, p2 = j0 * m[0] + j1 * m[6], j0 * m[1] + j1 * m[7], j0 * m[2] + j1 * m[8]
+    p3, p4, p5 = j2 * m[3] + j3 * m[6], j2 * m[4] + j3 * m[7], j2 * m[5] + j3 * m[8]
+    w0, w1, w2 = TWO * (v00 * p0 + v01 * p3), TWO * (v00 * p1 + v01 * p4), TWO * (v00 * p2 + v01 * p5)
+    w3, w4, w5 = TWO * (v01 * p0 + v11 * p3), TWO * (v01 * p1 + v11 * p4), TWO * (v01 * p2 + v11 * p5)
+    v_j = (
+        w0 * m[0] + w1 * m[1] + w2 * m[2],
+        w0 * m[6] + w1 * m[7] + w2 * m[8],
+        w3 * m[3] + w4 * m[4] + w5 * m[5],
+        w3 * m[6] + w4 * m[7] + w5 * m[8],
+    )
+    v_turned = (
+        j0 * w0, j0 * w1, j0 * w2,
+        j2 * w3, j2 * w4, j2 * w5,
+        j1 * w0 + j3 * w3, j1 * w1 + j3 * w4, j1 * w2 + j3 * w5,
+    )  # fmt: skip
+    return v_j, v_turned
+
+
+@_njit(inline=True)
+def _add_pose_gradient(v_pose, unit, v, v_rotation, point, mean):
+    for row in range(3):
+        v_pose[unit, v, 4 * row + 3] += point[row]
+        for column in range(3):
+            v_pose[unit, v, 4 * row + column] += v_rotation[3 * row + column] + point[row] * mean[column]
+
+
+@_njit(inline=True)
+def _project_one_backward(unit, b, v, n, mean, spread, cameras, records, sums, v_means2d, v_pose):
+    """One splat of one view: gradients of mean and spread (world frame); the pose's are added where asked for."""
+    a, c, d = records[b, v, n, 2], records[b, v, n, 3], records[b, v, n, 4]
+    vx, vy = a * sums[1] + c * sums[2], c * sums[1] + d * sums[2]
+    if v_means2d.shape[0] > 0:
+        v_means2d[b, v, n, 0], v_means2d[b, v, n, 1] = vx, vy
+    rotation = _camera_rotation(cameras, b, v)
+    x, y, z = _in_camera(cameras, b, v, mean[0], mean[1], mean[2])
+    j0, j1, j2, j3, tx, ty = _jacobian(cameras, b, v, x, y, z)
+    v_covariance = _conic_gradient_to_covariance(a, c, d, HALF * sums[3], sums[4], HALF * sums[5])
+    turned = _times(rotation, spread)
+    v_j, v_turned = _spread_gradient(cameras, b, v, (j0, j1, j2, j3), spread, turned, v_covariance)
+    px, py, pz = _point_gradient(cameras, b, v, x, y, z, tx, ty, vx, vy, sums[9], v_j)
+    back = _transposed(rotation)
+    if v_pose.shape[0] > 0:
+        _add_pose_gradient(v_pose, unit, v, _times(v_turned, _transposed(spread)), (px, py, pz), mean)
+    v_mean = (
+        back[0] * px + back[1] * py + back[2] * pz,
+        back[3] * px + back[4] * py + back[5] * pz,
+        back[6] * px + back[7] * py + back[8] * pz,
+    )
+    return v_mean, _times(back, v_turned)
+
+
+@_njit(inline=True)
+def _write_quaternion_gradient(v_quats, b, n, w, x, y, z, inverse, g):
+    """From the rotation matrix to the quaternion as given, before it was made unit."""
+    vw = TWO * (x * (g[7] - g[5]) + y * (g[2] - g[6]) + z * (g[3] - g[1]))
+    vx = TWO * (-TWO * x * (g[4] + g[8]) + y * (g[3] + g[1]) + z * (g[6] + g[2]) + w * (g[7] - g[5]))
+    vy = TWO * (x * (g[3] + g[1]) - TWO * y * (g[0] + g[8]) + z * (g[7] + g[5]) + w * (g[2] - g[6]))
+    vz = TWO * (x * (g[6] + g[2]) + y * (g[7] + g[5]) - TWO * z * (g[0] + g[4]) + w * (g[3] - g[1]))
+    along = vw * w + vx * x + vy * y + vz * z
+    v_quats[b, n, 0] = (vw - along * w) * inverse
+    v_quats[b, n, 1] = (vx - along * x) * inverse
+    v_quats[b, n, 2] = (vy - along * y) * inverse
+    v_quats[b, n, 3] = (vz - along * z) * inverse
+
+
+@_njit()
+def project_backward(
+    task, tasks, means, quats, scales, opacities, cameras, records, boxes, first_pair, pairs,
+    v_means, v_quats, v_scales, v_opacities, v_colors, v_means2d, v_pose,
+):  # fmt: skip
+    """Gradient rows of the (splat, tile) pairs into gradients of the Gaussians, and of the poses where asked for.
+
+    v_means2d [scene view gaussian 2] and v_pose [unit view POSE] come zeroed, or with no scene for "not wanted"; the
+    other gradients may come uninitialised.
+    """
+    scenes, gaussians = opacities.shape
+    units = (gaussians + UNIT - 1) // UNIT
+    sums = np.empty(RECORD, F)
+    for unit in range(task, scenes * units, tasks):
+        b = unit // units
+        first = unit % units * UNIT
+        for n in range(first, min(first + UNIT, gaussians)):
+            mean = (means[b, n, 0], means[b, n, 1], means[b, n, 2])
+            w, x, y, z, inverse = _unit_quaternion(quats, b, n)
+            rotation = _rotation(w, x, y, z)
+            spread = _scaled_columns(rotation, scales[b, n, 0], scales[b, n, 1], scales[b, n, 2])
+            vm0, vm1, vm2, vo, vr, vg, vb = ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO
+            v_spread = (ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO)
+            seen = False
+            for v in range(cameras.shape[1]):
+                if boxes[b, v, n, 1] == 0:
+                    continue
+                seen = True
+                tx0, tx1, ty0, ty1 = _tiles_of(
+                    boxes[b, v, n, 0], boxes[b, v, n, 1], boxes[b, v, n, 2], boxes[b, v, n, 3]
                 )
-                if x1 > 0:
-                    bbox[c, n, 0] = x0
-                    bbox[c, n, 1] = x1
-                    bbox[c, n, 2] = y0
-                    bbox[c, n, 3] = y1
-                    m += 1
-                    t += (((x1 - 1) >> 4) - (x0 >> 4) + 1) * (((y1 - 1) >> 4) - (y0 >> 4) + 1)
-        nvis[ch, c] = m
-        nisect[ch, c] = t
-
-
-@_njit(error_model="numpy")
-def _argsort_pos_f32(keys, ids):
-    """Stable LSD radix argsort of non-negative float32 (as uint32 bits), 3 x 11 bits."""
-    M = keys.shape[0]
-    k0 = keys
-    i0 = ids
-    k1 = np.empty(M, np.uint32)
-    i1 = np.empty(M, np.int32)
-    for p in range(3):
-        sh = np.uint32(11 * p)
-        cnt = np.zeros(2048, np.int64)
-        for m in range(M):
-            cnt[(k0[m] >> sh) & np.uint32(2047)] += 1
-        s = 0
-        for j in range(2048):
-            v = cnt[j]
-            cnt[j] = s
-            s += v
-        for m in range(M):
-            d = (k0[m] >> sh) & np.uint32(2047)
-            q = cnt[d]
-            cnt[d] = q + 1
-            k1[q] = k0[m]
-            i1[q] = i0[m]
-        k0, k1 = k1, k0
-        i0, i1 = i1, i0
-    return i0
-
-
-@_njit(error_model="numpy", nogil=True)
-def bin_sort(c, nview, depths, bbox, vbase, rid):
-    """View c: stable front-to-back order of the surviving gaussians -> rid[vbase[c]:vbase[c+1]]"""
-    N = depths.shape[1]
-    v0 = vbase[c]
-    M = vbase[c + 1] - v0
-    keys = np.empty(M, np.uint32)
-    ids = np.empty(M, np.int32)
-    m = 0
-    for n in range(N):
-        if bbox[c, n, 1] > 0:
-            keys[m] = np.float32(depths[c, n]).view(np.uint32)
-            ids[m] = n
-            m += 1
-    ids = _argsort_pos_f32(keys, ids)
-    for r in range(M):
-        rid[v0 + r] = ids[r]
-
-
-@_njit(error_model="numpy", nogil=True)
-def bin_pack(ch, nchunk, means2d, conics, opac, colors, bbox, vbase, rid, rec, rbb):
-    """Gather records in depth order: rec[M,RW] f32, rbb[M,4] i32."""
-    D = colors.shape[2]
-    for c in range(means2d.shape[0]):
-        v0 = vbase[c]
-        M = vbase[c + 1] - v0
-        for r in range(ch * M // nchunk, (ch + 1) * M // nchunk):
-            g = v0 + r
-            n = rid[g]
-            rec[g, 0] = means2d[c, n, 0]
-            rec[g, 1] = means2d[c, n, 1]
-            rec[g, 2] = conics[c, n, 0]
-            rec[g, 3] = conics[c, n, 1]
-            rec[g, 4] = conics[c, n, 2]
-            rec[g, 5] = opac[c, n]
-            for k in range(ND):
-                rec[g, 6 + k] = colors[c, n, k] if k < D else ZERO
-            for k in range(4):
-                rbb[g, k] = bbox[c, n, k]
-
-
-@_njit(error_model="numpy", nogil=True)
-def bin_tiles(c, nview, rbb, vbase, ibase, tw, th, roff, tile_off, tlist):
-    """View c: counting sort into tile lists.  roff[M+1] first gradient row of each gaussian,
-    tile_off[C*nt+1] i64, tlist[n_isects] i32 (rank inside the view, front to back)."""
-    nt = tw * th
-    v0 = vbase[c]
-    M = vbase[c + 1] - v0
-    cnt = np.zeros(nt, np.int64)
-    slot = ibase[c]
-    for g in range(v0, v0 + M):
-        roff[g] = slot
-        tx0 = rbb[g, 0] >> 4
-        tx1 = ((rbb[g, 1] - 1) >> 4) + 1
-        ty0 = rbb[g, 2] >> 4
-        ty1 = ((rbb[g, 3] - 1) >> 4) + 1
-        slot += (tx1 - tx0) * (ty1 - ty0)
-        for ty in range(ty0, ty1):
-            for tx in range(tx0, tx1):
-                cnt[ty * tw + tx] += 1
-    s = ibase[c]
-    for t in range(nt):
-        tile_off[c * nt + t] = s
-        s += cnt[t]
-        cnt[t] = tile_off[c * nt + t]
-    for g in range(v0, v0 + M):
-        for ty in range(rbb[g, 2] >> 4, ((rbb[g, 3] - 1) >> 4) + 1):
-            for tx in range(rbb[g, 0] >> 4, ((rbb[g, 1] - 1) >> 4) + 1):
-                t = ty * tw + tx
-                tlist[cnt[t]] = g - v0
-                cnt[t] += 1
-
-
-# =============================== rasterization =================================
-@_njit(fastmath=FM, error_model="numpy")
-def _splat_fwd(S, a, b, mx, my, A, B, C, o, c0, c1, c2, c3, kf):
-    """S channels: 0 T, 1 active, 2 last index, 3..6 colour, 7 px, 8 py."""
-    nd = np.int32(0)
-    hA = HALF * A
-    hC = HALF * C
-    for i in range(U(a), U(b)):
-        dx = mx - S[C7 + i]
-        dy = my - S[C8 + i]
-        sig = hA * dx * dx + hC * dy * dy + B * dx * dy
-        e = o * _expn(-sig)
-        al = e if e < ALPHA_MAX else ALPHA_MAX  # NaN -> 0.999, as fminf does
-        T = S[i]
-        act = S[C1 + i]
-        nT = T * (ONE - al)
-        val = (sig >= ZERO) & (al >= ALPHA_MIN) & (act > ZERO)
-        go = val & (nT > T_MIN)
-        stop = val & (nT <= T_MIN)
-        w = al * T if go else ZERO
-        S[i] = nT if go else T
-        S[C1 + i] = ZERO if stop else act
-        S[C2 + i] = kf if go else S[C2 + i]
-        S[C3 + i] += w * c0
-        S[C4 + i] += w * c1
-        S[C5 + i] += w * c2
-        S[C6 + i] += w * c3
-        nd += np.int32(stop)
-    return nd
-
-
-@_njit(fastmath=FM, error_model="numpy", nogil=True)
-def raster_fwd(
-    wk, nworker, rec, rbb, vbase, tile_off, tlist, bg, width, height, tw, th, D, out, alpha, Tfin, last, stats
-):
-    """out[C,H,W,D], alpha[C,H,W,1], Tfin[C,H,W], last[C,H,W] int32 (1 + index in tile list)."""
-    Cn = out.shape[0]
-    nt = tw * th
-    S = np.empty(NCH * NPIX, F)
-    lanes = 0
-    for t in range(wk, Cn * nt, nworker):  # strided => balanced
-        c = t // nt
-        ty = (t % nt) // tw
-        tx = (t % nt) % tw
-        ox = tx * TS
-        oy = ty * TS
-        nact = 0
-        for i in range(NPIX):
-            xx = ox + (i >> 7) * STRIP + (i & 7)
-            yy = oy + ((i & 127) >> 3)
-            ins = xx < width and yy < height
-            nact += 1 if ins else 0
-            S[i] = ONE
-            S[NPIX + i] = ONE if ins else ZERO
-            for k in range(2, 3 + ND):
-                S[NPIX * k + i] = ZERO
-            S[NPIX * 7 + i] = F(xx) + HALF
-            S[NPIX * 8 + i] = F(yy) + HALF
-        v0 = vbase[c]
-        for k in range(tile_off[t], tile_off[t + 1]):
-            g = v0 + tlist[k]
-            y0 = max(rbb[g, 2] - oy, 0)
-            y1 = min(rbb[g, 3] - oy, TS)
-            x0 = rbb[g, 0] - ox
-            x1 = rbb[g, 1] - ox
-            kf = F(k - tile_off[t] + 1)
-            if x0 < 8:
-                nact -= _splat_fwd(
-                    S,
-                    y0 * 8,
-                    y1 * 8,
-                    rec[g, 0],
-                    rec[g, 1],
-                    rec[g, 2],
-                    rec[g, 3],
-                    rec[g, 4],
-                    rec[g, 5],
-                    rec[g, 6],
-                    rec[g, 7],
-                    rec[g, 8],
-                    rec[g, 9],
-                    kf,
+                _add_rows(pairs, first_pair[b, v, n], (tx1 - tx0) * (ty1 - ty0), sums)
+                v_mean, v_more = _project_one_backward(
+                    unit, b, v, n, mean, spread, cameras, records, sums, v_means2d, v_pose
                 )
-                lanes += (y1 - y0) * 8
-            if x1 > 8:
-                nact -= _splat_fwd(
-                    S,
-                    128 + y0 * 8,
-                    128 + y1 * 8,
-                    rec[g, 0],
-                    rec[g, 1],
-                    rec[g, 2],
-                    rec[g, 3],
-                    rec[g, 4],
-                    rec[g, 5],
-                    rec[g, 6],
-                    rec[g, 7],
-                    rec[g, 8],
-                    rec[g, 9],
-                    kf,
-                )
-                lanes += (y1 - y0) * 8
-            if nact == 0:
+                vm0 += v_mean[0]
+                vm1 += v_mean[1]
+                vm2 += v_mean[2]
+                v_spread = _plus(v_spread, v_more)
+                vo -= sums[0]
+                vr += sums[6]
+                vg += sums[7]
+                vb += sums[8]
+            v_means[b, n, 0], v_means[b, n, 1], v_means[b, n, 2] = vm0, vm1, vm2
+            v_colors[b, n, 0], v_colors[b, n, 1], v_colors[b, n, 2] = vr, vg, vb
+            v_opacities[b, n] = vo / opacities[b, n] if vo != ZERO else ZERO
+            if not seen:  # the Gaussian may hold NaN: it was never drawn, and its gradient is zero
+                v_scales[b, n, 0], v_scales[b, n, 1], v_scales[b, n, 2] = ZERO, ZERO, ZERO
+                v_quats[b, n, 0], v_quats[b, n, 1], v_quats[b, n, 2], v_quats[b, n, 3] = ZERO, ZERO, ZERO, ZERO
+                continue
+            g = v_spread
+            v_scales[b, n, 0] = g[0] * rotation[0] + g[3] * rotation[3] + g[6] * rotation[6]
+            v_scales[b, n, 1] = g[1] * rotation[1] + g[4] * rotation[4] + g[7] * rotation[7]
+            v_scales[b, n, 2] = g[2] * rotation[2] + g[5] * rotation[5] + g[8] * rotation[8]
+            v_rotation = _scaled_columns(g, scales[b, n, 0], scales[b, n, 1], scales[b, n, 2])
+            _write_quaternion_gradient(v_quats, b, n, w, x, y, z, inverse, v_rotation)
+
+
+# ------------------------------------------------- tile lists -------------------------------------------------
+
+
+@_njit()
+def _sort_by_depth(keys, items):
+    """Stable radix sort of positive float32 depths, given as their bits: three rounds of eleven bits."""
+    count = keys.shape[0]
+    other_keys = np.empty(count, np.uint32)
+    other_items = np.empty(count, np.int32)
+    place = np.empty(2048, np.int64)
+    for shift in (np.uint32(0), np.uint32(11), np.uint32(22)):
+        place[:] = 0
+        for m in range(count):
+            place[(keys[m] >> shift) & np.uint32(2047)] += 1
+        total = 0
+        for digit in range(2048):
+            total, place[digit] = total + place[digit], total
+        for m in range(count):
+            digit = (keys[m] >> shift) & np.uint32(2047)
+            to = place[digit]
+            place[digit] = to + 1
+            other_keys[to] = keys[m]
+            other_items[to] = items[m]
+        keys, other_keys = other_keys, keys
+        items, other_items = other_items, items
+    return items
+
+
+@_njit()
+def _front_to_back(b, v, records, boxes, count):
+    """The Gaussians of one view that reach a pixel, nearest first, equal depths in the order of their index."""
+    keys = np.empty(count, np.uint32)
+    items = np.empty(count, np.int32)
+    found = 0
+    for n in range(boxes.shape[2]):
+        if boxes[b, v, n, 1] > 0:
+            keys[found] = np.float32(records[b, v, n, 9]).view(np.uint32)
+            items[found] = n
+            found += 1
+    return _sort_by_depth(keys, items)
+
+
+@_njit()
+def list_tiles(task, tasks, records, boxes, splats, first_row, across, first_pair, tile_start, tile_items):
+    """Every tile's splats from front to back, and every splat's place among the gradient rows.
+
+    splats and first_row [view of all scenes]: counts and offsets. tile_start [view of all scenes, tile + 1] points
+    into tile_items [pair]; first_pair [scene view gaussian] points into the gradient rows.
+    """
+    scenes, views, gaussians, _ = boxes.shape
+    tiles = tile_start.shape[1] - 1
+    place = np.empty(tiles, np.int64)
+    for view in range(task, scenes * views, tasks):
+        b, v = view // views, view % views
+        order = _front_to_back(b, v, records, boxes, splats[view])
+        row = first_row[view]
+        place[:] = 0
+        for n in range(gaussians):
+            if boxes[b, v, n, 1] == 0:
+                continue
+            first_pair[b, v, n] = row
+            tx0, tx1, ty0, ty1 = _tiles_of(boxes[b, v, n, 0], boxes[b, v, n, 1], boxes[b, v, n, 2], boxes[b, v, n, 3])
+            row += (tx1 - tx0) * (ty1 - ty0)
+            for ty in range(ty0, ty1):
+                for tx in range(tx0, tx1):
+                    place[ty * across + tx] += 1
+        total = first_row[view]
+        for tile in range(tiles):
+            tile_start[view, tile] = total
+            total, place[tile] = total + place[tile], total
+        tile_start[view, tiles] = total
+        for n in order:
+            tx0, tx1, ty0, ty1 = _tiles_of(boxes[b, v, n, 0], boxes[b, v, n, 1], boxes[b, v, n, 2], boxes[b, v, n, 3])
+            for ty in range(ty0, ty1):
+                for tx in range(tx0, tx1):
+                    tile_items[place[ty * across + tx]] = n
+                    place[ty * across + tx] += 1
+
+
+# ------------------------------------------------- compositing -------------------------------------------------
+# Pixel (x, y) of a tile is at (y + 1) * TILE + x of each channel: the row above the first is where carried sums start.
+
+
+@_njit(inline=True)
+def _splat(records, b, v, n, left, top):
+    """A record with its mean counted from the corner of a tile."""
+    return (
+        records[b, v, n, 0] - F(left), records[b, v, n, 1] - F(top),
+        records[b, v, n, 2], records[b, v, n, 3], records[b, v, n, 4], records[b, v, n, 5], records[b, v, n, 6],
+        records[b, v, n, 7], records[b, v, n, 8], records[b, v, n, 9],
+    )  # fmt: skip
+
+
+@_njit(inline=True)
+def _strips(x0, x1):
+    """First lane and end of the strips of `_LANES` columns that cover columns x0 <= x < x1 of a tile."""
+    if x1 - x0 > _LANES:
+        return 0, TILE
+    first = min(x0, TILE - _LANES)
+    return first, first + 1
+
+
+@_njit(inline=True)
+def _blend(pixels, x0, y0, y1, splat, index):
+    """One splat onto a strip of pixels. A finished pixel's transmittance is negative."""
+    mx = splat[0] - F(x0) - HALF
+    half_a, b, half_c, opacity = HALF * splat[2], splat[3], HALF * splat[4], splat[5]
+    red, green, blue, depth = splat[6], splat[7], splat[8], splat[9]
+    for y in range(y0, y1):
+        dy = splat[1] - F(y) - HALF
+        constant, slope = half_c * dy * dy, b * dy
+        row = U((y + 1) * TILE + x0)
+        for lane in range(U(_LANES)):
+            i = row + lane
+            dx = mx - F(lane)
+            sigma = (half_a * dx + slope) * dx + constant
+            raw = opacity * _exp(-sigma)
+            alpha = raw if raw < ALPHA_MAX else ALPHA_MAX  # NaN becomes 0.999
+            before = pixels[i]
+            after = before * (ONE - alpha)
+            counts = (sigma >= ZERO) & (alpha >= ALPHA_MIN) & (before > ZERO)
+            drawn = counts & (after > TRANSMITTANCE_MIN)
+            finished = counts & (after <= TRANSMITTANCE_MIN)
+            weight = alpha * before if drawn else ZERO
+            pixels[i] = after if drawn else (-before if finished else before)
+            pixels[i + _LAST] = index if drawn else pixels[i + _LAST]
+            pixels[i + _C0] += weight * red
+            pixels[i + _C1] += weight * green
+            pixels[i + _C2] += weight * blue
+            pixels[i + _C3] += weight * depth
+
+
+@_njit(fastmath=("contract", "reassoc"), inline=True)
+def _any_open(pixels):
+    still_open = ZERO
+    for i in range(U(TILE), U(TILE + TILE * TILE)):
+        still_open += ONE if pixels[i] > ZERO else ZERO
+    return still_open > ZERO
+
+
+@_njit(inline=True)
+def _start_tile(pixels, columns, rows):
+    pixels[: U(_STRIDE * 6)] = ZERO
+    for y in range(rows):
+        for x in range(columns):
+            pixels[U((y + 1) * TILE + x)] = ONE
+
+
+@_njit(inline=True)
+def _finish_tile(pixels, b, v, left, top, columns, rows, background, rgb, alpha, depth, transmittance, last):
+    red, green, blue = background[b, v, 0], background[b, v, 1], background[b, v, 2]
+    for y in range(rows):
+        for x in range(columns):
+            i = U((y + 1) * TILE + x)
+            through = abs(pixels[i])
+            rgb[b, v, 0, top + y, left + x] = pixels[i + _C0] + through * red
+            rgb[b, v, 1, top + y, left + x] = pixels[i + _C1] + through * green
+            rgb[b, v, 2, top + y, left + x] = pixels[i + _C2] + through * blue
+            alpha[b, v, 0, top + y, left + x] = ONE - through
+            transmittance[b, v, top + y, left + x] = through
+            last[b, v, top + y, left + x] = np.int32(pixels[i + _LAST])
+            if depth.shape[0] > 0:
+                depth[b, v, 0, top + y, left + x] = pixels[i + _C3] / max(ONE - through, F(1e-10))
+
+
+@_njit()
+def composite(
+    task, tasks, records, boxes, tile_start, tile_items, background, size, rgb, alpha, depth, transmittance, last
+):  # fmt: skip
+    """Tile lists into pictures [scene view channel height width].
+
+    depth has no scene where it is not wanted. transmittance and last (one plus the place in the tile's list of the last
+    splat drawn) [scene view height width] are for `composite_backward`.
+    """
+    scenes, views = background.shape[:2]
+    width, height = size
+    across, down = (width + TILE - 1) // TILE, (height + TILE - 1) // TILE
+    pixels = np.empty(_STRIDE * 6, F)
+    for unit in range(task, scenes * views * across * down, tasks):
+        view, tile = unit // (across * down), unit % (across * down)
+        b, v = view // views, view % views
+        left, top = tile % across * TILE, tile // across * TILE
+        columns, rows = min(width - left, TILE), min(height - top, TILE)
+        _start_tile(pixels, columns, rows)
+        start = tile_start[view, tile]
+        for k in range(start, tile_start[view, tile + 1]):
+            n = tile_items[k]
+            y0, y1 = max(boxes[b, v, n, 2] - top, 0), min(boxes[b, v, n, 3] - top, rows)
+            first, end = _strips(max(boxes[b, v, n, 0] - left, 0), min(boxes[b, v, n, 1] - left, TILE))
+            splat = _splat(records, b, v, n, left, top)
+            for x in range(first, end, _LANES):
+                _blend(pixels, x, y0, y1, splat, F(k - start + 1))
+            if (k - start) % 16 == 15 and not _any_open(pixels):
                 break
-        for i in range(NPIX):
-            xx = ox + (i >> 7) * STRIP + (i & 7)
-            yy = oy + ((i & 127) >> 3)
-            if xx < width and yy < height:
-                T = S[i]
-                Tfin[c, yy, xx] = T
-                alpha[c, yy, xx, 0] = ONE - T
-                last[c, yy, xx] = np.int32(S[NPIX * 2 + i])
-                for k in range(D):
-                    out[c, yy, xx, k] = S[NPIX * (3 + k) + i] + T * bg[c, k]
-    stats[wk] = lanes
+        _finish_tile(pixels, b, v, left, top, columns, rows, background, rgb, alpha, depth, transmittance, last)
 
 
-@_njit(fastmath=FM, error_model="numpy")
-def _splat_bwd(S, a, b, mx, my, A, B, C, o, c0, c1, c2, c3, kf, acc):
-    """S channels: 0 T, 1 buf, 2 last, 3..6 v_out, 7 px, 8 py.
-    acc[10] += sums of vs, vs*dx, vs*dy, vs*dx^2, vs*dx*dy, vs*dy^2, w*v_k."""
-    hA = HALF * A
-    hC = HALF * C
-    s0 = ZERO
-    sx = ZERO
-    sy = ZERO
-    sxx = ZERO
-    sxy = ZERO
-    syy = ZERO
-    g0 = ZERO
-    g1 = ZERO
-    g2 = ZERO
-    g3 = ZERO
-    for i in range(U(a), U(b)):
-        dx = mx - S[C7 + i]
-        dy = my - S[C8 + i]
-        sig = hA * dx * dx + hC * dy * dy + B * dx * dy
-        e = o * _expn(-sig)
-        al = e if e < ALPHA_MAX else ALPHA_MAX
-        val = (sig >= ZERO) & (al >= ALPHA_MIN) & (kf <= S[C2 + i])
-        T = S[i]
-        buf = S[C1 + i]
-        v0 = S[C3 + i]
-        v1 = S[C4 + i]
-        v2 = S[C5 + i]
-        v3 = S[C6 + i]
-        ra = ONE / (ONE - al)
-        Tn = T * ra
-        q = c0 * v0 + c1 * v1 + c2 * v2 + c3 * v3
-        w = al * Tn if val else ZERO
-        va = Tn * q - buf * ra
-        vs = -e * va if val & (e <= ALPHA_MAX) else ZERO
-        S[i] = Tn if val else T
-        S[C1 + i] = buf + w * q
-        vx = vs * dx
-        vy = vs * dy
-        s0 = _radd(s0, vs)
-        sx = _radd(sx, vx)
-        sy = _radd(sy, vy)
-        sxx = _radd(sxx, vx * dx)
-        sxy = _radd(sxy, vx * dy)
-        syy = _radd(syy, vy * dy)
-        g0 = _radd(g0, w * v0)
-        g1 = _radd(g1, w * v1)
-        g2 = _radd(g2, w * v2)
-        g3 = _radd(g3, w * v3)
-    acc[0] += s0
-    acc[1] += sx
-    acc[2] += sy
-    acc[3] += sxx
-    acc[4] += sxy
-    acc[5] += syy
-    acc[6] += g0
-    acc[7] += g1
-    acc[8] += g2
-    acc[9] += g3
+@_njit(inline=True)
+def _unblend(pixels, x0, y0, y1, splat, index):
+    """One splat off a strip of pixels, from back to front; its gradient sums end up in the last row.
+
+    `_REST` holds what lies behind: sum of weight * (colour . gradient), less the gradient of alpha.
+    """
+    mx = splat[0] - F(x0) - HALF
+    half_a, b, half_c, opacity = HALF * splat[2], splat[3], HALF * splat[4], splat[5]
+    red, green, blue, depth = splat[6], splat[7], splat[8], splat[9]
+    row = U(y0 * TILE + x0)
+    for lane in range(U(_LANES)):
+        i = row + lane
+        pixels[i + _SUM0] = ZERO
+        pixels[i + _SUM1] = ZERO
+        pixels[i + _SUM2] = ZERO
+        pixels[i + _SUM3] = ZERO
+        pixels[i + _SUM4] = ZERO
+        pixels[i + _SUM5] = ZERO
+        pixels[i + _SUM6] = ZERO
+    for y in range(y0, y1):
+        dy = splat[1] - F(y) - HALF
+        constant, slope, squared = half_c * dy * dy, b * dy, dy * dy
+        row = U((y + 1) * TILE + x0)
+        for lane in range(U(_LANES)):
+            i = row + lane
+            above = i - _PITCH
+            dx = mx - F(lane)
+            sigma = (half_a * dx + slope) * dx + constant
+            raw = opacity * _exp(-sigma)
+            alpha = raw if raw < ALPHA_MAX else ALPHA_MAX
+            drawn = (sigma >= ZERO) & (alpha >= ALPHA_MIN) & (index <= pixels[i + _LAST])
+            after = pixels[i]
+            rest = pixels[i + _REST]
+            v0, v1, v2, v3 = pixels[i + _C0], pixels[i + _C1], pixels[i + _C2], pixels[i + _C3]
+            inverse = ONE / (ONE - alpha)
+            before = after * inverse
+            inner = red * v0 + green * v1 + blue * v2 + depth * v3
+            weight = alpha * before if drawn else ZERO
+            v_alpha = before * inner - rest * inverse
+            v_sigma = -raw * v_alpha if drawn & (raw <= ALPHA_MAX) else ZERO
+            pixels[i] = before if drawn else after
+            pixels[i + _REST] = rest + weight * inner
+            pixels[i + _SUM0] = pixels[above + _SUM0] + v_sigma
+            pixels[i + _SUM1] = pixels[above + _SUM1] + v_sigma * dy
+            pixels[i + _SUM2] = pixels[above + _SUM2] + v_sigma * squared
+            pixels[i + _SUM3] = pixels[above + _SUM3] + weight * v0
+            pixels[i + _SUM4] = pixels[above + _SUM4] + weight * v1
+            pixels[i + _SUM5] = pixels[above + _SUM5] + weight * v2
+            pixels[i + _SUM6] = pixels[above + _SUM6] + weight * v3
 
 
-@_njit(fastmath=FM, error_model="numpy", nogil=True)
-def raster_bwd(
-    wk, nworker, rec, rbb, roff, vbase, tile_off, tlist, bg, width, height, tw, th, D, Tfin, last, v_out, v_alpha, gbuf
-):
-    """Back to front per tile.  gbuf[n_isects, RW]: every (gaussian, tile) pair owns one row
-    (gaussian-major), so no atomics and a deterministic result for any thread count."""
-    Cn = v_out.shape[0]
-    nt = tw * th
-    S = np.empty(NCH * NPIX, F)
-    acc = np.empty(RW, F)
-    for t in range(wk, Cn * nt, nworker):
-        c = t // nt
-        ty = (t % nt) // tw
-        tx = (t % nt) % tw
-        ox = tx * TS
-        oy = ty * TS
-        kmax = 0
-        for i in range(NPIX):
-            xx = ox + (i >> 7) * STRIP + (i & 7)
-            yy = oy + ((i & 127) >> 3)
-            S[NPIX * 7 + i] = F(xx) + HALF
-            S[NPIX * 8 + i] = F(yy) + HALF
-            for k in range(3, 3 + ND):
-                S[NPIX * k + i] = ZERO
-            if xx < width and yy < height:
-                T = Tfin[c, yy, xx]
-                lk = last[c, yy, xx]
-                kmax = max(kmax, lk)
-                bgv = ZERO
-                for k in range(D):
-                    v = v_out[c, yy, xx, k]
-                    S[NPIX * (3 + k) + i] = v
-                    bgv += bg[c, k] * v
-                S[i] = T
-                S[NPIX + i] = T * (bgv - v_alpha[c, yy, xx, 0])
-                S[NPIX * 2 + i] = F(lk)
-            else:
-                S[i] = ONE
-                S[NPIX + i] = ZERO
-                S[NPIX * 2 + i] = ZERO
-        v0 = vbase[c]
-        for kk in range(kmax):
-            k = kmax - 1 - kk
-            g = v0 + tlist[tile_off[t] + k]
-            y0 = max(rbb[g, 2] - oy, 0)
-            y1 = min(rbb[g, 3] - oy, TS)
-            x0 = rbb[g, 0] - ox
-            x1 = rbb[g, 1] - ox
-            for j in range(RW):
-                acc[j] = ZERO
-            if x0 < 8:
-                _splat_bwd(
-                    S,
-                    y0 * 8,
-                    y1 * 8,
-                    rec[g, 0],
-                    rec[g, 1],
-                    rec[g, 2],
-                    rec[g, 3],
-                    rec[g, 4],
-                    rec[g, 5],
-                    rec[g, 6],
-                    rec[g, 7],
-                    rec[g, 8],
-                    rec[g, 9],
-                    F(k + 1),
-                    acc,
-                )
-            if x1 > 8:
-                _splat_bwd(
-                    S,
-                    128 + y0 * 8,
-                    128 + y1 * 8,
-                    rec[g, 0],
-                    rec[g, 1],
-                    rec[g, 2],
-                    rec[g, 3],
-                    rec[g, 4],
-                    rec[g, 5],
-                    rec[g, 6],
-                    rec[g, 7],
-                    rec[g, 8],
-                    rec[g, 9],
-                    F(k + 1),
-                    acc,
-                )
-            tx0 = rbb[g, 0] >> 4
-            ntx = ((rbb[g, 1] - 1) >> 4) - tx0 + 1
-            sl = roff[g] + (ty - (rbb[g, 2] >> 4)) * ntx + (tx - tx0)
-            for j in range(RW):
-                gbuf[sl, j] = acc[j]
+@_njit(fastmath=("contract", "reassoc"), inline=True)
+def _fold(pixels, x0, y1, mean_x, pairs, row):
+    """The carried sums of a strip into a gradient row: v_sigma * (1, dx, dy, dx^2, dx dy, dy^2), weight * v_channel."""
+    s0, s1, s2, s3, s4, s5 = ZERO, ZERO, ZERO, ZERO, ZERO, ZERO
+    c0, c1, c2, c3 = ZERO, ZERO, ZERO, ZERO
+    mx = mean_x - F(x0) - HALF
+    start = U(y1 * TILE + x0)
+    for lane in range(U(_LANES)):
+        i = start + lane
+        dx = mx - F(lane)
+        along, down = pixels[i + _SUM0], pixels[i + _SUM1]
+        s0 += along
+        s1 += along * dx
+        s2 += down
+        s3 += along * dx * dx
+        s4 += down * dx
+        s5 += pixels[i + _SUM2]
+        c0 += pixels[i + _SUM3]
+        c1 += pixels[i + _SUM4]
+        c2 += pixels[i + _SUM5]
+        c3 += pixels[i + _SUM6]
+    pairs[row, 0] += s0
+    pairs[row, 1] += s1
+    pairs[row, 2] += s2
+    pairs[row, 3] += s3
+    pairs[row, 4] += s4
+    pairs[row, 5] += s5
+    pairs[row, 6] += c0
+    pairs[row, 7] += c1
+    pairs[row, 8] += c2
+    pairs[row, 9] += c3
 
 
-@_njit(fastmath=FM, error_model="numpy", nogil=True)
-def raster_reduce(ch, nchunk, rec, rid, roff, vbase, gbuf, D, v_means2d, v_conics, v_opac, v_colors):
-    """Sum the rows of each gaussian (contiguous) and convert moments to gradients."""
-    Cn = v_opac.shape[0]
-    s = np.empty(RW, F)
-    for c in range(Cn):
-        v0 = vbase[c]
-        M = vbase[c + 1] - v0
-        for r in range(ch * M // nchunk, (ch + 1) * M // nchunk):
-            g = v0 + r
-            n = rid[g]
-            for j in range(RW):
-                s[j] = ZERO
-            for q in range(roff[g], roff[g + 1]):
-                for j in range(RW):
-                    s[j] += gbuf[q, j]
-            A = rec[g, 2]
-            B = rec[g, 3]
-            C = rec[g, 4]
-            v_means2d[c, n, 0] = A * s[1] + B * s[2]
-            v_means2d[c, n, 1] = B * s[1] + C * s[2]
-            v_conics[c, n, 0] = HALF * s[3]
-            v_conics[c, n, 1] = s[4]
-            v_conics[c, n, 2] = HALF * s[5]
-            v_opac[c, n] = -s[0] / rec[g, 5] if s[0] != ZERO else ZERO
-            for k in range(D):
-                v_colors[c, n, k] = s[6 + k]
+@_njit(inline=True)
+def _start_tile_backward(
+    pixels, b, v, left, top, columns, rows, background, depth, transmittance, last, v_rgb, v_alpha, v_depth
+):  # fmt: skip
+    """The finished pixels and their gradients into the scratch array; the largest `last` of the tile."""
+    pixels[:] = ZERO
+    pixels[U(TILE) : U(TILE + TILE * TILE)] = ONE
+    most = 0
+    for y in range(rows):
+        for x in range(columns):
+            i = U((y + 1) * TILE + x)
+            yy, xx = top + y, left + x
+            through = transmittance[b, v, yy, xx]
+            red, green, blue = v_rgb[b, v, 0, yy, xx], v_rgb[b, v, 1, yy, xx], v_rgb[b, v, 2, yy, xx]
+            v_a = v_alpha[b, v, 0, yy, xx]
+            behind = background[b, v, 0] * red + background[b, v, 1] * green + background[b, v, 2] * blue
+            if v_depth.shape[0] > 0:
+                covered = max(ONE - through, F(1e-10))
+                share = v_depth[b, v, 0, yy, xx] / covered
+                pixels[i + _C3] = share
+                v_a -= share * depth[b, v, 0, yy, xx] if covered > F(1e-10) else ZERO
+            pixels[i] = through
+            pixels[i + _LAST] = F(last[b, v, yy, xx])
+            pixels[i + _C0] = red
+            pixels[i + _C1] = green
+            pixels[i + _C2] = blue
+            pixels[i + _REST] = through * (behind - v_a)
+            most = max(most, last[b, v, yy, xx])
+    return most
+
+
+@_njit()
+def composite_backward(
+    task, tasks, records, boxes, tile_start, tile_items, first_pair, background, size, depth, transmittance, last,
+    v_rgb, v_alpha, v_depth, pairs,
+):  # fmt: skip
+    """Gradients of the pictures into one row of `pairs` [pair RECORD] per (splat, tile) pair, owned by its tile."""
+    scenes, views = background.shape[:2]
+    width, height = size
+    across, down = (width + TILE - 1) // TILE, (height + TILE - 1) // TILE
+    pixels = np.empty(_STRIDE * _CHANNELS, F)
+    for unit in range(task, scenes * views * across * down, tasks):
+        view, tile = unit // (across * down), unit % (across * down)
+        b, v = view // views, view % views
+        left, top = tile % across * TILE, tile // across * TILE
+        columns, rows = min(width - left, TILE), min(height - top, TILE)
+        most = _start_tile_backward(
+            pixels, b, v, left, top, columns, rows, background, depth, transmittance, last, v_rgb, v_alpha, v_depth
+        )  # fmt: skip
+        start = tile_start[view, tile]
+        for k in range(tile_start[view, tile + 1] - 1, start - 1, -1):
+            n = tile_items[k]
+            tx0, tx1, ty0, _ = _tiles_of(boxes[b, v, n, 0], boxes[b, v, n, 1], boxes[b, v, n, 2], boxes[b, v, n, 3])
+            pair = first_pair[b, v, n] + (tile // across - ty0) * (tx1 - tx0) + tile % across - tx0
+            for j in range(RECORD):
+                pairs[pair, j] = ZERO
+            if k - start >= most:
+                continue
+            y0, y1 = max(boxes[b, v, n, 2] - top, 0), min(boxes[b, v, n, 3] - top, rows)
+            first, end = _strips(max(boxes[b, v, n, 0] - left, 0), min(boxes[b, v, n, 1] - left, TILE))
+            splat = _splat(records, b, v, n, left, top)
+            for x in range(first, end, _LANES):
+                _unblend(pixels, x, y0, y1, splat, F(k - start + 1))
+                _fold(pixels, x, y1, splat[0], pairs, pair)

@@ -1,30 +1,15 @@
 """`render`: Gaussians and cameras in, pictures out, whichever backend does the work."""
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from tokengs_nerfstudio.core.rendering.request import Request, prepare
 from tokengs_nerfstudio.core.types import Gaussians, Renders
 
 Backend = Literal["auto", "gsplat", "numba", "torch"]
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a backend is asked for: one batch axis of scenes, world-to-camera poses, float32 on one device."""
-
-    splats: Gaussians
-    viewmats: Float[Tensor, "scene view 4 4"]
-    intrinsics: Float[Tensor, "scene view 3 3"]
-    background: Float[Tensor, "scene view 3"]
-    width: int
-    height: int
-    near: float
-    far: float
-    depth: bool
 
 
 def render(
@@ -35,40 +20,133 @@ def render(
     height: int,
     near: float = 0.01,
     far: float = 1e10,
-    background: float | Float[Tensor, "*#background 3"] = 0.5,
+    background: float | int | Float[Tensor, " 3"] | Float[Tensor, "*batch view 3"] = 0.5,
     backend: Backend = "auto",
     depth: bool = True,
 ) -> Renders:
-    """Pictures of `splats` from every camera, differentiable in the Gaussians, the cameras and the background."""
-    batch = c2w.shape[:-3]
-    views = c2w.shape[-3]
-    flat = Gaussians(
-        **{k: getattr(splats, k).float().reshape(-1, *getattr(splats, k).shape[len(batch):])
-           for k in ("means", "quats", "scales", "opacities", "colors")}
-    )
-    fill = torch.as_tensor(background, dtype=torch.float32, device=c2w.device)
-    with torch.autocast(c2w.device.type, enabled=False):
-        rotation = c2w[..., :3, :3].float().transpose(-1, -2)
-        translation = -rotation @ c2w[..., :3, 3:].float()
-        bottom = torch.tensor([0.0, 0.0, 0.0, 1.0], device=c2w.device).expand(*c2w.shape[:-2], 1, 4)
-        viewmats = torch.cat([torch.cat([rotation, translation], -1), bottom], -2)
-        request = Request(
-            splats=flat,
-            viewmats=viewmats.reshape(-1, views, 4, 4),
-            intrinsics=intrinsics.float().reshape(-1, views, 3, 3),
-            background=fill.expand(*batch, views, 3).reshape(-1, views, 3),
-            width=width, height=height, near=near, far=far, depth=depth,
+    """Pictures of `splats` from every camera of their scene.
+
+    Args:
+        splats: Gaussians of one scene or of a batch of scenes, in the frame of the cameras.
+        c2w: OpenCV camera-to-world matrices, rigid.
+        intrinsics: in pixels of the picture; the first pixel's centre is at (0.5, 0.5). No gradient reaches them.
+        width, height: of the picture, pixels.
+        near, far: z-depths outside of which Gaussians are left out, in the frame's units.
+        background: what shows where the Gaussians let light through: a number, one colour, or a colour per view.
+        backend: "gsplat" (CUDA), "numba" (CPU), "torch" (the slow reference, any device, computes in float64 if the
+            Gaussians do); "auto" takes gsplat for CUDA tensors and numba for the others. All follow gsplat 1.4.0's
+            classic mode: 16-pixel tiles, 0.3 px^2 blur, alpha in [1/255, 0.999], stop at transmittance 1e-4.
+        depth: whether to render the expected z-depth, sum(w z) / sum(w); 0 where nothing is.
+
+    Returns:
+        `Renders`, differentiable in the Gaussians, the cameras and the background.
+
+    Raises:
+        ValueError: shapes or devices that do not fit together, sizes or planes out of range, an unknown backend, or one
+            that does not run where the tensors are.
+    """
+    renders, _ = _render(splats, c2w, intrinsics, width, height, near, far, background, backend, depth, tap=False)
+    return renders
+
+
+def render_with_info(
+    splats: Gaussians,
+    c2w: Float[Tensor, "view 4 4"],
+    intrinsics: Float[Tensor, "view 3 3"],
+    width: int,
+    height: int,
+    near: float = 0.01,
+    far: float = 1e10,
+    background: float | int | Float[Tensor, " 3"] | Float[Tensor, "view 3"] = 0.5,
+    backend: Backend = "auto",
+    depth: bool = True,
+) -> tuple[Renders, dict[str, Any]]:
+    """`render` for one scene, with what gsplat 1.4's densification strategies ask for.
+
+    The dictionary has gsplat's keys of an unpacked call: means2d [view gaussian 2] (pixels; call `retain_grad()` before
+    the backward pass, its `.grad` is there after), radii [view gaussian] (pixels, 0 where not drawn), depths, conics,
+    opacities, width, height, n_cameras, tile_size, and gaussian_ids and camera_ids, which are None. On the CPU
+    `means2d` receives the gradient but does not hand one on: losses on the positions themselves need gsplat or "torch".
+    """
+    if c2w.ndim != 3:
+        raise ValueError(f"densification works on one scene: c2w must be [view 4 4], got {list(c2w.shape)}")
+    return _render(splats, c2w, intrinsics, width, height, near, far, background, backend, depth, tap=True)
+
+
+def contributions(
+    splats: Gaussians,
+    c2w: Float[Tensor, "*batch view 4 4"],
+    intrinsics: Float[Tensor, "*batch view 3 3"],
+    width: int,
+    height: int,
+    near: float = 0.01,
+    far: float = 1e10,
+    backend: Backend = "auto",
+) -> Float[Tensor, "*batch gaussian"]:
+    """What each Gaussian adds to the pictures: its blending weights, summed over pixels and views.
+
+    A picture is linear in the colours, so the weights are the gradient of its sum. Nothing is differentiable here.
+    """
+    frozen = splats.detach()
+    with torch.enable_grad():
+        colors = torch.zeros_like(frozen.colors).requires_grad_()
+        painted = Gaussians(frozen.means, frozen.quats, frozen.scales, frozen.opacities, colors)
+        renders = render(
+            painted, c2w.detach(), intrinsics, width, height, near, far, background=0.0, backend=backend, depth=False
         )
-        if backend == "auto":
-            backend = "gsplat" if c2w.is_cuda else "numba"
-        if backend != "numba":
-            raise ValueError(f"backend '{backend}' is not at hand; ask for 'numba' or 'auto' with CPU tensors")
+        (weights,) = torch.autograd.grad(renders.rgb[..., 0, :, :].sum(), colors)
+    return weights[..., 0]
+
+
+def _render(
+    splats: Gaussians,
+    c2w: Tensor,
+    intrinsics: Tensor,
+    width: int,
+    height: int,
+    near: float,
+    far: float,
+    background: float | Tensor,
+    backend: str,
+    depth: bool,
+    tap: bool,
+) -> tuple[Renders, dict[str, Any]]:
+    backend = _chosen(backend, c2w.device)
+    dtype = splats.means.dtype if backend == "torch" else torch.float32
+    with torch.autocast(c2w.device.type, enabled=False):
+        request = prepare(splats, c2w, intrinsics, width, height, near, far, background, depth, dtype)
+        rgb, alpha, expected, info = _rasterize(backend, request, tap)
+    leading = c2w.shape[:-2]
+
+    def unflat(picture: Tensor) -> Tensor:
+        return picture.reshape(*leading, *picture.shape[2:])
+
+    return Renders(unflat(rgb), unflat(alpha), None if expected is None else unflat(expected)), info
+
+
+def _chosen(backend: str, device: torch.device) -> str:
+    """The backend by name, where it can run on `device`."""
+    if backend == "auto":
+        return "gsplat" if device.type == "cuda" else "numba"
+    if backend not in ("gsplat", "numba", "torch"):
+        raise ValueError(f"unknown rendering backend '{backend}'; there are 'auto', 'gsplat', 'numba' and 'torch'")
+    if backend == "gsplat" and device.type != "cuda":
+        raise ValueError(f"backend 'gsplat' needs CUDA tensors, these are on {device}; use 'auto' or 'numba' there")
+    if backend == "numba" and device.type != "cpu":
+        raise ValueError(f"backend 'numba' needs CPU tensors, these are on {device}; use 'auto' or 'gsplat' there")
+    return backend
+
+
+def _rasterize(backend: str, request: Request, tap: bool) -> tuple[Tensor, Tensor, Tensor | None, dict[str, Any]]:
+    """Only the backend asked for is imported: numba and gsplat take their time."""
+    if backend == "gsplat":
+        from tokengs_nerfstudio.core.rendering import gsplat_backend
+
+        return gsplat_backend.rasterize(request)
+    if backend == "numba":
         from tokengs_nerfstudio.core.rendering import numba_backend
 
-        image, alpha, _ = numba_backend.rasterize(request)
+        return numba_backend.rasterize(request, tap)
+    from tokengs_nerfstudio.core.rendering import torch_backend
 
-    def channels_first(pixels: Tensor) -> Tensor:
-        return pixels.movedim(-1, -3).reshape(*batch, views, -1, height, width)
-
-    expected = channels_first(image[..., 3:] / alpha.clamp(min=1e-10)) if depth else None
-    return Renders(rgb=channels_first(image[..., :3]), alpha=channels_first(alpha), depth=expected)
+    return torch_backend.rasterize(request)

@@ -1,0 +1,108 @@
+"""What a backend is asked for: checked, in float32, with one batch axis of scenes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from tokengs_nerfstudio.core.cameras import invert_rigid
+from tokengs_nerfstudio.core.types import Gaussians
+
+
+@dataclass(frozen=True)
+class Request:
+    """Gaussians and cameras of `scene` scenes; `viewmats` are world-to-camera, OpenCV, intrinsics in pixels."""
+
+    splats: Gaussians
+    viewmats: Float[Tensor, "scene view 4 4"]
+    intrinsics: Float[Tensor, "scene view 3 3"]
+    background: Float[Tensor, "scene view 3"]
+    width: int
+    height: int
+    near: float
+    far: float
+    depth: bool
+
+    @property
+    def scenes(self) -> int:
+        return self.viewmats.shape[0]
+
+    @property
+    def views(self) -> int:
+        return self.viewmats.shape[1]
+
+
+def prepare(
+    splats: Gaussians,
+    c2w: Tensor,
+    intrinsics: Tensor,
+    width: int,
+    height: int,
+    near: float,
+    far: float,
+    background: float | Tensor,
+    depth: bool,
+    dtype: torch.dtype = torch.float32,
+) -> Request:
+    """The request for `render`'s arguments; ValueError names what does not fit."""
+    batch = _checked_batch(splats, c2w, intrinsics)
+    _check_numbers(width, height, near, far)
+    views = c2w.shape[-3]
+
+    def flat(tensor: Tensor) -> Tensor:
+        return tensor.to(dtype).reshape(-1, *tensor.shape[len(batch) :])
+
+    return Request(
+        splats=Gaussians(**{field.name: flat(getattr(splats, field.name)) for field in fields(splats)}),
+        viewmats=flat(invert_rigid(c2w.to(dtype))),
+        intrinsics=flat(intrinsics),
+        background=flat(_background(background, [*batch, views], c2w).to(dtype)),
+        width=width,
+        height=height,
+        near=near,
+        far=far,
+        depth=depth,
+    )
+
+
+def _checked_batch(splats: Gaussians, c2w: Tensor, intrinsics: Tensor) -> torch.Size:
+    """The batch axes of a call whose tensors agree on batch, views, Gaussians and device."""
+    if c2w.ndim < 3 or c2w.shape[-2:] != (4, 4):
+        raise ValueError(f"c2w must be [*batch view 4 4] camera-to-world matrices, got {list(c2w.shape)}")
+    batch, count = c2w.shape[:-3], splats.means.shape[-2] if splats.means.ndim > 1 else 0
+    expected = {
+        "means": [*batch, count, 3],
+        "quats": [*batch, count, 4],
+        "scales": [*batch, count, 3],
+        "opacities": [*batch, count],
+        "colors": [*batch, count, 3],
+    }
+    tensors = {f"splats.{name}": (getattr(splats, name), shape) for name, shape in expected.items()}
+    tensors["intrinsics"] = (intrinsics, [*c2w.shape[:-2], 3, 3])
+    for name, (tensor, shape) in tensors.items():
+        if list(tensor.shape) != shape:
+            raise ValueError(
+                f"{name} has shape {list(tensor.shape)}, expected {shape} beside c2w {list(c2w.shape)}: "
+                "Gaussians and cameras need the same batch axes"
+            )
+        if tensor.device != c2w.device:
+            raise ValueError(f"{name} is on {tensor.device}, c2w on {c2w.device}: move them to one device")
+    return batch
+
+
+def _check_numbers(width: int, height: int, near: float, far: float) -> None:
+    if width < 1 or height < 1:
+        raise ValueError(f"width and height are counts of pixels, at least 1; got {width} x {height}")
+    if not 0 < near < far:
+        raise ValueError(f"near and far are distances with 0 < near < far; got near {near}, far {far}")
+
+
+def _background(background: float | Tensor, leading: Sequence[int], like: Tensor) -> Tensor:
+    fill = torch.as_tensor(background, dtype=None if isinstance(background, Tensor) else like.dtype, device=None)
+    if isinstance(background, Tensor) and fill.device != like.device:
+        raise ValueError(f"background is on {fill.device}, c2w on {like.device}: move them to one device")
+    if list(fill.shape) not in ([], [3], [*leading, 3]):
+        raise ValueError(f"background must be a number, [3] or {[*leading, 3]}; got shape {list(fill.shape)}")
+    return fill.to(like.device).expand(*leading, 3)
