@@ -32,9 +32,17 @@ EDGE_CONTRAST = at.EDGE_CONTRAST
 MASK = at.NOISE_CELLS - 1
 CELLS_SIDE = at.NOISE_CELLS
 TILE = 8
-MISS = 1e30
+MISS = at.MISS
 
-jit = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=True, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+jit = numba.njit(
+    nogil=True,
+    cache=True,
+    error_model="numpy",
+    fastmath=True,
+    _nrt=False,
+    no_cpython_wrapper=True,
+    no_cfunc_wrapper=True,
+)
 entry = numba.njit(nogil=True, cache=True, error_model="numpy")
 
 
@@ -137,7 +145,7 @@ def hit_box(prims, p, ox, oy, oz, dx, dy, dz, start):
 
 @jit
 def hit_frustum(prims, p, ox, oy, oz, dx, dy, dz, start):
-    """Cylinders and cones: the radius runs from one at the bottom to SHAPE[0] at the top, in units of the half sizes."""
+    """Cylinders and cones: the radius, in half sizes, runs from one at the bottom to SHAPE[0] at the top."""
     c, top = prims[p, HALF + 2], prims[p, SHAPE]
     ox, dx, oy, dy = ox / prims[p, HALF], dx / prims[p, HALF], oy / prims[p, HALF + 1], dy / prims[p, HALF + 1]
     slope = (top - 1.0) / (2.0 * c)
@@ -234,13 +242,25 @@ def noise(table, x, y, z):
     p0, q0, r0, s0 = row00 + k0, row01 + k0, row10 + k0, row11 + k0
     p1, q1, r1, s1 = row00 + k1, row01 + k1, row10 + k1, row11 + k1
     return (
-        a0 * table[p0, 0] + b0 * table[q0, 0] + c0 * table[r0, 0] + d0 * table[s0, 0]
+        a0 * table[p0, 0]
+        + b0 * table[q0, 0]
+        + c0 * table[r0, 0]
+        + d0 * table[s0, 0]
         + (a1 * table[p1, 0] + b1 * table[q1, 0] + c1 * table[r1, 0] + d1 * table[s1, 0]),
-        a0 * table[p0, 1] + b0 * table[q0, 1] + c0 * table[r0, 1] + d0 * table[s0, 1]
+        a0 * table[p0, 1]
+        + b0 * table[q0, 1]
+        + c0 * table[r0, 1]
+        + d0 * table[s0, 1]
         + (a1 * table[p1, 1] + b1 * table[q1, 1] + c1 * table[r1, 1] + d1 * table[s1, 1]),
-        a0 * table[p0, 2] + b0 * table[q0, 2] + c0 * table[r0, 2] + d0 * table[s0, 2]
+        a0 * table[p0, 2]
+        + b0 * table[q0, 2]
+        + c0 * table[r0, 2]
+        + d0 * table[s0, 2]
         + (a1 * table[p1, 2] + b1 * table[q1, 2] + c1 * table[r1, 2] + d1 * table[s1, 2]),
-        a0 * table[p0, 3] + b0 * table[q0, 3] + c0 * table[r0, 3] + d0 * table[s0, 3]
+        a0 * table[p0, 3]
+        + b0 * table[q0, 3]
+        + c0 * table[r0, 3]
+        + d0 * table[s0, 3]
         + (a1 * table[p1, 3] + b1 * table[q1, 3] + c1 * table[r1, 3] + d1 * table[s1, 3]),
     )
 
@@ -287,13 +307,17 @@ def layered(mats, i, u, w):
     r = mats[i, c + 3] + u * (mats[i, c + 6] - mats[i, c + 3])
     g = mats[i, c + 4] + u * (mats[i, c + 7] - mats[i, c + 4])
     b = mats[i, c + 5] + u * (mats[i, c + 8] - mats[i, c + 5])
-    return mats[i, c] + w * (r - mats[i, c]), mats[i, c + 1] + w * (g - mats[i, c + 1]), mats[i, c + 2] + w * (b - mats[i, c + 2])
+    return (
+        mats[i, c] + w * (r - mats[i, c]),
+        mats[i, c + 1] + w * (g - mats[i, c + 1]),
+        mats[i, c + 2] + w * (b - mats[i, c + 2]),
+    )
 
 
 @jit
 def fractal(mats, i, table, x, y, z, cells):
     total, gain = 0.0, 0.5
-    for octave in range(3):
+    for _ in range(3):
         strength = fade(cells)
         if strength <= 0.0:
             break
@@ -320,7 +344,11 @@ def cell_pattern(mats, i, table, x, y, z, cells):
     for corner in range(8):
         cx, cy, cz = bx + (corner & 1), by + ((corner >> 1) & 1), bz + (corner >> 2)
         j = cell_index(cx, cy, cz)
-        dx, dy, dz = x - cx - 0.2 - 0.6 * table[j, 0], y - cy - 0.2 - 0.6 * table[j, 1], z - cz - 0.2 - 0.6 * table[j, 2]
+        dx, dy, dz = (
+            x - cx - 0.2 - 0.6 * table[j, 0],
+            y - cy - 0.2 - 0.6 * table[j, 1],
+            z - cz - 0.2 - 0.6 * table[j, 2],
+        )
         d = math.sqrt(dx * dx + dy * dy + dz * dz)
         if d < first:
             first, second, shade = d, first, table[j, 3]
@@ -483,7 +511,7 @@ def shade(env, mats, i, table, prims, count, x, y, z, nx, ny, nz, px, py, pz, fo
 
 @jit
 def trace(prims, orders, row, column, count, everything, mats, env, table, local, cam, u, v, pixel, out):
-    """One ray through the camera-frame point (u, v, 1): colour into `out`; depth (0 for the backdrop) and a surface code.
+    """One ray through the camera-frame point (u, v, 1): colour into `out`; depth (0: backdrop) and a surface code.
 
     `order[:count]` are the primitives this ray may hit, `everything` how many there are.
     """
@@ -609,7 +637,9 @@ def mark_edges(code, rgb, edges):
 
 
 @jit
-def trace_view(prims, count, mats, env, table, c2w, intrinsics, antialias, rgb, depth, local, cam, out, code, edges, orders, found):
+def trace_view(
+    prims, count, mats, env, table, c2w, intrinsics, antialias, rgb, depth, local, cam, out, code, edges, orders, found
+):
     """One view: rgb [3 height width], depth [height width] (z-depth at the pixel's centre, 0 for the backdrop).
 
     With `antialias`, pixels at the border of a surface, a face or a shadow are the mean of four rays.
@@ -629,7 +659,9 @@ def trace_view(prims, count, mats, env, table, c2w, intrinsics, antialias, rgb, 
             for y in range(y0, y1):
                 for x in range(x0, x1):
                     u, v = (x + 0.5 - cx) / fx, (y + 0.5 - cy) / fy
-                    t, surface = trace(prims, orders, row, column, n, count, mats, env, table, local, cam, u, v, pixel, out)
+                    t, surface = trace(
+                        prims, orders, row, column, n, count, mats, env, table, local, cam, u, v, pixel, out
+                    )
                     depth[y, x], code[y, x] = t, surface
                     for channel in range(3):
                         rgb[channel, y, x] = out[channel]

@@ -40,7 +40,9 @@ class SceneBatch:
 def make_scene(seed: int, num_views: int, config: ProceduralConfig = ProceduralConfig()) -> SceneArrays:  # noqa: B008
     """The scene of a seed; ValueError for a negative seed or fewer than one view."""
     if seed < 0 or num_views < 1:
-        raise ValueError(f"a procedural scene needs a seed >= 0 and at least one view, got seed {seed}, {num_views} views")
+        raise ValueError(
+            f"a procedural scene needs a seed >= 0 and at least one view, got seed {seed}, {num_views} views"
+        )
     return random_scene(np.random.default_rng((seed, num_views)), config, num_views)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.random import Generator
 
 from tokengs_nerfstudio.data import procedural_layout as at
-from tokengs_nerfstudio.data.procedural_cameras import ABOVE_GROUND, random_cameras, random_fov
+from tokengs_nerfstudio.data.procedural_cameras import random_cameras, random_fov
 from tokengs_nerfstudio.data.procedural_config import ProceduralConfig
 from tokengs_nerfstudio.data.procedural_materials import hsv_to_rgb, random_materials, random_rotations
 
