@@ -18,7 +18,7 @@ from tokengs_nerfstudio.core.rendering import render
 from tokengs_nerfstudio.core.tuning_budget import contributing, pruned
 from tokengs_nerfstudio.core.tuning_cameras import CameraVariables, with_cameras
 from tokengs_nerfstudio.core.tuning_gaussians import GaussianRates, GaussianVariables
-from tokengs_nerfstudio.core.tuning_plan import by_time, level_factor, planned_stages, scene_extent
+from tokengs_nerfstudio.core.tuning_plan import Stage, by_time, level_factor, planned_stages, scene_extent
 from tokengs_nerfstudio.core.tuning_stopping import BestState
 from tokengs_nerfstudio.core.tuning_supervision import Batch, Supervision, most_typical_view
 from tokengs_nerfstudio.core.tuning_tokens import TokenVariables
@@ -192,6 +192,24 @@ class SceneTuning:
         self._leave_stage()
         return parts
 
+    @property
+    def steps_left(self) -> int:
+        """Planned steps that are still to be taken; a left-out view may end a stage earlier."""
+        return sum(stage.steps for stage in self._stages[self._stage :]) - self._stage_step
+
+    def extend(self, steps: int) -> None:
+        """Plan `steps` more once all planned ones are done: from the best state on, in the space of the last stage.
+
+        ValueError while there are steps left.
+        """
+        if not self.finished:
+            raise ValueError(f"{self.steps_left} planned steps are left; take them before planning more")
+        c = self.config
+        space = self._stages[-1].name if self._stages else self.space
+        self._stages += planned_stages(space, steps, c.token_fraction, c.token_steps)
+        if not self.finished:
+            self._enter_stage()
+
     @torch.no_grad()
     def gaussians(self, time: float | None = None) -> Gaussians:
         """The Gaussians of now, detached, in the canonical frame; once finished, the best ones.
@@ -217,6 +235,7 @@ class SceneTuning:
         """Everything a later process needs to go on exactly here, given the same network, views and config."""
         return {
             "steps_done": self.steps_done,
+            "plan": [(stage.name, stage.steps) for stage in self._stages],
             "stage": (self._stage, self._stage_step, self._stage_count),
             "variables": self._variables.state_dict(),
             "cameras": self.cameras.state_dict(),
@@ -228,6 +247,7 @@ class SceneTuning:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Goes on where `state_dict()` was taken."""
         self.steps_done, self._start_psnr = state["steps_done"], state["start_psnr"]
+        self._stages = [Stage(name, steps) for name, steps in state["plan"]]
         self._stage, self._stage_step, self._stage_count = state["stage"]
         if "parameters" in state["variables"] and not isinstance(self._variables, GaussianVariables):
             self._variables = self._gaussian_variables(self.gaussians())
