@@ -1,0 +1,105 @@
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from tokengs_nerfstudio.core.network import PRESETS
+from tokengs_nerfstudio.data.pretraining import (
+    HELD_OUT_SEED,
+    SEEDS_PER_RUN,
+    PretrainingData,
+    batch_shape,
+    held_out_batch,
+    image_size,
+    made_ahead,
+    training_batch,
+)
+
+TINY = replace(PRESETS["tiny"], patch_size=4, tokens=16)
+SMALL = PretrainingData(batch=2, side=16, late_sides=(20, 24), context=(2, 4), novel=2, shown=1)
+
+
+@pytest.mark.parametrize(
+    ("side", "aspect", "multiple", "expected"),
+    [(64, 1.0, 8, (64, 64)), (64, 16 / 9, 8, (48, 88)), (128, 3 / 4, 8, (144, 112)), (3, 1.0, 8, (8, 8))],
+)
+def test_image_size(side: int, aspect: float, multiple: int, expected: tuple[int, int]) -> None:
+    assert image_size(side, aspect, multiple) == expected
+
+
+def test_batches_follow_from_seed_and_number() -> None:
+    first, again = (training_batch(SMALL, TINY, seed=3, number=5, progress=0.0) for _ in range(2))
+    other = training_batch(SMALL, TINY, seed=3, number=6, progress=0.0)
+    assert torch.equal(first.context.images, again.context.images)
+    assert torch.equal(first.target.c2w, again.target.c2w)
+    assert first.target.images.shape != other.target.images.shape or not torch.equal(
+        first.target.images, other.target.images
+    )
+
+
+def test_context_defines_the_frame_and_some_of_it_is_supervised() -> None:
+    batch = training_batch(SMALL, TINY, seed=0, number=1, progress=0.0)
+    centres = batch.context.c2w[..., :3, 3]
+    apart = (centres[:, :, None] - centres[:, None]).norm(dim=-1).flatten(1).amax(1)
+    torch.testing.assert_close(apart, torch.ones_like(apart))
+    at_origin = centres.norm(dim=-1).amin(1)
+    assert float(at_origin.max()) < 1e-5
+    assert batch.target.num_views == SMALL.novel + SMALL.shown
+    assert torch.equal(batch.target.images[:, -1], batch.context.images[:, 0])
+    assert torch.equal(batch.target.c2w[:, -1], batch.context.c2w[:, 0])
+    assert not torch.equal(batch.target.images[:, 0], batch.context.images[:, 0])
+
+
+def test_shapes_vary_and_keep_the_cost() -> None:
+    data, network = PretrainingData(), PRESETS["tiny"]
+    rng = np.random.default_rng(0)
+    early = [batch_shape(data, network, rng, 0.1) for _ in range(300)]
+    late = [batch_shape(data, network, rng, 0.9) for _ in range(300)]
+    assert {shape.context for shape in early} == {2, 3, 4, 5, 6}
+    assert sum(shape.context == 4 for shape in early) > 120
+    assert all(3400 <= shape.height * shape.width <= 4700 for shape in early)
+    assert max(shape.height * shape.width for shape in late) > 15_000
+    assert len({(shape.height, shape.width) for shape in early}) == 5
+    for shape in early + late:
+        assert shape.height % 8 == shape.width % 8 == shape.scenes % 2 == 0
+        tokens = shape.scenes * (256 + shape.context * shape.height * shape.width / 64)
+        assert 0.6 < tokens / (8 * 512) < 1.4
+
+
+def test_training_never_reaches_the_held_out_scenes() -> None:
+    assert 1000 * SEEDS_PER_RUN < HELD_OUT_SEED
+    small, large = (held_out_batch(SMALL, TINY, count, side=16) for count in (1, 3))
+    torch.testing.assert_close(small.target.images[0], large.target.images[0])
+    assert small.target.num_views == SMALL.novel
+
+
+def test_settings_that_contradict_are_named() -> None:
+    with pytest.raises(ValueError, match="shown <= low"):
+        PretrainingData(context=(2, 6), shown=3)
+
+
+def test_made_ahead_keeps_order_and_works_ahead() -> None:
+    made: list[int] = []
+    third = threading.Event()
+
+    def make(number: int) -> int:
+        made.append(number)
+        if number == 9:
+            third.set()
+        return number * number
+
+    stream = made_ahead(make, first=7, depth=2)
+    assert next(stream) == 49
+    assert third.wait(timeout=10), "nothing was made ahead of being asked for"
+    assert [next(stream) for _ in range(3)] == [64, 81, 100]
+    assert made[:4] == [7, 8, 9, 10]
+
+
+def test_made_ahead_hands_on_errors() -> None:
+    def make(number: int) -> int:
+        raise ValueError(f"no batch {number}")
+
+    with pytest.raises(ValueError, match="no batch 0"):
+        next(made_ahead(make, 0))
