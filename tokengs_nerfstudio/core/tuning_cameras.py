@@ -1,5 +1,6 @@
 """What may be wrong with the photos themselves: their poses and their exposures, tuned beside the scene."""
 
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -63,7 +64,7 @@ class CameraVariables:
         self._optimizer.zero_grad()
 
     def state_dict(self) -> dict[str, Any]:
-        optimizer = None if self._optimizer is None else self._optimizer.state_dict()
+        optimizer = None if self._optimizer is None else deepcopy(self._optimizer.state_dict())
         return {
             "motions": self._motions.detach().clone(),
             "exposures": self._exposures.detach().clone(),
@@ -75,7 +76,7 @@ class CameraVariables:
         self._motions.copy_(state["motions"])
         self._exposures.copy_(state["exposures"])
         if self._optimizer is not None:
-            self._optimizer.load_state_dict(state["optimizer"])
+            self._optimizer.load_state_dict(deepcopy(state["optimizer"]))
 
 
 def rigid_motion(turn: Float[Tensor, "view 3"], shift: Float[Tensor, "view 3"]) -> Float[Tensor, "view 4 4"]:

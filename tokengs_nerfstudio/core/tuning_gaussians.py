@@ -1,6 +1,7 @@
 """Gaussians as the variables of an optimisation: raw parameters, their rates, splitting and relocation."""
 
 import math
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,14 +104,15 @@ class GaussianVariables:
 
     def state_dict(self) -> dict[str, Any]:
         parameters = {name: value.detach().clone() for name, value in self._parameters.items()}
-        return {"parameters": parameters, "optimizer": self._optimizer.state_dict(), "slope": self._slope.clone()}
+        optimizer = deepcopy(self._optimizer.state_dict())
+        return {"parameters": parameters, "optimizer": optimizer, "slope": self._slope.clone()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         device = self._slope.device
         for name, value in state["parameters"].items():
             self._parameters[name] = value.detach().clone().to(device).requires_grad_()
         self._optimizer = self._new_optimizer()
-        self._optimizer.load_state_dict(state["optimizer"])
+        self._optimizer.load_state_dict(deepcopy(state["optimizer"]))
         self._slope = state["slope"].clone().to(device)
 
     def snapshot(self) -> Any:

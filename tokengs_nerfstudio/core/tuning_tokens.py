@@ -1,6 +1,7 @@
 """What the network reads as the variables of an optimisation: its tokens or its scene latents."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -32,12 +33,12 @@ class TokenVariables:
         self._optimizer.zero_grad()
 
     def state_dict(self) -> dict[str, Any]:
-        return {"tokens": self._tokens.detach().clone(), "optimizer": self._optimizer.state_dict()}
+        return {"tokens": self._tokens.detach().clone(), "optimizer": deepcopy(self._optimizer.state_dict())}
 
     @torch.no_grad()
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._tokens.copy_(state["tokens"])
-        self._optimizer.load_state_dict(state["optimizer"])
+        self._optimizer.load_state_dict(deepcopy(state["optimizer"]))
 
     def snapshot(self) -> Any:
         return self._tokens.detach().clone()

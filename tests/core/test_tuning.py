@@ -1,0 +1,180 @@
+"""Tuning as a whole: what each space does to the loss, what stays fixed, stopping, resuming."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from tuning_scenes import arc_cameras, blobs, photos, small_network
+
+from tokengs_nerfstudio.core.cameras import Similarity, canonical_frame, crop_and_resize
+from tokengs_nerfstudio.core.reconstruct import input_size, network_frame, reconstruct
+from tokengs_nerfstudio.core.rendering import render
+from tokengs_nerfstudio.core.tuning import SceneTuning, TuningConfig, tune
+from tokengs_nerfstudio.core.types import Gaussians, Views
+
+FIXED = TuningConfig(stopping="steps", check_every=5, growth_every=10, levels=(1.0,), level_starts=(0.0,))
+
+
+def scene_views(count: int = 5) -> Views:
+    return photos(blobs(), arc_cameras(count))
+
+
+def image_error(gaussians: Gaussians, views: Views) -> float:
+    size = (views.width, views.height)
+    rgb = render(gaussians, views.c2w, views.intrinsics, *size, depth=False).rgb
+    return float((rgb - views.images).square().mean())
+
+
+@pytest.mark.parametrize("space", ["tokens", "gaussians", "tokens+gaussians"])
+def test_every_space_lowers_the_error(space: str) -> None:
+    network, views = small_network(), scene_views()
+    config = replace(FIXED, space=space, token_rate=0.1, token_fraction=0.4)
+    start = tune(network, views, views, config, steps=0)
+    end = tune(network, views, views, config, steps=60)
+    assert image_error(end, views) < 0.6 * image_error(start, views)
+
+
+def test_latents_are_tuned_where_the_weights_have_them() -> None:
+    network = small_network(latents=16, latent_depth=1)
+    views = scene_views()
+    config = replace(FIXED, space="latents", latent_rate=0.1)
+    start = tune(network, views, views, config, steps=0)
+    end = tune(network, views, views, config, steps=60)
+    assert image_error(end, views) < 0.97 * image_error(start, views)
+
+
+def test_no_steps_is_the_feed_forward_result() -> None:
+    network, views = small_network(), scene_views()
+    with torch.no_grad():
+        expected = network.decode(network.encode(views.unsqueeze())).squeeze()
+    tuning = SceneTuning(network, views, views, TuningConfig(), steps=0)
+    assert tuning.finished
+    assert tuning.step() == {}
+    for name in ("means", "quats", "scales", "opacities", "colors"):
+        torch.testing.assert_close(getattr(tuning.gaussians(), name), getattr(expected, name), atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("space", ["tokens", "tokens+gaussians"])
+def test_the_network_is_neither_changed_nor_asked_for_gradients(space: str) -> None:
+    network, views = small_network(), scene_views()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    tune(network, views, views, replace(FIXED, space=space), steps=6)
+    assert all(parameter.grad is None for parameter in network.parameters())
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+@pytest.mark.parametrize("break_at", [4, 20])
+def test_resuming_is_exact(break_at: int) -> None:
+    network, views = small_network(), scene_views(10)
+    config = replace(
+        FIXED, space="tokens+gaussians", token_fraction=0.3, stopping="held-out", max_gaussians=400, exposure=True
+    )
+    whole = SceneTuning(network, views, views, config, steps=40)
+    for _ in range(break_at):
+        whole.step()
+    saved = whole.state_dict()
+    later = SceneTuning(network, views, views, config, steps=40, seed=99)
+    later.load_state_dict(saved)
+    while not whole.finished:
+        assert float(whole.step()["loss"]) == float(later.step()["loss"])
+    assert later.finished
+    assert torch.equal(whole.gaussians().means, later.gaussians().means)
+    assert whole.report() == later.report()
+
+
+def test_stopping_returns_the_best_state_seen() -> None:
+    network, views = small_network(), scene_views(10)
+    config = replace(FIXED, space="gaussians", stopping="held-out", held_out_from=4, means_rate=3e-2, patience=1.0)
+    tuning = SceneTuning(network, views, views, config, steps=60)
+    left_out = views.select(tuning.supervision.held_out)
+    seen = [image_error(tuning.gaussians(), left_out)]
+    while not tuning.finished:
+        tuning.step()
+        if not tuning.finished and tuning.steps_done % config.check_every == 0:
+            seen.append(image_error(tuning.gaussians(), left_out))
+    assert tuning.supervision.held_out[0] not in tuning.supervision.trained
+    assert image_error(tuning.gaussians(), left_out) <= min(seen) + 1e-7
+
+
+def test_gaussians_never_end_worse_than_they_started_on_the_left_out_view() -> None:
+    network, views = small_network(), scene_views(10)
+    wild = replace(
+        FIXED, space="gaussians", stopping="held-out", means_rate=5.0, means_decay=1.0, scales_rate=3.0, patience=1.0
+    )
+    tuning = SceneTuning(network, views, views, wild, steps=30)
+    left_out = views.select(tuning.supervision.held_out)
+    start = image_error(tuning.gaussians(), left_out)
+    while not tuning.finished:
+        tuning.step()
+    assert image_error(tuning.gaussians(), left_out) <= start + 1e-7
+
+
+def test_a_fixed_number_of_steps_is_exact() -> None:
+    network, views = small_network(), scene_views(10)
+    tuning = SceneTuning(network, views, views, replace(FIXED, space="tokens"), steps=7)
+    while not tuning.finished:
+        tuning.step()
+    assert tuning.steps_done == 7
+
+
+def test_auto_goes_on_to_gaussians_only_with_enough_views() -> None:
+    network = small_network()
+    few, many = scene_views(4), scene_views(12)
+    assert SceneTuning(network, few, few, TuningConfig(few_views=9), steps=0).space == "tokens"
+    assert SceneTuning(network, few, many, TuningConfig(few_views=9), steps=0).space == "tokens+gaussians"
+
+
+def test_each_view_is_shown_at_its_own_time() -> None:
+    network = small_network(dynamic_tokens=8, time_channels=2)
+    views = replace(scene_views(4), times=torch.tensor([0.0, 0.0, 1.0, 1.0]))
+    seen: list[float | None] = []
+    decode = network.decode
+    network.decode = lambda memory, tokens=None, time=None: (seen.append(time), decode(memory, tokens, time))[1]  # type: ignore[method-assign]
+    tuning = SceneTuning(network, views, views, replace(FIXED, views_per_step=4), steps=3)
+    seen.clear()
+    tuning.step()
+    assert sorted(seen) == [0.0, 1.0]
+
+
+@pytest.mark.usefixtures("no_shape_checks")
+def test_what_cannot_be_tuned_is_named() -> None:
+    views = scene_views(3)
+    with pytest.raises(ValueError, match="no scene latents"):
+        SceneTuning(small_network(), views, views, TuningConfig(space="latents"), steps=1)
+    moving = small_network(dynamic_tokens=8, time_channels=2)
+    timed = replace(views, times=torch.linspace(0, 1, 3))
+    with pytest.raises(ValueError, match="know time"):
+        SceneTuning(moving, timed, timed, TuningConfig(space="gaussians"), steps=1)
+    with pytest.raises(ValueError, match="at least one supervised view"):
+        SceneTuning(small_network(), views, views.select([]), TuningConfig(), steps=1)
+    with pytest.raises(ValueError, match="differ in length"):
+        TuningConfig(levels=(2.0, 1.0), level_starts=(0.0,))
+
+
+def test_reconstruct_returns_to_the_world_frame() -> None:
+    network = small_network()
+    turn = torch.linalg.qr(torch.randn(3, 3))[0]
+    turn = turn * turn.det().sign()
+    world = Similarity(turn, torch.tensor([3.0, -1.0, 2.0]), torch.tensor(2.5)).inverse()
+    flat = photos(blobs(), arc_cameras(4), size=48)
+    context = replace(flat, c2w=world.cameras(flat.c2w))
+    frame = canonical_frame(context.c2w, network.config.frame, network.config.scale, network.config.scale_value)
+    inputs = crop_and_resize(context, *input_size(network.config, 48, 48))
+    with torch.no_grad():
+        canonical = network.decode(network.encode(replace(inputs, c2w=frame.cameras(inputs.c2w)).unsqueeze()))
+    expected = canonical.squeeze().transformed(frame.inverse())
+    result = reconstruct(network, context)
+    torch.testing.assert_close(result.means, expected.means)
+    torch.testing.assert_close(result.scales, expected.scales)
+
+
+def test_input_size_keeps_the_aspect_and_the_number_of_pixels() -> None:
+    config = small_network(image_size=(64, 64)).config
+    assert input_size(config, 64, 64) == (64, 64)
+    assert input_size(config, 455, 256) == (88, 48)
+    assert input_size(config, 10, 4000) == (8, 1280)
+
+
+def test_a_point_map_scale_is_refused() -> None:
+    with pytest.raises(ValueError, match="point map"):
+        network_frame(small_network(scale="pointmap").config, scene_views(3))
