@@ -7,15 +7,11 @@ from nerfstudio.plugins.types import MethodSpecification
 from tokengs_nerfstudio.pipeline import TokenGSPipelineConfig
 from tokengs_nerfstudio.trainer import TokenGSTrainerConfig
 
-DEFAULT_STEPS = 600
-
 tokengs = MethodSpecification(
     config=TokenGSTrainerConfig(
         method_name="tokengs",
         pipeline=TokenGSPipelineConfig(),
         optimizers={},
-        max_num_iterations=DEFAULT_STEPS,
-        steps_per_save=100,
         steps_per_eval_batch=0,
         steps_per_eval_image=200,
         steps_per_eval_all_images=100_000,

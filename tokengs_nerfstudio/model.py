@@ -160,19 +160,19 @@ class TokenGSModel(SplatfactoModel):
         behind = (1 - alpha) * outputs["background"]
         return torch.cat([((outputs[output_name] - behind) / alpha.clamp(min=1e-6)).clamp(0, 1), alpha], dim=-1)
 
-    def get_metrics_dict(self, outputs: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    def get_metrics_dict(self, outputs: dict[str, Tensor], batch: dict[str, Any]) -> dict[str, Tensor]:
         rendered, truth = self._compared(outputs, batch)
         return {"psnr": psnr(rendered, truth), "gaussian_count": torch.tensor(self.num_points)}
 
     def get_loss_dict(
-        self, outputs: dict[str, Tensor], batch: dict[str, Tensor], metrics_dict: dict[str, Tensor] | None = None
+        self, outputs: dict[str, Tensor], batch: dict[str, Any], metrics_dict: dict[str, Tensor] | None = None
     ) -> dict[str, Tensor]:
         """What evaluation during training logs; the tuning has a loss of its own."""
         rendered, truth = self._compared(outputs, batch)
         return {"l1": (rendered - truth).abs().mean()}
 
     def get_image_metrics_and_images(
-        self, outputs: dict[str, Tensor], batch: dict[str, Tensor]
+        self, outputs: dict[str, Tensor], batch: dict[str, Any]
     ) -> tuple[dict[str, float], dict[str, Tensor]]:
         """PSNR, SSIM and, where its weights are at hand, LPIPS; truth and rendering side by side."""
         rendered, truth = self._compared(outputs, batch)
@@ -182,7 +182,7 @@ class TokenGSModel(SplatfactoModel):
             metrics["lpips"] = float(perceptual)
         return metrics, {"img": torch.cat([truth, rendered], dim=-1).movedim(0, -1)}
 
-    def _compared(self, outputs: dict[str, Tensor], batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    def _compared(self, outputs: dict[str, Tensor], batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
         """Rendering and truth, both [3, H, W]; transparent parts of the truth show the background."""
         truth = self.composite_with_background(self.get_gt_img(batch["image"]), outputs["background"])
         return outputs["rgb"].movedim(-1, 0), truth.movedim(-1, 0)

@@ -38,7 +38,7 @@ class TokenGSPipeline(VanillaPipeline):
     def __init__(
         self,
         config: TokenGSPipelineConfig,
-        device: str,
+        device: str | torch.device,
         test_mode: Literal["test", "val", "inference"] = "val",
         world_size: int = 1,
         local_rank: int = 0,
@@ -46,7 +46,7 @@ class TokenGSPipeline(VanillaPipeline):
     ):
         if world_size > 1:
             raise ValueError(f"one scene is tuned on one device, got {world_size}; use --machine.num-devices 1")
-        super().__init__(config, device, test_mode, world_size, local_rank, grad_scaler)
+        super().__init__(config, device, test_mode, world_size, local_rank, grad_scaler)  # type: ignore[arg-type]
         self._scene: dict[str, Any] = {}
 
     @property
@@ -119,7 +119,7 @@ class TokenGSPipeline(VanillaPipeline):
         if self.tuning.finished:
             self.tuning.extend(steps)
         self.model.bake()
-        return self.tuning.steps - self.tuning.steps_done
+        return self.tuning.steps_left
 
     def get_train_loss_dict(self, step: int) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]:
         """One tuning step. The loss comes back as a leaf: the tuning has already followed its gradient."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+import tyro
 from nerfstudio.engine.trainer import Trainer, TrainerConfig
 from nerfstudio.utils.decorators import check_main_thread
 from nerfstudio.utils.rich_utils import CONSOLE
@@ -25,6 +26,21 @@ class TokenGSTrainerConfig(TrainerConfig):
     """Tuning of one scene."""
 
     _target: type = field(default_factory=lambda: TokenGSTrainer)
+    max_num_iterations: int = 600
+    """Tuning steps; 0 for the feed-forward result. Resuming an interrupted run takes the steps that it still had to
+    take, resuming a finished one takes so many more."""
+    steps_per_save: int = 100
+    """Steps between two checkpoints; there is always one at the end."""
+    load_dir: Path | None = None
+    """Run to go on with: its folder, or the nerfstudio_models in it."""
+
+    # What the tuning settles by itself.
+    mixed_precision: tyro.conf.Suppress[bool] = False
+    use_grad_scaler: tyro.conf.Suppress[bool] = False
+    load_scheduler: tyro.conf.Suppress[bool] = True
+    log_gradients: tyro.conf.Suppress[bool] = False
+    gradient_accumulation_steps: tyro.conf.Suppress[dict[str, int]] = field(default_factory=dict)
+    prompt: tyro.conf.Suppress[str | None] = None
 
 
 class TokenGSTrainer(Trainer):
@@ -148,7 +164,7 @@ def _read(path: Path) -> dict[str, Any]:
     """A checkpoint of this method; ValueError for a damaged file or another method's."""
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
         raise ValueError(
             f"{path} cannot be read as a checkpoint ({error}); remove it and resume from another"
         ) from error

@@ -1,0 +1,239 @@
+"""TokenGSModel as nerfstudio's viewer, renderer, exporter and evaluation see it."""
+
+import pytest
+import torch
+from capture_files import SMALL_NETWORK, write_weights
+from nerfstudio.cameras.cameras import Cameras
+from nerfstudio.cameras.rays import RayBundle
+from nerfstudio.data.scene_box import OrientedBox, SceneBox
+from nerfstudio.engine.callbacks import TrainingCallbackAttributes
+from nerfstudio.models.splatfacto import SplatfactoModel
+
+from tokengs_nerfstudio import bridge
+from tokengs_nerfstudio.core.checkpoint import CheckpointError
+from tokengs_nerfstudio.core.network import TokenGSNetwork
+from tokengs_nerfstudio.core.rendering import render
+from tokengs_nerfstudio.core.tuning import TuningConfig
+from tokengs_nerfstudio.core.types import Gaussians, Views
+from tokengs_nerfstudio.model import TokenGSModel, TokenGSModelConfig, context_size, scene_frame
+
+
+def a_model(**options) -> TokenGSModel:
+    box = SceneBox(aabb=torch.tensor([[-1.0] * 3, [1.0] * 3]))
+    model = TokenGSModelConfig(**options).setup(
+        scene_box=box, num_train_data=3, metadata={}, device="cpu", grad_scaler=None, seed_points=None
+    )
+    return model.eval()
+
+
+def two_gaussians() -> Gaussians:
+    """A red one 2 in front of the camera at the origin that looks along -z, a blue one far to its side."""
+    return Gaussians(
+        means=torch.tensor([[0.0, 0.0, -2.0], [0.6, 0.0, -2.0]]),
+        quats=torch.tensor([[1.0, 0, 0, 0]] * 2),
+        scales=torch.full((2, 3), 0.1),
+        opacities=torch.tensor([0.9, 0.9]),
+        colors=torch.tensor([[1.0, 0, 0], [0, 0, 1.0]]),
+    )
+
+
+def baked_model() -> TokenGSModel:
+    model = a_model()
+    model.tuning = Standing(two_gaussians())
+    model.bake()
+    return model
+
+
+class Standing:
+    """A tuning that has reached what it reaches."""
+
+    def __init__(self, gaussians: Gaussians):
+        self._gaussians = gaussians
+
+    def gaussians(self) -> Gaussians:
+        return self._gaussians
+
+
+def front_camera(times=None) -> Cameras:
+    return Cameras(torch.eye(4)[None, :3], 40.0, 40.0, 20.0, 15.0, 40, 30, times=times)
+
+
+def scene_views(count: int = 4) -> Views:
+    c2w = torch.eye(4).repeat(count, 1, 1)
+    c2w[:, 0, 3] = torch.arange(count) * 0.5
+    intrinsics = torch.tensor([[40.0, 0, 24], [0, 40, 16], [0, 0, 1]]).repeat(count, 1, 1)
+    return Views(torch.rand(count, 3, 32, 48), c2w, intrinsics)
+
+
+def test_it_is_a_splatfacto_model_to_the_exporter():
+    model = baked_model()
+    assert isinstance(model, SplatfactoModel)
+    assert model.num_points == 2
+    torch.testing.assert_close(model.colors, two_gaussians().colors, atol=1e-5, rtol=0)
+    assert model.features_rest.shape == (2, 0, 3)
+    assert model.config.sh_degree == 0
+    torch.testing.assert_close(model.shs_0, (two_gaussians().colors - 0.5) / 0.28209479, atol=1e-4, rtol=0)
+
+
+def test_outputs_are_what_render_makes_of_the_baked_gaussians():
+    outputs = baked_model().get_outputs_for_camera(front_camera())
+    assert {name: tuple(value.shape) for name, value in outputs.items()} == {
+        "rgb": (30, 40, 3),
+        "depth": (30, 40, 1),
+        "accumulation": (30, 40, 1),
+        "background": (30, 40, 3),
+    }
+    c2w, intrinsics = bridge.camera_matrices(front_camera())
+    expected = render(two_gaussians(), c2w, intrinsics, 40, 30, background=0.5)
+    torch.testing.assert_close(outputs["rgb"], expected.rgb[0].movedim(0, -1), atol=1e-5, rtol=0)
+    assert outputs["rgb"][15, 20].argmax() == 0
+    assert float(outputs["depth"][15, 20]) == pytest.approx(2.0, abs=1e-3)
+    # The blue one is on the right: nerfstudio's x axis points there as ours does.
+    assert outputs["rgb"][15, 32].argmax() == 2
+
+
+def test_depth_is_finite_where_nothing_is_seen():
+    outputs = baked_model().get_outputs_for_camera(front_camera())
+    assert float(outputs["accumulation"][0, 0]) == 0
+    assert outputs["depth"].isfinite().all()
+
+
+def test_a_model_without_gaussians_shows_the_background():
+    outputs = a_model().get_outputs_for_camera(front_camera())
+    assert (outputs["rgb"] == 0.5).all()
+    assert (outputs["accumulation"] == 0).all()
+
+
+def test_the_viewer_can_change_the_background():
+    model = baked_model()
+    model.set_background(torch.tensor([0.0, 1.0, 0.0]))
+    assert model.get_outputs_for_camera(front_camera())["rgb"][0, 0].tolist() == [0, 1, 0]
+
+
+def test_crop_boxes_leave_out_what_is_outside():
+    box = OrientedBox.from_params((0.6, 0.0, -2.0), (0.0, 0.0, 0.0), (0.5, 0.5, 0.5))
+    model = baked_model()
+    outputs = model.get_outputs_for_camera(front_camera(), obb_box=box)
+    assert float(outputs["accumulation"][15, 20]) < 0.01
+    assert float(outputs["accumulation"][15, 32]) > 0.8
+    nowhere = OrientedBox.from_params((9.0, 9.0, 9.0), (0.0, 0.0, 0.0), (0.5, 0.5, 0.5))
+    assert (model.get_outputs_for_camera(front_camera(), obb_box=nowhere)["accumulation"] == 0).all()
+
+
+def test_lines_of_sight_are_free():
+    zero = torch.zeros(1, 3)
+    bundle = RayBundle(origins=zero, directions=zero, pixel_area=zero[:, :1])
+    assert baked_model().get_outputs(bundle)["depth"].tolist() == [[float("inf")]]
+
+
+def test_rgba_is_free_of_the_background():
+    model = baked_model()
+    grey = model.get_rgba_image(model.get_outputs_for_camera(front_camera()))
+    model.set_background(torch.tensor([0.0, 1.0, 0.0]))
+    green = model.get_rgba_image(model.get_outputs_for_camera(front_camera()))
+    assert grey.shape == (30, 40, 4)
+    seen = grey[..., 3] > 0.2
+    torch.testing.assert_close(grey[seen], green[seen], atol=1e-4, rtol=0)
+
+
+def test_state_holds_the_gaussians_alone_and_comes_back():
+    model = baked_model()
+    state = {name: value.clone() for name, value in model.state_dict().items()}
+    names = {f"gauss_params.{name}" for name in bridge.SPLAT_PARAMETERS}
+    assert set(state) == names | {"device_indicator_param"}
+    fresh = a_model()
+    fresh.load_state_dict(state)
+    expected = model.get_outputs_for_camera(front_camera())["rgb"]
+    torch.testing.assert_close(fresh.get_outputs_for_camera(front_camera())["rgb"], expected)
+    assert not any(value.requires_grad for value in fresh.gauss_params.values())
+
+
+def test_nothing_is_left_to_nerfstudios_optimizers():
+    model = baked_model()
+    assert model.get_param_groups() == {}
+    nobody = TrainingCallbackAttributes(None, None, None, None)
+    assert model.get_training_callbacks(nobody) == []
+
+
+def test_metrics_of_a_perfect_and_of_a_wrong_picture():
+    model = baked_model()
+    outputs = model.get_outputs_for_camera(front_camera())
+    metrics, images = model.get_image_metrics_and_images(outputs, {"image": outputs["rgb"] + 0.1})
+    assert metrics["psnr"] == pytest.approx(20.0, abs=0.3)
+    assert 0.5 < metrics["ssim"] < 1
+    assert images["img"].shape == (30, 80, 3)
+    assert float(model.get_loss_dict(outputs, {"image": outputs["rgb"]})["l1"]) == 0
+    assert int(model.get_metrics_dict(outputs, {"image": outputs["rgb"] * 0.5})["gaussian_count"]) == 2
+
+
+def test_transparent_truth_is_compared_over_the_background():
+    model = baked_model()
+    outputs = model.get_outputs_for_camera(front_camera())
+    clear = torch.zeros(30, 40, 4, dtype=torch.uint8)
+    rendered, truth = model._compared(outputs, {"image": clear})
+    assert (truth == 0.5).all()
+    assert rendered.shape == truth.shape
+
+
+def test_begin_bakes_the_feed_forward_result_in_the_world_frame(tmp_path):
+    """Moving the whole capture moves the Gaussians with it, so renders from moved cameras are the same."""
+    config = {"checkpoint": str(write_weights(tmp_path / "w.safetensors"))}
+    views = scene_views()
+    turned = torch.tensor([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
+    moved = views.c2w.clone()
+    moved[:, :3, :3] = turned @ views.c2w[:, :3, :3]
+    moved[:, :3, 3] = views.c2w[:, :3, 3] @ turned.T * 3 + torch.tensor([1.0, -2, 0.5])
+    pictures = []
+    for c2w in (views.c2w, moved):
+        here = Views(views.images, c2w, views.intrinsics)
+        model = a_model(**config)
+        model.begin(model.load_network(), here, here, steps=0)
+        poses = bridge.nerfstudio_poses(c2w)[1:2]
+        pictures.append(model.get_outputs_for_camera(Cameras(poses, 40.0, 40.0, 24.0, 16.0, 48, 32))["rgb"])
+    assert pictures[0].std() > 0.01
+    torch.testing.assert_close(pictures[0], pictures[1], atol=2e-3, rtol=0)
+
+
+def test_tuning_and_its_bake_keep_the_viewer_up_to_date(tmp_path):
+    model = a_model(checkpoint=str(write_weights(tmp_path / "w.safetensors")))
+    views = scene_views()
+    model.begin(model.load_network(), views, views, steps=3)
+    before = model.means.clone()
+    assert model.tuning is not None
+    model.tuning.step()
+    assert torch.equal(model.means, before)
+    model.bake()
+    assert not torch.equal(model.means, before)
+    assert not any("tokens" in name for name in model.state_dict())
+
+
+def test_number_of_tokens_decides_the_number_of_gaussians(tmp_path):
+    weights = str(write_weights(tmp_path / "w.safetensors"))
+    assert a_model(checkpoint=weights, num_tokens=5).load_network().initial_tokens(1).shape[1] == 5
+
+
+def test_unknown_weights_are_named():
+    with pytest.raises(CheckpointError, match="no-such-weights"):
+        a_model(checkpoint="no-such-weights").load_network()
+
+
+def test_scene_scale_overrides_the_weights_rule():
+    network, views = TokenGSNetwork(SMALL_NETWORK), scene_views()
+    assert float(scene_frame(network, views, None).scale) == pytest.approx(1 / 1.5)
+    assert float(scene_frame(network, views, 0.15).scale) == pytest.approx(0.15)
+    with pytest.raises(ValueError, match="scene-scale must be positive"):
+        scene_frame(network, views, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "expected"),
+    [(455, 256, (40, 24)), (256, 385, (24, 40)), (32, 32, (32, 32)), (20, 20, (16, 16))],
+)
+def test_the_encoder_sees_whole_photos_about_as_large_as_in_training(height, width, expected):
+    views = Views(torch.zeros(1, 3, height, width), torch.eye(4)[None], torch.eye(3)[None])
+    assert context_size(SMALL_NETWORK, views) == expected
+
+
+def test_background_follows_the_tuning():
+    model = a_model(tuning=TuningConfig(background=0.25))
+    assert (model.get_outputs_for_camera(front_camera())["rgb"] == 0.25).all()

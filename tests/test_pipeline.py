@@ -1,0 +1,201 @@
+"""One scene from photos to a checkpoint through nerfstudio's Trainer, in this process."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from capture_files import write_blobs, write_weights
+from nerfstudio.utils.eval_utils import eval_setup
+
+from tokengs_nerfstudio.configs import tokengs
+from tokengs_nerfstudio.core.tuning import TuningConfig
+from tokengs_nerfstudio.trainer import TokenGSTrainer, TokenGSTrainerConfig, newest_checkpoint
+
+
+@pytest.fixture(scope="module")
+def capture(tmp_path_factory) -> Path:
+    return write_blobs(tmp_path_factory.mktemp("blobs") / "scene")
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory) -> Path:
+    return write_weights(tmp_path_factory.mktemp("weights") / "small.safetensors")
+
+
+def run_config(capture: Path, weights: Path, output: Path, steps: int = 4, **options) -> TokenGSTrainerConfig:
+    """The method's own configuration, as `ns-train tokengs` would change it."""
+    config: TokenGSTrainerConfig = yaml.load(yaml.dump(tokengs.config), Loader=yaml.Loader)
+    config.output_dir, config.experiment_name, config.timestamp = output, "blobs", "run"
+    config.vis = "tensorboard"
+    config.max_num_iterations = steps
+    config.pipeline.datamanager.data = capture
+    config.pipeline.model.checkpoint = str(weights)
+    config.pipeline.model.tuning = TuningConfig(space="tokens", stopping="steps")
+    config.viewer.quit_on_train_completion = True
+    for name, value in options.items():
+        setattr(config, name, value)
+    return config
+
+
+def trained(config: TokenGSTrainerConfig) -> TokenGSTrainer:
+    config.save_config()
+    trainer = config.setup(local_rank=0, world_size=1)
+    trainer.setup()
+    trainer.train()
+    return trainer
+
+
+def checkpoints(output: Path) -> list[str]:
+    return sorted(os.listdir(output / "blobs/tokengs/run/nerfstudio_models"))
+
+
+def saved(output: Path) -> dict:
+    return torch.load(newest_checkpoint(output / "blobs/tokengs/run"), weights_only=True)
+
+
+def test_a_run_leaves_one_whole_checkpoint_that_evaluates_without_network_and_photos(capture, weights, tmp_path):
+    trainer = trained(run_config(capture, weights, tmp_path))
+    assert checkpoints(tmp_path) == ["step-000000003.ckpt"]
+    _, pipeline, _, step = eval_setup(tmp_path / "blobs/tokengs/run/config.yml", test_mode="test")
+    assert step == 3
+    assert pipeline.model.tuning is None
+    camera, _ = pipeline.datamanager.fixed_indices_eval_dataloader[0]
+    ours, theirs = (model.get_outputs_for_camera(camera)["rgb"] for model in (trainer.pipeline.model, pipeline.model))
+    torch.testing.assert_close(ours, theirs)
+    metrics = pipeline.get_average_eval_image_metrics(get_std=True)
+    assert metrics["psnr"] > 5
+    assert metrics["held_out_images"] == 2
+    assert json.dumps(metrics)
+
+
+def test_no_steps_give_the_feed_forward_result(capture, weights, tmp_path):
+    trainer = trained(run_config(capture, weights, tmp_path, steps=0))
+    assert checkpoints(tmp_path) == ["step-000000000.ckpt"]
+    network = trainer.pipeline.model.load_network()
+    assert trainer.pipeline.model.num_points == network.config.tokens * network.config.gaussians_per_token
+    assert saved(tmp_path)["tuning"]["state"]["steps_done"] == 0
+
+
+def test_an_interrupted_run_goes_on_exactly(capture, weights, tmp_path):
+    """Three steps, then a fresh process brings the plan of five to its end: as if nothing had happened."""
+    straight = trained(run_config(capture, weights, tmp_path / "a", steps=5))
+    broken = run_config(capture, weights, tmp_path / "b", steps=5, save_only_latest_checkpoint=False, steps_per_save=1)
+    trained(broken)
+    folder = tmp_path / "b/blobs/tokengs/run/nerfstudio_models"
+    for late in ("step-000000003.ckpt", "step-000000004.ckpt"):
+        (folder / late).unlink()
+    resumed = trained(run_config(capture, weights, tmp_path / "c", steps=5, load_dir=folder))
+    assert resumed.pipeline.tuning is not None
+    assert resumed.pipeline.tuning.steps_done == 5
+    torch.testing.assert_close(resumed.pipeline.model.means, straight.pipeline.model.means, atol=1e-5, rtol=1e-4)
+
+
+def test_a_finished_run_gets_more_steps(capture, weights, tmp_path):
+    trained(run_config(capture, weights, tmp_path / "a", steps=2))
+    more = trained(run_config(capture, weights, tmp_path / "b", steps=3, load_dir=tmp_path / "a/blobs/tokengs/run"))
+    assert more.pipeline.tuning is not None
+    assert more.pipeline.tuning.steps_done == 5
+    assert checkpoints(tmp_path / "b") == ["step-000000004.ckpt"]
+
+
+def test_a_feed_forward_run_can_be_tuned_later(capture, weights, tmp_path):
+    trained(run_config(capture, weights, tmp_path / "a", steps=0))
+    more = trained(run_config(capture, weights, tmp_path / "b", steps=2, load_dir=tmp_path / "a/blobs/tokengs/run"))
+    assert more.pipeline.tuning is not None
+    assert more.pipeline.tuning.steps_done == 2
+
+
+def test_resuming_with_other_photos_is_refused(capture, weights, tmp_path):
+    trained(run_config(capture, weights, tmp_path / "a", steps=1))
+    config = run_config(capture, weights, tmp_path / "b", steps=1, load_dir=tmp_path / "a/blobs/tokengs/run")
+    config.pipeline.datamanager.num_context = 2
+    with pytest.raises(SystemExit, match="the run to resume had context"):
+        trained(config)
+
+
+def test_a_save_cut_short_leaves_the_older_checkpoint(capture, weights, tmp_path, monkeypatch):
+    trainer = trained(run_config(capture, weights, tmp_path, steps=1))
+
+    def cut_short(state, file):
+        file.write(b"half of a checkpoint")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch, "save", cut_short)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.save_checkpoint(7)
+    assert checkpoints(tmp_path) == ["step-000000000.ckpt"]
+    assert saved(tmp_path)["step"] == 0
+
+
+def test_older_checkpoints_go_only_where_asked_for(capture, weights, tmp_path):
+    options = {"steps_per_save": 2, "save_only_latest_checkpoint": False}
+    trained(run_config(capture, weights, tmp_path, steps=4, **options))
+    assert checkpoints(tmp_path) == ["step-000000002.ckpt", "step-000000003.ckpt"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c, _: setattr(c.pipeline.datamanager, "data", Path("/no/such/capture")), "no capture at /no/such"),
+        (lambda c, _: setattr(c.pipeline.model, "checkpoint", "no-such-weights"), "no-such-weights"),
+        (lambda c, _: setattr(c.pipeline.datamanager, "num_context", 99), "num-context 99"),
+        (lambda c, _: setattr(c.pipeline.datamanager, "context_indices", (0,)), "held out for evaluation"),
+        (lambda c, _: setattr(c.pipeline.model, "scene_scale", -1.0), "scene-scale must be positive"),
+        (lambda c, t: setattr(c, "load_dir", t / "nowhere"), "nothing to resume at .*nowhere"),
+        (lambda c, t: setattr(c, "load_checkpoint", t / "nothing.ckpt"), "there is no checkpoint"),
+    ],
+)
+def test_what_a_user_has_to_put_right_is_one_message(capture, weights, tmp_path, change, message):
+    config = run_config(capture, weights, tmp_path)
+    change(config, tmp_path)
+    with pytest.raises(SystemExit, match=message):
+        config.setup(local_rank=0, world_size=1).setup()
+
+
+def test_defects_keep_their_traceback(capture, weights, tmp_path, monkeypatch):
+    def broken(*_):
+        raise ValueError("a defect elsewhere")
+
+    monkeypatch.setattr("tokengs_nerfstudio.pipeline.TokenGSPipeline.begin", broken)
+    with pytest.raises(ValueError, match="a defect elsewhere"):
+        run_config(capture, weights, tmp_path).setup(local_rank=0, world_size=1).setup()
+
+
+def test_a_damaged_checkpoint_is_never_taken_for_a_whole_one(capture, weights, tmp_path):
+    trained(run_config(capture, weights, tmp_path, steps=1))
+    path = newest_checkpoint(tmp_path / "blobs/tokengs/run")
+    path.write_bytes(path.read_bytes()[:-1000])
+    config = run_config(capture, weights, tmp_path / "b", load_checkpoint=path)
+    with pytest.raises(SystemExit, match="is damaged"):
+        config.setup(local_rank=0, world_size=1).setup()
+
+
+def test_a_run_without_checkpoint_says_why(tmp_path):
+    (tmp_path / "config.yml").touch()
+    with pytest.raises(FileNotFoundError, match="ended before its first checkpoint was complete"):
+        newest_checkpoint(tmp_path)
+    (tmp_path / "nerfstudio_models").mkdir()
+    with pytest.raises(FileNotFoundError, match="ended before its first checkpoint was complete"):
+        newest_checkpoint(tmp_path / "nerfstudio_models")
+    (tmp_path / "nerfstudio_models/step-000000002.ckpt").touch()
+    with pytest.raises(FileNotFoundError, match="no checkpoint of step 5"):
+        newest_checkpoint(tmp_path, step=5)
+
+
+def test_several_devices_are_refused(capture, weights, tmp_path):
+    config = run_config(capture, weights, tmp_path)
+    with pytest.raises(ValueError, match="num-devices 1"):
+        config.pipeline.setup(device="cpu", world_size=2)
+
+
+def test_tuning_brings_the_renders_nearer_to_the_photos(capture, weights, tmp_path):
+    config = run_config(capture, weights, tmp_path, steps=40)
+    config.pipeline.model.tuning = TuningConfig(space="gaussians", stopping="steps")
+    trainer = config.setup(local_rank=0, world_size=1)
+    trainer.setup()
+    before = trainer.pipeline.get_average_eval_image_metrics()["psnr"]
+    trainer.train()
+    assert trainer.pipeline.get_average_eval_image_metrics()["psnr"] > before + 1
