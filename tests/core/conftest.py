@@ -29,7 +29,7 @@ class GoldenNetwork:
         return [key.removeprefix("out64.keys") for key in sorted(self.tensors) if key.startswith("out64.keys")]
 
     def views(self, target: str) -> Views:
-        """The context in double precision, without batch axes taken away."""
+        """The context in double precision, two scenes in the batch."""
         fx, fy, cx, cy = self.tensors["in.intrinsics"].double().unbind(-1)
         intrinsics = torch.zeros(*fx.shape, 3, 3, dtype=torch.float64)
         intrinsics[..., 0, 0], intrinsics[..., 1, 1] = fx, fy

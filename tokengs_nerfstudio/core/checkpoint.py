@@ -100,25 +100,26 @@ def _architecture(file: WeightFile, shapes: Mapping[str, list[int]]) -> dict[str
     if any(len(shapes.get(key, [])) != rank for key, rank in ranks.items()):
         raise CheckpointError(f"{file.path} holds no TokenGS network; its tensors are {_listed(list(file.shapes))}")
 
-    def first_size(key: str) -> int:
-        return shapes[key][0] if key in shapes else 0
+    def size(key: str, axis: int = 0) -> int:
+        shape = shapes.get(key, [])
+        return shape[axis] if axis < len(shape) else 0
 
     def depth(stack: str) -> int:
-        numbers = [int(key.split(".")[1]) for key in shapes if key.startswith(stack + ".")]
-        return max(numbers, default=-1) + 1
+        numbers = [key.split(".")[1] for key in shapes if key.startswith(stack + ".")]
+        return max((int(number) for number in numbers if number.isdecimal()), default=-1) + 1
 
-    width = first_size("image_embedding.conv.weight")
+    width = size("image_embedding.conv.weight")
     return {
         "width": width,
-        "heads": width // max(first_size("encoder.0.self_attention.query_norm.weight"), 1),
-        "patch_size": shapes["image_embedding.conv.weight"][-1],
+        "heads": width // max(size("encoder.0.self_attention.query_norm.weight"), 1),
+        "patch_size": size("image_embedding.conv.weight", 3),
         "encoder_depth": depth("encoder"),
         "decoder_depth": depth("decoder"),
-        "tokens": first_size("tokens"),
-        "dynamic_tokens": first_size("dynamic_tokens"),
-        "gaussians_per_token": first_size("head.project.weight") // RAW_CHANNELS,
-        "time_channels": shapes.get("time_embedding.conv.weight", [0, 0])[1],
-        "latents": first_size("latents"),
+        "tokens": size("tokens"),
+        "dynamic_tokens": size("dynamic_tokens"),
+        "gaussians_per_token": size("head.project.weight") // RAW_CHANNELS,
+        "time_channels": size("time_embedding.conv.weight", 1),
+        "latents": size("latents"),
         "latent_depth": depth("latent_blocks"),
     }
 
