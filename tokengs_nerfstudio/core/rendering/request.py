@@ -52,7 +52,7 @@ def prepare(
     views = c2w.shape[-3]
 
     def flat(tensor: Tensor) -> Tensor:
-        return tensor.to(dtype).reshape(-1, *tensor.shape[len(batch) :])
+        return tensor.to(dtype).reshape(batch.numel(), *tensor.shape[len(batch) :])
 
     return Request(
         splats=Gaussians(**{field.name: flat(getattr(splats, field.name)) for field in fields(splats)}),

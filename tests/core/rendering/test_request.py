@@ -1,0 +1,81 @@
+"""What `render` refuses, and with which words. The checks are called by themselves: annotations are looser there."""
+
+from typing import Any
+
+import pytest
+import torch
+from random_scenes import Scene, random_scene
+
+from tokengs_nerfstudio.core.rendering.render import _chosen, render_with_info
+from tokengs_nerfstudio.core.rendering.request import Request, prepare
+from tokengs_nerfstudio.core.types import Gaussians
+
+
+def prepared(scene: Scene, background: float | torch.Tensor = 0.5, **changes: Any) -> Request:
+    arguments = {"splats": scene.splats, "c2w": scene.c2w, "intrinsics": scene.intrinsics, "width": 8, "height": 8}
+    return prepare(**{**arguments, **changes}, near=0.01, far=10.0, background=background, depth=True)
+
+
+def test_a_request_is_flat_and_in_float32() -> None:
+    scene = random_scene(5, 8, 8, views=2).to(torch.float64)
+    splats = Gaussians.stack([scene.splats] * 3).unsqueeze()
+    c2w, intrinsics = scene.c2w.expand(1, 3, 2, 4, 4), scene.intrinsics.expand(1, 3, 2, 3, 3)
+    request = prepared(scene, splats=splats, c2w=c2w, intrinsics=intrinsics)
+    assert request.splats.means.shape == (3, 5, 3)
+    assert (request.scenes, request.views) == (3, 2)
+    assert request.background.shape == (3, 2, 3)
+    assert request.viewmats.dtype == torch.float32
+    assert torch.allclose(request.viewmats[1] @ scene.c2w.float(), torch.eye(4), atol=1e-6)
+
+
+def test_backgrounds_of_three_kinds_are_spread_over_views() -> None:
+    scene = random_scene(5, 8, 8, views=2)
+    assert (prepared(scene, background=0.25).background == 0.25).all()
+    assert torch.equal(
+        prepared(scene, background=torch.tensor([0.1, 0.2, 0.3])).background[0, 1], torch.tensor([0.1, 0.2, 0.3])
+    )
+    colors = torch.rand(2, 3)
+    assert torch.equal(prepared(scene, background=colors).background[0], colors)
+
+
+def test_wrong_arguments_are_named() -> None:
+    scene = random_scene(5, 8, 8, views=2)
+    for changes, words in [
+        ({"c2w": scene.c2w[0]}, "c2w must be"),
+        ({"c2w": scene.c2w[:, :3]}, "c2w must be"),
+        ({"intrinsics": scene.intrinsics[:1]}, r"intrinsics has shape \[1, 3, 3\], expected \[2, 3, 3\]"),
+        ({"splats": scene.splats.unsqueeze()}, r"splats\.means has shape .* same batch axes"),
+        ({"background": torch.rand(3, 3)}, r"background must be a number, \[3\] or \[2, 3\]"),
+        ({"width": 0}, "width and height"),
+        ({"height": -4}, "width and height"),
+    ]:
+        with pytest.raises(ValueError, match=words):
+            prepared(scene, **changes)
+    with pytest.raises(ValueError, match="0 < near < far"):
+        prepare(*scene.arguments, near=2.0, far=1.0, background=0.5, depth=True)
+
+
+def test_tensors_on_two_devices_are_refused() -> None:
+    scene = random_scene(5, 8, 8)
+    with pytest.raises(ValueError, match="intrinsics is on meta, c2w on cpu"):
+        prepared(scene, intrinsics=scene.intrinsics.to("meta"))
+
+
+def test_the_backend_follows_the_device() -> None:
+    assert _chosen("auto", torch.device("cpu")) == "numba"
+    assert _chosen("auto", torch.device("cuda", 1)) == "gsplat"
+    assert _chosen("torch", torch.device("cuda")) == "torch"
+    for backend, device, words in [
+        ("gsplat", "cpu", "'gsplat' needs CUDA tensors"),
+        ("numba", "cuda", "'numba' needs CPU tensors"),
+        ("opengl", "cpu", "unknown rendering backend 'opengl'"),
+    ]:
+        with pytest.raises(ValueError, match=words):
+            _chosen(backend, torch.device(device))
+
+
+def test_densification_takes_one_scene() -> None:
+    scene = random_scene(5, 8, 8)
+    function = getattr(render_with_info, "__wrapped__", render_with_info)
+    with pytest.raises(ValueError, match="one scene"):
+        function(scene.splats.unsqueeze(), scene.c2w[None], scene.intrinsics[None], 8, 8)

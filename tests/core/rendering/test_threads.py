@@ -1,0 +1,89 @@
+"""Threads, caches and machine code: what the speed of the CPU renderer rests on."""
+
+import platform
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+import torch
+from random_scenes import random_scene, trainable, weighted_sum
+
+from tokengs_nerfstudio.core.rendering import render
+
+
+@pytest.fixture
+def threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("threads")
+def test_the_number_of_threads_changes_no_bit() -> None:
+    results = []
+    for count in (1, 2, 5):
+        torch.set_num_threads(count)
+        scene, leaves = trainable(random_scene(3000, 70, 52, views=2, seed=1, size=(0.01, 0.1)))
+        renders = render(*scene.arguments)
+        weighted_sum(renders, torch.ones(2, 52, 70)).backward()
+        results.append([renders.rgb, renders.alpha, renders.depth, *(leaf.grad for leaf in leaves)])
+    for other in results[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(other, results[0]))
+
+
+@pytest.mark.usefixtures("threads")
+def test_callers_in_several_threads_do_not_disturb_each_other() -> None:
+    torch.set_num_threads(2)
+    scenes = [random_scene(500, 64, 48, seed=seed, size=(0.01, 0.1)) for seed in range(4)]
+    expected = [render(*scene.arguments).rgb for scene in scenes]
+    found: dict[int, list[torch.Tensor]] = {k: [] for k in range(len(scenes))}
+
+    def draw(k: int) -> None:
+        for _ in range(5):
+            found[k].append(render(*scenes[k].arguments).rgb)
+
+    callers = [threading.Thread(target=draw, args=(k,)) for k in range(len(scenes))]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    for k, pictures in found.items():
+        assert len(pictures) == 5
+        assert all(torch.equal(picture, expected[k]) for picture in pictures)
+
+
+def test_importing_is_cheap_and_without_a_cache_folder_the_kernels_compile_anew() -> None:
+    # Stands for a read-only installation of a user without a home; root may write anywhere, so it cannot be made here.
+    code = """
+import sys
+import tokengs_nerfstudio.core.rendering
+assert not {"numba", "gsplat"} & set(sys.modules)
+import numba.core.caching
+numba.core.caching.CacheImpl._locator_classes = []
+from tokengs_nerfstudio.core.rendering import _kernels
+assert type(_kernels.project._cache).__name__ == "NullCache"
+assert _kernels._exp(_kernels.F(-1.0)) > 0.36
+print("compiled")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "compiled", done.stderr
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="looks for x86 instructions")
+@pytest.mark.parametrize("name", ["_blend", "_unblend"])
+def test_the_hot_loops_are_vectorised(name: str) -> None:
+    import numba
+
+    from tokengs_nerfstudio.core.rendering import _kernels as kernels
+
+    bare = getattr(kernels, name).py_func
+    fresh = numba.njit(fastmath={"contract"}, error_model="numpy")(bare)  # numba cannot show code from its cache
+    f = numba.float32
+    fresh.compile((f[::1], *[numba.int64] * 3, numba.types.UniTuple(f, kernels.RECORD), f))
+    code = "".join(fresh.inspect_asm().values())
+    packed = re.findall(r"\bv(?:mul|add|sub|fn?m(?:add|sub)\d+)ps\s.*[yz]mm", code)
+    assert len(packed) >= 25, f"{name} is not vectorised by numba {numba.__version__}: renders would be 8 times slower"
+    assert not re.findall(r"\bvp?(?:gather|scatter)", code)
