@@ -146,7 +146,7 @@ def test_what_cannot_be_tuned_is_named() -> None:
     with pytest.raises(ValueError, match="know time"):
         SceneTuning(moving, timed, timed, TuningConfig(space="gaussians"), steps=1)
     with pytest.raises(ValueError, match="at least one supervised view"):
-        SceneTuning(small_network(), views, views.select([]), TuningConfig(), steps=1)
+        SceneTuning(small_network(), views, views.select(slice(0, 0)), TuningConfig(), steps=1)
     with pytest.raises(ValueError, match="differ in length"):
         TuningConfig(levels=(2.0, 1.0), level_starts=(0.0,))
 

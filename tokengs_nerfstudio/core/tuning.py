@@ -9,18 +9,16 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
-from tokengs_nerfstudio.core.losses import l1, ssim
 from tokengs_nerfstudio.core.network import TokenGSNetwork
-from tokengs_nerfstudio.core.rendering import render
-from tokengs_nerfstudio.core.tuning_budget import contributing, pruned
-from tokengs_nerfstudio.core.tuning_cameras import CameraVariables, with_cameras
+from tokengs_nerfstudio.core.tuning_budget import contributing, free_memory, pruned, views_that_fit
+from tokengs_nerfstudio.core.tuning_cameras import CameraVariables
 from tokengs_nerfstudio.core.tuning_gaussians import GaussianRates, GaussianVariables
-from tokengs_nerfstudio.core.tuning_plan import Stage, by_time, level_factor, planned_stages, scene_extent
+from tokengs_nerfstudio.core.tuning_losses import Photometry
+from tokengs_nerfstudio.core.tuning_plan import Stage, level_factor, planned_stages, scene_extent
 from tokengs_nerfstudio.core.tuning_stopping import BestState
-from tokengs_nerfstudio.core.tuning_supervision import Batch, Supervision, most_typical_view
+from tokengs_nerfstudio.core.tuning_supervision import Supervision, most_typical_view
 from tokengs_nerfstudio.core.tuning_tokens import TokenVariables
 from tokengs_nerfstudio.core.types import Gaussians, SceneMemory, Views
 
@@ -50,7 +48,7 @@ class TuningConfig:
     """the most steps spent on tokens before the Gaussians, where both are tuned"""
     token_resolution: float = 2.0
     """side of the images that tokens are tuned on, as a multiple of what the network was trained with"""
-    means_rate: float = 4e-3
+    means_rate: float = 1.2e-2
     """learning rate of the Gaussians' centres, as a fraction of the scene's extent"""
     means_decay: float = 0.02
     """what the rate of the centres has fallen to at the end, as a factor"""
@@ -78,9 +76,9 @@ class TuningConfig:
     """steps from one round of splitting to the next"""
     ssim: float = 0.2
     """weight of 1 - SSIM; the rest is the weight of the absolute colour difference"""
-    opacity_pull: float = 0.0
+    opacity_pull: float = 0.01
     """weight of the mean opacity, which lets Gaussians fade that nothing asks for"""
-    scale_pull: float = 0.0
+    scale_pull: float = 0.01
     """weight of the mean scale as a fraction of the extent, against large loose Gaussians"""
     stopping: Literal["held-out", "steps"] = "held-out"
     """held-out: one supervised view decides which state is the best; steps: exactly the steps asked for"""
@@ -159,6 +157,7 @@ class SceneTuning:
         self.supervision = Supervision(supervised, self._left_out(supervised), seed)
         self.extent = scene_extent(self.gaussians(), supervised.c2w)
         self.cameras = self._camera_variables(supervised)
+        self._chunk = config.views_per_step
         self._best, self._start_psnr = BestState(), None
         if not self.finished:
             self._enter_stage()
@@ -182,7 +181,7 @@ class SceneTuning:
             return {}
         progress = self._stage_step / self._stages[self._stage].steps
         batch = self.supervision.batch(self.config.views_per_step, self._factor(progress))
-        parts = self._backward(batch)
+        parts = self._photometry().backward(self._variables.splats, batch, self.cameras, self._chunk)
         self._variables.step(progress)
         self.cameras.step(progress)
         self.steps_done += 1
@@ -293,6 +292,7 @@ class SceneTuning:
         if self.stage == "gaussians":
             self._variables = self._gaussian_variables(self._within_budget(self.gaussians()))
             self._stage_count = self._variables.count
+            self._chunk = self._views_that_fit(self._budget())
         self._best = BestState()
         self._look(force=True)
 
@@ -316,34 +316,10 @@ class SceneTuning:
         pixels = height * width * self.config.token_resolution**2
         return max(1.0, (self.supervision.views.height * self.supervision.views.width / pixels) ** 0.5)
 
-    def _backward(self, batch: Batch) -> dict[str, float | Tensor]:
-        """Gradients of one step's loss; the views of one time share their Gaussians."""
-        parts: dict[str, float | Tensor] = {}
-        for time, group in by_time(batch):
-            share = group.indices.numel() / batch.indices.numel()
-            loss, named = self._loss(self._variables.splats(time), group)
-            (share * loss).backward()
-            for name, value in named.items():
-                parts[name] = parts.get(name, 0.0) + share * value.detach()
-        return parts
-
-    def _loss(self, splats: Gaussians, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        config, views = self.config, batch.views
-        rgb = self._rendered(splats, with_cameras(views, self.cameras.cameras(batch.indices)))
-        rgb = self.cameras.exposed(rgb, batch.indices)
-        parts = {"l1": l1(rgb, views.images), "ssim": ssim(rgb, views.images)}
-        loss = (1 - config.ssim) * parts["l1"] + config.ssim * (1 - parts["ssim"])
-        if self.cameras.active:
-            loss = loss + self.cameras.penalty()
-        if self.stage == "gaussians":
-            loss = loss + config.opacity_pull * splats.opacities.mean()
-            loss = loss + config.scale_pull * splats.scales.mean() / self.extent
-        return loss, {"loss": loss, **parts}
-
-    def _rendered(self, splats: Gaussians, views: Views) -> Float[Tensor, "view 3 height width"]:
-        size, c = (views.width, views.height), self.config
-        cameras = (views.c2w, views.intrinsics)
-        return render(splats, *cameras, *size, near=c.near, background=c.background, depth=False).rgb
+    def _photometry(self) -> Photometry:
+        c, loose = self.config, self.stage == "gaussians"
+        pulls = (c.opacity_pull, c.scale_pull / self.extent) if loose else (0.0, 0.0)
+        return Photometry(c.ssim, *pulls, near=c.near, background=c.background)
 
     def _grow(self) -> None:
         """Splits Gaussians now and then, geometrically up to the budget, in the first part of their stage."""
@@ -360,6 +336,11 @@ class SceneTuning:
         wanted = max(self._stage_count, round(self.config.gaussians_per_pixel * views.height * views.width))
         return min(wanted, limit) if limit else wanted
 
+    def _views_that_fit(self, gaussians: int) -> int:
+        views = self.supervision.views
+        free = free_memory(views.images.device)
+        return views_that_fit(gaussians, self.config.views_per_step, views.height, views.width, free)
+
     def _within_budget(self, gaussians: Gaussians) -> Gaussians:
         limit = self.config.max_gaussians
         return pruned(gaussians, self.supervision.views, limit, self.config.near) if limit else gaussians
@@ -372,8 +353,8 @@ class SceneTuning:
         if not self.supervision.held_out or not due:
             return
         views = self.supervision.held_out_views()
-        rgb = self._rendered(self._variables.splats(None if views.times is None else float(views.times[0])), views)
-        error = float((rgb.clamp(0, 1) - views.images).square().mean())
+        time = None if views.times is None else float(views.times[0])
+        error = self._photometry().error(self._variables.splats(time), views)
         self._best.offer(error, self._stage_step, self._variables.snapshot)
 
 

@@ -1,13 +1,12 @@
 """Which Gaussians matter, keeping only those, and whether a scene fits into memory before it is started."""
 
 import os
-from dataclasses import replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from tokengs_nerfstudio.core.rendering import render
+from tokengs_nerfstudio.core.rendering import contributions
 from tokengs_nerfstudio.core.types import Gaussians, Views
 
 # A Gaussian whose weights add up to less than this share of one pixel, over all views, is not seen.
@@ -17,39 +16,33 @@ _SEEN = 1 / 255
 _PER_GAUSSIAN, _PER_PROJECTION, _PER_PIXEL = 14 * 4 * 4, 400, 240
 
 
-def contributions(
+def seen_weights(
     gaussians: Gaussians, views: Views, near: float = 0.01, largest_side: int = 256
 ) -> Float[Tensor, " gaussian"]:
-    """What each Gaussian adds to the pictures: its blending weight, summed over the pixels of all views.
+    """What each Gaussian adds to the views: its blending weights summed over their pixels.
 
-    Views are taken at most `largest_side` pixels large; pixels count in units of the views as given. The sum of the
-    rendered red is linear in the Gaussians' red, and its slope is that weight.
+    Views are rendered one by one, at most `largest_side` pixels large; pixels count in units of the views as given.
     """
     shrink = min(1.0, largest_side / max(views.height, views.width))
     height, width = max(1, round(views.height * shrink)), max(1, round(views.width * shrink))
     scale = views.intrinsics.new_tensor([width / views.width, height / views.height, 1.0])[:, None]
     total = torch.zeros_like(gaussians.opacities)
-    still = gaussians.detach()
-    with torch.enable_grad():
-        for view in range(views.num_views):
-            colors = torch.zeros_like(still.colors).requires_grad_()
-            camera = (views.c2w[view : view + 1], views.intrinsics[view : view + 1] * scale)
-            splats = replace(still, colors=colors)
-            red = render(splats, *camera, width, height, near=near, background=0.0, depth=False).rgb[:, 0]
-            total += torch.autograd.grad(red.sum(), colors)[0][:, 0]
+    for view in range(views.num_views):
+        camera = (views.c2w[view : view + 1], views.intrinsics[view : view + 1] * scale)
+        total += contributions(gaussians, *camera, width, height, near=near)
     return total * (views.height * views.width / (height * width))
 
 
 def contributing(gaussians: Gaussians, views: Views, near: float = 0.01) -> int:
     """How many of the Gaussians the views show at all."""
-    return int((contributions(gaussians, views, near) > _SEEN).sum())
+    return int((seen_weights(gaussians, views, near) > _SEEN).sum())
 
 
 def pruned(gaussians: Gaussians, views: Views, count: int, near: float = 0.01) -> Gaussians:
     """The `count` Gaussians that add most to the views, in their old order; all of them where there are no more."""
     if gaussians.count <= count:
         return gaussians
-    best = contributions(gaussians, views, near).topk(count).indices
+    best = seen_weights(gaussians, views, near).topk(count).indices
     return gaussians.select(best.sort().values)
 
 

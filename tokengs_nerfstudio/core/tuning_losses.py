@@ -1,0 +1,85 @@
+"""What a tuning step compares, and its gradient: rendered against photographed, a few views at a time."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from tokengs_nerfstudio.core.losses import l1, ssim
+from tokengs_nerfstudio.core.rendering import render
+from tokengs_nerfstudio.core.tuning_cameras import CameraVariables, with_cameras
+from tokengs_nerfstudio.core.tuning_plan import by_time
+from tokengs_nerfstudio.core.tuning_supervision import Batch
+from tokengs_nerfstudio.core.types import Gaussians, Views
+
+Parts = dict[str, float | Tensor]
+
+
+@dataclass(frozen=True)
+class Photometry:
+    """How pictures are rendered and what they cost."""
+
+    ssim: float
+    opacity_pull: float
+    scale_pull: float
+    """per extent of the scene"""
+    near: float
+    background: float
+
+    def rendered(self, splats: Gaussians, views: Views) -> Float[Tensor, "view 3 height width"]:
+        size, cameras = (views.width, views.height), (views.c2w, views.intrinsics)
+        return render(splats, *cameras, *size, near=self.near, background=self.background, depth=False).rgb
+
+    @torch.no_grad()
+    def error(self, splats: Gaussians, views: Views) -> float:
+        """Mean squared error of the views, colours cut to [0, 1]."""
+        return float((self.rendered(splats, views).clamp(0, 1) - views.images).square().mean())
+
+    def backward(
+        self, splats_at: Callable[[float | None], Gaussians], batch: Batch, cameras: CameraVariables, chunk: int
+    ) -> Parts:
+        """Leaves the gradients of one step's loss with the variables behind `splats_at` and with the cameras.
+
+        The views of one time share their Gaussians, which are made once; at most `chunk` views are rendered together,
+        and their gradients gathered at the Gaussians before they go on to the variables once.
+        """
+        parts: Parts = {}
+        for time, group in by_time(batch):
+            splats = splats_at(time)
+            leaves = splats.detach()._map(lambda tensor: tensor.requires_grad_())
+            for piece in _pieces(group, chunk):
+                share = piece.indices.numel() / batch.indices.numel()
+                loss, named = self._loss(leaves, piece, cameras)
+                (share * loss).backward()
+                for name, value in named.items():
+                    parts[name] = parts.get(name, 0.0) + share * value.detach()
+            _pass_on(splats, leaves)
+        return parts
+
+    def _loss(self, splats: Gaussians, batch: Batch, cameras: CameraVariables) -> tuple[Tensor, dict[str, Tensor]]:
+        views = with_cameras(batch.views, cameras.cameras(batch.indices))
+        rgb = cameras.exposed(self.rendered(splats, views), batch.indices)
+        parts = {"l1": l1(rgb, views.images), "ssim": ssim(rgb, views.images)}
+        loss = (1 - self.ssim) * parts["l1"] + self.ssim * (1 - parts["ssim"])
+        if cameras.active:
+            loss = loss + cameras.penalty()
+        if self.opacity_pull or self.scale_pull:
+            loss = loss + self.opacity_pull * splats.opacities.mean() + self.scale_pull * splats.scales.mean()
+        return loss, {"loss": loss, **parts}
+
+
+def _pieces(batch: Batch, size: int) -> list[Batch]:
+    count = batch.indices.numel()
+    if count <= size:
+        return [batch]
+    ranges = [slice(i, i + size) for i in range(0, count, size)]
+    return [Batch(batch.views.select(part), batch.indices[part]) for part in ranges]
+
+
+def _pass_on(splats: Gaussians, leaves: Gaussians) -> None:
+    """Gradients gathered at the leaves go on to what the Gaussians were made of."""
+    pairs = [(getattr(splats, field.name), getattr(leaves, field.name).grad) for field in fields(splats)]
+    pairs = [(value, slope) for value, slope in pairs if slope is not None]
+    torch.autograd.backward([value for value, _ in pairs], [slope for _, slope in pairs])
