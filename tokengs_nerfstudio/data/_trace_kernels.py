@@ -5,7 +5,10 @@ are named in `procedural_layout`. Rays run through the camera frame with z-compo
 primary ray is the z-depth.
 """
 
+import inspect
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numba
 import numpy as np
@@ -34,16 +37,24 @@ CELLS_SIDE = at.NOISE_CELLS
 TILE = 8
 MISS = at.MISS
 
-jit = numba.njit(
-    nogil=True,
-    cache=True,
-    error_model="numpy",
-    fastmath=True,
-    _nrt=False,
-    no_cpython_wrapper=True,
-    no_cfunc_wrapper=True,
-)
-entry = numba.njit(nogil=True, cache=True, error_model="numpy")
+
+def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """numba.njit without the GIL, cached where numba finds a folder it can write to."""
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        # Import hooks that check types wrap functions; numba has to see the bare one.
+        function = inspect.unwrap(function)
+        try:
+            return numba.njit(nogil=True, error_model="numpy", cache=True, **options)(function)
+        except RuntimeError:  # neither this folder, nor the user's, nor NUMBA_CACHE_DIR can be written
+            return numba.njit(nogil=True, error_model="numpy", **options)(function)
+
+    return decorate
+
+
+# No reference counting: its atomic additions cost more than the geometry, and these kernels allocate nothing.
+jit = compiled(fastmath=True, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+entry = compiled()
 
 
 @jit

@@ -53,8 +53,8 @@ class ProceduralConfig:
     """Share of scenes whose light casts shadows."""
     point_light_probability: float = 0.4
     """Share of scenes lit by a lamp, the others by a far light."""
-    exposure: Range = (0.7, 1.5)
-    """Brightness of a fully lit surface relative to its colour."""
+    brightness: Range = (0.3, 0.55)
+    """Mean brightness of what a camera sees apart from the backdrop: exposures are chosen to reach it."""
     dark_backdrop_probability: float = 0.4
     """Share of the backdrops that are dark."""
     antialias: bool = True

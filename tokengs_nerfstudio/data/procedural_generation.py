@@ -7,7 +7,7 @@ import numpy as np
 from numpy.random import Generator
 
 from tokengs_nerfstudio.data import procedural_layout as at
-from tokengs_nerfstudio.data.procedural_cameras import random_cameras, random_fov
+from tokengs_nerfstudio.data.procedural_cameras import length, random_cameras, random_fov
 from tokengs_nerfstudio.data.procedural_config import ProceduralConfig
 from tokengs_nerfstudio.data.procedural_materials import hsv_to_rgb, random_materials, random_rotations
 
@@ -39,6 +39,8 @@ class SceneArrays:
     c2w: np.ndarray
     fov: float
     """Field of view along the shorter side of the image, radians."""
+    brightness: float
+    """Mean brightness that the exposure is to reach."""
 
 
 def _shapes(rng: Generator, size: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -64,7 +66,7 @@ def _shapes(rng: Generator, size: np.ndarray) -> tuple[np.ndarray, np.ndarray, n
     ]
     _ring(kind, size, draw, half, shape)
     _displaced(kind, draw, half, shape)
-    radius = np.linalg.norm(half, axis=-1)
+    radius = length(half)
     radius[kind == at.ELLIPSOID] = half[kind == at.ELLIPSOID].max(-1)
     return kind, half, shape, radius * 1.001
 
@@ -99,14 +101,14 @@ def bounds(kind: np.ndarray, half: np.ndarray, shape: np.ndarray) -> np.ndarray:
 def box_distance(points: np.ndarray, centre: np.ndarray, rotation: np.ndarray, half: np.ndarray) -> np.ndarray:
     """Distances [P V] of points [V 3] from oriented boxes [P]; zero inside."""
     own = np.einsum("pij,pvj->pvi", rotation, points[None] - centre[:, None])
-    return np.linalg.norm(np.maximum(np.abs(own) - half[:, None], 0.0), axis=-1)
+    return length(np.maximum(np.abs(own) - half[:, None], 0.0))
 
 
 def _in_the_way(positions: np.ndarray, centre: np.ndarray, distance: np.ndarray, radius: np.ndarray) -> np.ndarray:
     """Which primitives [P] touch a camera or hide the subject from one."""
-    reach = np.linalg.norm(positions, axis=-1)
+    reach = length(positions)
     along = -np.einsum("pvi,vi->pv", centre[:, None] - positions[None], positions / reach[:, None])
-    apart = np.linalg.norm(centre[:, None] - positions[None], axis=-1)
+    apart = length(centre[:, None] - positions[None])
     aside = np.sqrt(np.maximum(apart**2 - along**2, 0.0))
     hides = (along > 0.0) & (along < reach) & (aside < 0.7 * radius[:, None])
     return ((distance < 0.12 * reach) | hides).any(-1)
@@ -119,7 +121,7 @@ def _subject_places(rng: Generator, tall: np.ndarray, radius: np.ndarray, ground
     if ground is not None:
         centre[:, 2] = ground + tall + np.where(rng.random(count) < 0.65, 0.0, 0.9 * rng.random(count))
     limit = np.maximum(SUBJECT_RADIUS - radius, 0.0)
-    return centre * np.minimum(limit / np.maximum(np.linalg.norm(centre, axis=-1), 1e-9), 1.0)[:, None]
+    return centre * np.minimum(limit / np.maximum(length(centre), 1e-9), 1.0)[:, None]
 
 
 def _outer_places(
@@ -164,7 +166,7 @@ def _primitives(
     radius = np.where(kind == at.BLOB, box.max(-1) * 1.001, radius)
     shrink = np.where(inner, np.minimum(1.15 / radius, 1.0), 1.0)
     rotation = random_rotations(rng, count, rng.random(count) < 0.5)
-    reach = float(np.median(np.linalg.norm(positions, axis=-1)))
+    reach = float(np.median(length(positions)))
     tall = np.einsum("pj,pj->p", np.abs(rotation[:, :, 2]), box)
     centre = np.empty((count, 3))
     centre[inner] = _subject_places(rng, (tall * shrink)[inner], (radius * shrink)[inner], ground)
@@ -220,7 +222,7 @@ def _table(rng: Generator, ground: float) -> np.ndarray:
     out[at.CENTRE : at.CENTRE + 3] = (0.0, 0.0, ground - half[2])
     out[at.ROTATION : at.ROTATION + 9] = random_rotations(rng, 1, np.array([True]))[0].reshape(9)
     out[at.HALF : at.HALF + 3], out[at.SHAPE] = half, 1.0
-    out[at.RADIUS] = np.linalg.norm(half) * 1.001
+    out[at.RADIUS] = length(half) * 1.001
     return out
 
 
@@ -236,7 +238,7 @@ def _light(rng: Generator, config: ProceduralConfig, env: np.ndarray, room: np.n
         if room is not None:
             light = np.clip(light, 0.95 * room[0], 0.95 * room[1])
         falloff = rng.uniform(0.0, 0.5)
-        direct *= 1.0 + (np.linalg.norm(light) * falloff) ** 2
+        direct *= 1.0 + (length(light) * falloff) ** 2
         env[at.LIGHT_POINT], env[at.FALLOFF] = 1.0, falloff
     tint = 1.0 + 0.25 * rng.uniform(-1, 1) * np.array([1.0, 0.0, -1.0])
     env[at.LIGHT : at.LIGHT + 3], env[at.LIGHT_COLOUR : at.LIGHT_COLOUR + 3] = light, direct * tint
@@ -244,7 +246,7 @@ def _light(rng: Generator, config: ProceduralConfig, env: np.ndarray, room: np.n
     env[at.AMBIENT + 3 : at.AMBIENT + 6] = ambient * rng.uniform(0.4, 1.0) * tint
     env[at.WRAP] = rng.choice([0.0, 0.0, rng.uniform(0.0, 0.6)])
     env[at.SHADOW] = rng.uniform(0.5, 1.0) if rng.random() < config.shadow_probability else 0.0
-    env[at.EXPOSURE] = rng.uniform(*config.exposure)
+    env[at.EXPOSURE] = 1.0
 
 
 def _backdrop(rng: Generator, config: ProceduralConfig, env: np.ndarray) -> None:
@@ -291,7 +293,8 @@ def random_scene(rng: Generator, config: ProceduralConfig, num_views: int) -> Sc
     _light(rng, config, env, room)
     _backdrop(rng, config, env)
     size = np.concatenate([np.full(6, 1.5), np.repeat(primitives[:, at.RADIUS], 2)])
-    return SceneArrays(primitives, random_materials(rng, config, size), env, c2w, fov)
+    materials = random_materials(rng, config, size)
+    return SceneArrays(primitives, materials, env, c2w, fov, brightness=rng.uniform(*config.brightness))
 
 
 def camera_clearance(scene: SceneArrays) -> float:

@@ -32,7 +32,7 @@ def random_rotations(rng: Generator, count: int, upright: np.ndarray) -> np.ndar
     """Rotation matrices [count, 3, 3], uniform; about z alone where `upright`."""
     q = rng.standard_normal((count, 4))
     q[:, 1:3] *= ~upright[:, None]
-    w, x, y, z = (q / np.linalg.norm(q, axis=-1, keepdims=True)).T
+    w, x, y, z = (q / np.sqrt(np.einsum("pi,pi->p", q, q))[:, None]).T
     rows = [
         [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
         [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
