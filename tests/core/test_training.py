@@ -137,6 +137,27 @@ def test_decay_spares_vectors_head_and_tokens() -> None:
     assert all("norm" not in names[id(p)] and "head" not in names[id(p)] for p in decayed["params"])
 
 
+def test_muon_gets_the_matrices_of_the_blocks() -> None:
+    latent = TokenGSNetwork(replace(SMALL, latents=5, latent_depth=1))
+    adam, *muons = training.optimizers(latent, TrainingConfig(matrix_rate=0.02))
+    names = {id(parameter): name for name, parameter in latent.named_parameters()}
+    given = [[names[id(p)] for group in o.param_groups for p in group["params"]] for o in (adam, *muons)]
+    assert sorted(name for part in given for name in part) == sorted(names.values())
+    assert {name.split(".")[0] for part in given[1:] for name in part} == {"encoder", "latent_blocks", "decoder"}
+    assert not any(
+        name.startswith(("encoder", "decoder"))
+        and "norm" not in name
+        and "scale" not in name
+        and name.endswith("weight")
+        for name in given[0]
+    )
+
+
+def test_optimizers_of_another_kind_are_refused() -> None:
+    with pytest.raises(ValueError, match="3 optimizers, not 1"):
+        small_trainer().load_state_dict(small_trainer(matrix_rate=0.02).state_dict())
+
+
 @pytest.mark.parametrize(("chunk", "workers"), [(1, 1), (2, 2), (8, 3)])
 def test_gradient_does_not_depend_on_chunks_and_workers(chunk: int, workers: int) -> None:
     """The plain way, one graph over the whole batch, is the reference."""
@@ -163,11 +184,12 @@ def test_one_scene_is_learned() -> None:
 
 
 def test_learning_rate_follows_progress_and_small_steps_change_weights() -> None:
-    trainer, batch = small_trainer(learning_rate=1e-3, warmup=0.5), random_batch()
+    trainer, batch = small_trainer(2, learning_rate=1e-3, matrix_rate=0.03, warmup=0.5), random_batch()
     before = [parameter.clone() for parameter in trainer.network.parameters()]
     report = trainer.step(batch, 0.25)
     assert report.learning_rate == pytest.approx(1e-3 * one_cycle(0.25, 0.5))
-    assert {group["lr"] for group in trainer.optimizer.param_groups} == {report.learning_rate}
+    assert {group["lr"] for group in trainer.optimizers[0].param_groups} == {report.learning_rate}
+    assert trainer.optimizers[1].param_groups[0]["lr"] == pytest.approx(0.03 * one_cycle(0.25, 0.5))
     assert any(not torch.equal(old, new) for old, new in zip(before, trainer.network.parameters()))
 
 
@@ -199,16 +221,17 @@ def test_broken_steps_are_skipped_then_stop_the_training() -> None:
     assert bool(torch.isfinite(trainer.averaged.tokens).all())
 
 
-def test_resume_equals_an_uninterrupted_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("matrix_rate", [0.0, 0.02])
+def test_resume_equals_an_uninterrupted_run(tmp_path: Path, matrix_rate: float) -> None:
     torch.manual_seed(7)
     batches = [random_batch() for _ in range(6)]
-    whole = small_trainer()
+    whole = small_trainer(matrix_rate=matrix_rate)
     expected = [whole.step(batch, i / 6).losses["loss"] for i, batch in enumerate(batches)]
-    first = small_trainer()
+    first = small_trainer(matrix_rate=matrix_rate)
     for i, batch in enumerate(batches[:3]):
         first.step(batch, i / 6)
     save_state(tmp_path / "state.pt", first.state_dict())
-    second = Trainer(TokenGSNetwork(SMALL), TrainingConfig())
+    second = Trainer(TokenGSNetwork(SMALL), TrainingConfig(matrix_rate=matrix_rate))
     second.load_state_dict(read_state(tmp_path / "state.pt"))
     assert second.steps == 3
     resumed = [second.step(batch, (i + 3) / 6).losses["loss"] for i, batch in enumerate(batches[3:])]

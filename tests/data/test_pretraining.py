@@ -16,6 +16,7 @@ from tokengs_nerfstudio.data.pretraining import (
     made_ahead,
     training_batch,
 )
+from tokengs_nerfstudio.data.procedural_config import ProceduralConfig
 
 TINY = replace(PRESETS["tiny"], patch_size=4, tokens=16)
 SMALL = PretrainingData(batch=2, side=16, late_sides=(20, 24), context=(2, 4), novel=2, shown=1)
@@ -66,6 +67,20 @@ def test_shapes_vary_and_keep_the_cost() -> None:
         assert shape.height % 8 == shape.width % 8 == shape.scenes % 2 == 0
         tokens = shape.scenes * (256 + shape.context * shape.height * shape.width / 64)
         assert 0.6 < tokens / (8 * 512) < 1.4
+
+
+def test_easy_scenes_come_first() -> None:
+    """Where the easy scenes are another distribution, early batches show it, late ones do not."""
+    wide = replace(ProceduralConfig(), fov=(70.0, 75.0))
+    data = replace(SMALL, scenes=replace(wide, fov=(16.0, 17.0)), easy_scenes=wide, easy=(0.3, 0.5), late=2.0)
+
+    def is_easy(number: int, progress: float) -> bool:
+        target = training_batch(data, TINY, 0, number, progress).target
+        return bool(target.intrinsics[0, 0, 0, 0] < min(target.height, target.width))
+
+    assert [is_easy(number, 0.3) for number in range(3)] == [True] * 3
+    assert [is_easy(number, 0.5) for number in range(3)] == [False] * 3
+    assert 0 < sum(is_easy(number, 0.4) for number in range(12)) < 12
 
 
 def test_training_never_reaches_the_held_out_scenes() -> None:

@@ -1,4 +1,4 @@
-"""The training of a network over many scenes: one step, its optimizer and its state.
+"""The training of a network over many scenes: one step, its optimizers and its state.
 
 `Trainer` knows nothing of data sets or of the length of a run: each call of `step` gets a batch and how far the run
 has come. `scripts/pretrain.py` drives it; so can any other loop.
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from tokengs_nerfstudio.core.losses import LossConfig, SceneLosses, reconstruction_loss
 from tokengs_nerfstudio.core.metrics import psnr
+from tokengs_nerfstudio.core.muon import Muon
 from tokengs_nerfstudio.core.network import TokenGSNetwork
 from tokengs_nerfstudio.core.rendering import render
 from tokengs_nerfstudio.core.schedule import one_cycle
@@ -35,6 +36,8 @@ class TrainingConfig:
 
     learning_rate: float = 6e-4
     """highest learning rate of the one-cycle schedule"""
+    matrix_rate: float = 0.0
+    """highest learning rate of Muon on the matrices inside the blocks (0.02 is usual); 0 leaves them to AdamW"""
     warmup: float = 0.02
     """share of the run until the learning rate is highest"""
     start_divisor: float = 25.0
@@ -77,7 +80,7 @@ class TrainingDiverged(RuntimeError):
 
 
 class Trainer:
-    """A network, its averaged twin and its optimizer.
+    """A network, its averaged twin and its optimizers.
 
     With `workers` above 1 that many threads each take a share of the batch's scenes through network, renderer and
     loss, every one with torch's current number of threads. On CPUs set that number to 1: threads that meet once a step
@@ -87,9 +90,7 @@ class Trainer:
     def __init__(self, network: TokenGSNetwork, config: TrainingConfig, workers: int = 1) -> None:
         self.network, self.config = network, config
         self.averaged = _twin(network, shared=False).eval().requires_grad_(False)
-        self.optimizer = torch.optim.AdamW(
-            parameter_groups(network, config.weight_decay), lr=config.learning_rate, betas=config.betas
-        )
+        self.optimizers = optimizers(network, config)
         self.steps, self.skipped, self._bad_in_row = 0, 0, 0
         self._replicas = [network, *(_twin(network, shared=True) for _ in range(workers - 1))]
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="training") if workers > 1 else None
@@ -105,9 +106,8 @@ class Trainer:
         norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip))
         sound = math.isfinite(norm) and math.isfinite(losses["loss"])
         if sound:
-            self.optimizer.step()
-            self._average()
-        self.optimizer.zero_grad(set_to_none=True)
+            self._update()
+        self.network.zero_grad(set_to_none=True)
         self._count(sound, losses["loss"], norm)
         return StepReport(losses=losses, gradient_norm=norm, learning_rate=rate, skipped=not sound)
 
@@ -118,7 +118,7 @@ class Trainer:
             "architecture": asdict(self.network.config),
             "network": self.network.state_dict(),
             "averaged": self.averaged.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "random": torch.get_rng_state(),
             "counters": {"steps": self.steps, "skipped": self.skipped, "bad_in_row": self._bad_in_row},
         }
@@ -134,7 +134,12 @@ class Trainer:
             )
         self.network.load_state_dict(state["network"])
         self.averaged.load_state_dict(state["averaged"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        if len(state["optimizers"]) != len(self.optimizers):
+            raise ValueError(
+                f"the training state has {len(state['optimizers'])} optimizers, not {len(self.optimizers)}"
+            )
+        for optimizer, saved in zip(self.optimizers, state["optimizers"]):
+            optimizer.load_state_dict(saved)
         torch.set_rng_state(state["random"])
         counters = state["counters"]
         self.steps, self.skipped, self._bad_in_row = counters["steps"], counters["skipped"], counters["bad_in_row"]
@@ -142,8 +147,9 @@ class Trainer:
     def _set_learning_rate(self, progress: float) -> float:
         config = self.config
         share = one_cycle(progress, config.warmup, config.start_divisor, config.end_divisor)
-        for group in self.optimizer.param_groups:
-            group["lr"] = config.learning_rate * share
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = share * (config.matrix_rate if isinstance(optimizer, Muon) else config.learning_rate)
         return config.learning_rate * share
 
     def _accumulate(self, batch: TrainingBatch) -> dict[str, float]:
@@ -159,6 +165,14 @@ class Trainer:
         for replica, _ in jobs[1:]:
             _move_gradients(replica, self.network)
         return {name: sum(result[name] for result in results) for name in results[0]}
+
+    def _update(self) -> None:
+        if self._pool is None:
+            for optimizer in self.optimizers:
+                optimizer.step()
+        else:
+            list(self._pool.map(lambda optimizer: optimizer.step(), self.optimizers))
+        self._average()
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -178,6 +192,22 @@ class Trainer:
                 f"step {self.steps}; the weights are those of step {self.steps - self._bad_in_row}. Lower the learning "
                 "rate or look at the data"
             )
+
+
+def optimizers(network: TokenGSNetwork, config: TrainingConfig) -> list[torch.optim.Optimizer]:
+    """AdamW for everything, or Muon for the matrices of encoder, latent and decoder blocks and AdamW for the rest."""
+    groups = parameter_groups(network, config.weight_decay)
+    if config.matrix_rate <= 0:
+        return [torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas)]
+    inner: set[int] = set()
+    result: list[torch.optim.Optimizer] = []
+    for blocks in (network.encoder, network.latent_blocks, network.decoder):
+        matrices = [p for p in blocks.parameters() if p.ndim == 2]
+        inner |= {id(p) for p in matrices}
+        if matrices:
+            result.append(Muon(matrices, lr=config.matrix_rate, weight_decay=config.weight_decay))
+    groups[0]["params"] = [p for p in groups[0]["params"] if id(p) not in inner]
+    return [torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas), *result]
 
 
 def parameter_groups(network: TokenGSNetwork, weight_decay: float) -> list[dict[str, Any]]:

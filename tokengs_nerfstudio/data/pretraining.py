@@ -19,6 +19,10 @@ ASPECTS = (1.0, 1.0, 4 / 3, 3 / 4, 16 / 9, 9 / 16)
 SEEDS_PER_RUN = 10**9
 HELD_OUT_SEED = 10**15
 
+EASY = ProceduralConfig(
+    fov=(34.0, 58.0), orbit_probability=0.8, forward_probability=0.1, orbit_span=(50.0, 160.0), elevation=(8.0, 45.0)
+)
+
 T = TypeVar("T")
 
 
@@ -43,6 +47,12 @@ class PretrainingData:
     mirror: float = 0.5
     """share of the scenes that are mirrored"""
     scenes: ProceduralConfig = field(default_factory=ProceduralConfig)
+    """what is trained for, and evaluated on"""
+    easy_scenes: ProceduralConfig = field(default_factory=lambda: EASY)
+    """what is drawn at first: fields of view and camera paths alike in size, so that the network learns to place
+    Gaussians before it learns how differently large scenes are"""
+    easy: tuple[float, float] = (0.35, 0.6)
+    """only easy scenes up to the first share of the run, ever fewer batches of them up to the second"""
 
     def __post_init__(self) -> None:
         low, high = self.context
@@ -89,7 +99,8 @@ def training_batch(
     shape = batch_shape(data, network, rng, progress)
     first = seed * SEEDS_PER_RUN + number * 64
     scene_seeds = range(first, first + shape.scenes)
-    views, _ = procedural_batch(scene_seeds, shape.context + data.novel, shape.height, shape.width, data.scenes)
+    scenes = data.easy_scenes if rng.random() < _share_of_easy(data, progress) else data.scenes
+    views, _ = procedural_batch(scene_seeds, shape.context + data.novel, shape.height, shape.width, scenes)
     flip = torch.from_numpy(rng.random(shape.scenes) < data.mirror)
     return _split(mirrored_scenes(views, flip), shape.context, data.shown, network)
 
@@ -101,6 +112,11 @@ def held_out_batch(
     seeds = range(HELD_OUT_SEED, HELD_OUT_SEED + scenes)
     views, _ = procedural_batch(seeds, context + data.novel, side, side, data.scenes)
     return _split(views, context, 0, network)
+
+
+def _share_of_easy(data: PretrainingData, progress: float) -> float:
+    only, none = data.easy
+    return min(max((none - progress) / max(none - only, 1e-9), 0.0), 1.0)
 
 
 def _split(views: Views, context: int, shown: int, network: NetworkConfig) -> TrainingBatch:
