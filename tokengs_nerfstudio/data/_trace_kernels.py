@@ -200,7 +200,7 @@ def hit(prims, p, ox, oy, oz, dx, dy, dz, dd, best):
         return hit_box(prims, p, ox, oy, oz, dx, dy, dz, RAY_START)
     if kind == FRUSTUM:
         return hit_frustum(prims, p, ox, oy, oz, dx, dy, dz, RAY_START)
-    margin = prims[p, SHAPE] if kind == BLOB else 0.0
+    margin = at.BLOB_MARGIN * prims[p, SHAPE] if kind == BLOB else 0.0
     x0, x1 = slab(ox, dx, prims[p, HALF] + margin)
     y0, y1 = slab(oy, dy, prims[p, HALF + 1] + margin)
     z0, z1 = slab(oz, dz, prims[p, HALF + 2] + margin)

@@ -12,6 +12,8 @@ from tokengs_nerfstudio.data.procedural_config import ProceduralConfig
 from tokengs_nerfstudio.data.procedural_materials import hsv_to_rgb, random_materials, random_rotations
 
 SUBJECT_RADIUS = 1.25
+PLACEMENTS = 6
+"""Tries to stand a primitive where it is in no camera's way, each a little smaller."""
 # Share, kind, and the ranges of the half sizes relative to the size of the primitive.
 SORTS = (
     (0.16, at.ELLIPSOID, (0.45, 1.0), (0.45, 1.0)),
@@ -81,11 +83,10 @@ def _ring(kind: np.ndarray, size: np.ndarray, draw: np.ndarray, half: np.ndarray
 
 
 def _displaced(kind: np.ndarray, draw: np.ndarray, half: np.ndarray, shape: np.ndarray) -> None:
-    """Rounding of boxes, waves on blobs and reliefs; a blob's half sizes grow by its waves only in the bound."""
+    """Rounding of boxes, waves on blobs and reliefs, shallow enough to be marched."""
     least = half.min(-1)
-    for which in (kind == at.ROUND_BOX,):
-        shape[which, 0] = (least * (0.15 + 0.8 * draw[:, 4]))[which]
-    blob, relief = kind == at.BLOB, kind == at.RELIEF
+    rounded, blob, relief = kind == at.ROUND_BOX, kind == at.BLOB, kind == at.RELIEF
+    shape[rounded, 0] = (least * (0.15 + 0.8 * draw[:, 4]))[rounded]
     shape[blob, 0] = (least * (0.05 + 0.2 * draw[:, 4]))[blob]
     shape[relief, 0] = (least * (0.1 + 0.35 * draw[:, 4]))[relief]
     waves = blob | relief
@@ -95,7 +96,7 @@ def _displaced(kind: np.ndarray, draw: np.ndarray, half: np.ndarray, shape: np.n
 
 def bounds(kind: np.ndarray, half: np.ndarray, shape: np.ndarray) -> np.ndarray:
     """Half sizes of the boxes around primitives [P 3], in their own frames."""
-    return half + np.where(kind == at.BLOB, 1.5 * shape[:, 0], 0.0)[:, None]
+    return half + np.where(kind == at.BLOB, at.BLOB_MARGIN * shape[:, 0], 0.0)[:, None]
 
 
 def box_distance(points: np.ndarray, centre: np.ndarray, rotation: np.ndarray, half: np.ndarray) -> np.ndarray:
@@ -125,9 +126,10 @@ def _subject_places(rng: Generator, tall: np.ndarray, radius: np.ndarray, ground
 
 
 def _outer_places(
-    rng: Generator, count: int, reach: float, tall: np.ndarray, floor: float | None, room: np.ndarray | None
+    rng: Generator, count: int, positions: np.ndarray, tall: np.ndarray, floor: float | None, room: np.ndarray | None
 ) -> np.ndarray:
     """Centres of the primitives around the subject: on the floor, in the air, or at a wall of the room [2 3]."""
+    reach = float(np.median(length(positions)))
     angle, away = rng.uniform(0, 2 * math.pi, count), rng.uniform(1.2, 1.2 + 1.1 * reach, count)
     height = rng.uniform(-1.0, 1.0, count) * reach * 0.5
     centre = np.stack([away * np.cos(angle), away * np.sin(angle), height], -1)
@@ -146,13 +148,13 @@ def _outer_places(
 
 def _primitives(
     rng: Generator,
-    config: ProceduralConfig,
+    count: int,
     positions: np.ndarray,
     ground: float | None,
     floor: float | None,
     room: np.ndarray | None,
 ) -> np.ndarray:
-    count = int(rng.integers(config.primitives[0], config.primitives[1] + 1))
+    """`count` primitives: some form the subject at the origin, the others stand around it, out of the cameras' way."""
     subject = int(rng.integers(1, min(count, 7) + 1))
     inner = np.arange(count) < subject
     largest = min(0.95, 1.6 / math.sqrt(subject))
@@ -166,24 +168,21 @@ def _primitives(
     radius = np.where(kind == at.BLOB, box.max(-1) * 1.001, radius)
     shrink = np.where(inner, np.minimum(1.15 / radius, 1.0), 1.0)
     rotation = random_rotations(rng, count, rng.random(count) < 0.5)
-    reach = float(np.median(length(positions)))
     tall = np.einsum("pj,pj->p", np.abs(rotation[:, :, 2]), box)
     centre = np.empty((count, 3))
     centre[inner] = _subject_places(rng, (tall * shrink)[inner], (radius * shrink)[inner], ground)
-    open_ones = np.flatnonzero(~inner)
-    for attempt in range(7):
-        if len(open_ones) == 0:
+    outer = np.flatnonzero(~inner)
+    for _ in range(PLACEMENTS):
+        if len(outer) == 0:
             break
-        if attempt == 6:
-            shrink[open_ones] = np.minimum(0.3 / radius[open_ones], 1.0)
-            centre[open_ones] = _subject_places(rng, tall[open_ones], 0.3 + 0.0 * tall[open_ones], ground)
-            break
-        s = shrink[open_ones]
-        centre[open_ones] = _outer_places(rng, len(open_ones), reach, tall[open_ones] * s, floor, room)
-        near = box_distance(positions, centre[open_ones], rotation[open_ones], box[open_ones] * s[:, None])
-        bad = _in_the_way(positions, centre[open_ones], near, radius[open_ones] * s)
-        open_ones = open_ones[bad]
-        shrink[open_ones] *= 0.8
+        s = shrink[outer]
+        centre[outer] = _outer_places(rng, len(outer), positions, tall[outer] * s, floor, room)
+        near = box_distance(positions, centre[outer], rotation[outer], box[outer] * s[:, None])
+        outer = outer[_in_the_way(positions, centre[outer], near, radius[outer] * s)]
+        shrink[outer] *= 0.8
+    # What found no place joins the subject, where no camera comes.
+    shrink[outer] = np.minimum(0.3 / radius[outer], 1.0)
+    centre[outer] = _subject_places(rng, (tall * shrink)[outer], (radius * shrink)[outer], ground)
     return _pack(kind, centre, rotation, half, shape, radius, shrink)
 
 
@@ -222,7 +221,7 @@ def _table(rng: Generator, ground: float) -> np.ndarray:
     out[at.CENTRE : at.CENTRE + 3] = (0.0, 0.0, ground - half[2])
     out[at.ROTATION : at.ROTATION + 9] = random_rotations(rng, 1, np.array([True]))[0].reshape(9)
     out[at.HALF : at.HALF + 3], out[at.SHAPE] = half, 1.0
-    out[at.RADIUS] = length(half) * 1.001
+    out[at.RADIUS] = math.hypot(*half) * 1.001
     return out
 
 
@@ -238,7 +237,7 @@ def _light(rng: Generator, config: ProceduralConfig, env: np.ndarray, room: np.n
         if room is not None:
             light = np.clip(light, 0.95 * room[0], 0.95 * room[1])
         falloff = rng.uniform(0.0, 0.5)
-        direct *= 1.0 + (length(light) * falloff) ** 2
+        direct *= 1.0 + (math.hypot(*light) * falloff) ** 2
         env[at.LIGHT_POINT], env[at.FALLOFF] = 1.0, falloff
     tint = 1.0 + 0.25 * rng.uniform(-1, 1) * np.array([1.0, 0.0, -1.0])
     env[at.LIGHT : at.LIGHT + 3], env[at.LIGHT_COLOUR : at.LIGHT_COLOUR + 3] = light, direct * tint
@@ -271,8 +270,8 @@ def _room(rng: Generator, positions: np.ndarray, floor: float) -> np.ndarray:
 def random_scene(rng: Generator, config: ProceduralConfig, num_views: int) -> SceneArrays:
     """A random scene with `num_views` cameras, none of them inside a primitive or beyond a wall."""
     place = rng.random()
-    in_room, on_ground = place < config.room_probability, place < config.room_probability + config.ground_probability
-    supported = in_room or on_ground
+    in_room = place < config.room_probability
+    supported = place < config.room_probability + config.ground_probability
     on_wall = supported and rng.random() < config.wall_probability
     ground = -rng.uniform(0.35, 0.95) if supported else None
     fov = random_fov(rng, config)
@@ -284,9 +283,10 @@ def random_scene(rng: Generator, config: ProceduralConfig, num_views: int) -> Sc
         tables = _table(rng, ground)[None]
         floor = ground - 2.0 * tables[0, at.HALF + 2] - rng.uniform(0.2, 2.0)
     room = _room(rng, positions, floor) if in_room and floor is not None else None
-    primitives = np.concatenate([tables, _primitives(rng, config, positions, ground, floor, room)])
+    count = int(rng.integers(config.primitives[0], config.primitives[1] + 1)) - len(tables)
+    primitives = np.concatenate([tables, _primitives(rng, max(count, 1), positions, ground, floor, room)])
     env = np.zeros(at.ENVIRONMENT)
-    env[at.ROOM], env[at.GROUND] = float(in_room), float(on_ground)
+    env[at.ROOM], env[at.GROUND] = float(in_room), float(supported and not in_room)
     env[at.LOW : at.LOW + 3], env[at.HIGH : at.HIGH + 3] = (0.0, 0.0, floor or 0.0), 80.0
     if room is not None:
         env[at.LOW : at.LOW + 3], env[at.HIGH : at.HIGH + 3] = room

@@ -156,7 +156,7 @@ def march(
 
 
 def bounding_margin(rows: Rows) -> Tensor:
-    return torch.where(rows[:, at.KIND] == at.BLOB, rows[:, at.SHAPE], 0.0)[:, None]
+    return torch.where(rows[:, at.KIND] == at.BLOB, at.BLOB_MARGIN * rows[:, at.SHAPE], 0.0)[:, None]
 
 
 def hit_marched(kind: int, rows: Rows, o: Points, d: Points, best: Scalars) -> Scalars:
