@@ -19,6 +19,7 @@ FLAGS = {
     "--pipeline.datamanager.num-context",
     "--pipeline.model.checkpoint",
     "--pipeline.model.context-resolution",
+    "--pipeline.model.max-gaussians",
     "--pipeline.model.num-tokens",
     "--pipeline.model.precision",
     "--pipeline.model.scene-scale",

@@ -47,6 +47,8 @@ def baked_model() -> TokenGSModel:
 class Standing:
     """A tuning that has reached what it reaches."""
 
+    config = TuningConfig()
+
     def __init__(self, gaussians: Gaussians):
         self._gaussians = gaussians
 
@@ -210,6 +212,28 @@ def test_tuning_and_its_bake_keep_the_viewer_up_to_date(tmp_path):
 def test_number_of_tokens_decides_the_number_of_gaussians(tmp_path):
     weights = str(write_weights(tmp_path / "w.safetensors"))
     assert a_model(checkpoint=weights, num_tokens=5).load_network().initial_tokens(1).shape[1] == 5
+
+
+def test_a_budget_keeps_the_gaussians_that_matter(tmp_path):
+    weights, views = str(write_weights(tmp_path / "w.safetensors")), scene_views()
+    pictures = []
+    for budget in (None, 100):
+        model = a_model(checkpoint=weights, max_gaussians=budget, tuning=TuningConfig(space="tokens", stopping="steps"))
+        model.begin(model.load_network(), views, views, steps=2)
+        assert model.tuning is not None
+        while not model.tuning.finished:
+            model.tuning.step()
+        model.bake(final=True)
+        assert model.num_points == (budget or 256)
+        poses = bridge.nerfstudio_poses(views.c2w)[1:2]
+        pictures.append(model.get_outputs_for_camera(Cameras(poses, 40.0, 40.0, 24.0, 16.0, 48, 32))["accumulation"])
+    assert pictures[1].mean() > 0.6 * pictures[0].mean()
+
+
+def test_a_budget_of_none_at_all_is_refused(tmp_path):
+    model = a_model(checkpoint=str(write_weights(tmp_path / "w.safetensors")), max_gaussians=0)
+    with pytest.raises(ValueError, match="max-gaussians must be at least 1"):
+        model.begin(model.load_network(), scene_views(), scene_views(), steps=0)
 
 
 def test_unknown_weights_are_named():

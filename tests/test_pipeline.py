@@ -130,8 +130,9 @@ def test_a_save_cut_short_leaves_the_older_checkpoint(capture, weights, tmp_path
     assert saved(tmp_path)["step"] == 0
 
 
-def test_older_checkpoints_go_only_where_asked_for(capture, weights, tmp_path):
-    options = {"steps_per_save": 2, "save_only_latest_checkpoint": False}
+def test_older_checkpoints_and_evaluations_while_tuning_where_asked_for(capture, weights, tmp_path):
+    evaluations = {"steps_per_eval_batch": 2, "steps_per_eval_image": 2, "steps_per_eval_all_images": 3}
+    options = {"steps_per_save": 2, "save_only_latest_checkpoint": False, **evaluations}
     trained(run_config(capture, weights, tmp_path, steps=4, **options))
     assert checkpoints(tmp_path) == ["step-000000002.ckpt", "step-000000003.ckpt"]
 

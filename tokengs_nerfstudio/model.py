@@ -1,6 +1,6 @@
 """TokenGSModel: a network and its tuning on one scene, baked into Gaussians in nerfstudio's frame."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import torch
@@ -21,6 +21,7 @@ from tokengs_nerfstudio.core.network import NetworkConfig, TokenGSNetwork
 from tokengs_nerfstudio.core.rendering import render
 from tokengs_nerfstudio.core.scene_scale import choose_scale
 from tokengs_nerfstudio.core.tuning import SceneTuning, TuningConfig
+from tokengs_nerfstudio.core.tuning_budget import pruned
 from tokengs_nerfstudio.core.types import Gaussians, Views
 
 
@@ -38,6 +39,8 @@ class TokenGSModelConfig(ModelConfig):
     If not set: the rule that the weights were trained with."""
     context_resolution: float = 1.0
     """Side of the images that the encoder sees, as a multiple of what the network was trained with."""
+    max_gaussians: int | None = None
+    """Keep at most so many Gaussians: those that add most to the supervised photos. If not set: all."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """Arithmetic of encoder and decoder."""
     steps_per_bake: int = 10
@@ -92,13 +95,28 @@ class TokenGSModel(SplatfactoModel):
         to_canonical = scene_frame(network, seen, self.config.scene_scale)
         self._to_world = to_canonical.inverse()
         photos = _moved(supervised.to(self.device), to_canonical)
-        self.tuning = SceneTuning(network, _moved(seen, to_canonical), photos, self.config.tuning, steps)
-        self.bake()
+        self.tuning = SceneTuning(network, _moved(seen, to_canonical), photos, self._tuning_config(), steps)
+        self.bake(final=True)
 
-    def bake(self) -> None:
-        """Make what the tuning has reached what everybody sees; nothing happens for a run that is only looked at."""
-        if self.tuning is not None:
-            self._take(self.tuning.gaussians().transformed(self._to_world))
+    def _tuning_config(self) -> TuningConfig:
+        limit = self.config.max_gaussians
+        if limit is None:
+            return self.config.tuning
+        if limit < 1:
+            raise ValueError(f"--pipeline.model.max-gaussians must be at least 1, got {limit}")
+        return replace(self.config.tuning, max_gaussians=limit)
+
+    def bake(self, final: bool = False) -> None:
+        """Make what the tuning has reached what everybody sees; nothing happens for a run that is only looked at.
+
+        With `final` the budget of Gaussians is kept as well, which takes a look at every supervised photo.
+        """
+        if self.tuning is None:
+            return
+        gaussians, config = self.tuning.gaussians(), self.tuning.config
+        if final and config.max_gaussians:
+            gaussians = pruned(gaussians, self.tuning.supervision.views, config.max_gaussians, config.near)
+        self._take(gaussians.transformed(self._to_world))
 
     def _take(self, gaussians: Gaussians) -> None:
         # The viewer may look from its own thread at any moment: made in full, then assigned once.

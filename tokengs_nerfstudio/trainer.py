@@ -1,5 +1,6 @@
 """TokenGSTrainer: nerfstudio's Trainer with checkpoints that are whole or absent, and errors a person can read."""
 
+import logging
 import os
 import pickle
 import re
@@ -13,8 +14,10 @@ import tyro
 from nerfstudio.engine.trainer import Trainer, TrainerConfig
 from nerfstudio.utils.decorators import check_main_thread
 from nerfstudio.utils.rich_utils import CONSOLE
+from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from tokengs_nerfstudio.core.tuning import TuningReport
 from tokengs_nerfstudio.pipeline import TokenGSPipeline
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -51,6 +54,7 @@ class TokenGSTrainer(Trainer):
 
     def setup(self, test_mode: Literal["test", "val", "inference"] = "val") -> None:
         """As nerfstudio's; what a user has to put right ends the command with one message instead of a traceback."""
+        _show_messages_of_the_package()
         try:
             super().setup(test_mode)
         except (ValueError, FileNotFoundError) as error:
@@ -85,7 +89,7 @@ class TokenGSTrainer(Trainer):
 
     def _after_train(self) -> None:
         self._progress.stop()
-        self.pipeline.model.bake()
+        self.pipeline.model.bake(final=True)
         tuning = self.pipeline.tuning
         if tuning is not None:
             CONSOLE.log(_summary(tuning.report()))
@@ -116,7 +120,7 @@ class TokenGSTrainer(Trainer):
     @check_main_thread
     def save_checkpoint(self, step: int) -> None:
         """Write the checkpoint beside its place, then move it there: killed at any moment, only whole ones remain."""
-        self.pipeline.model.bake()
+        self.pipeline.model.bake(final=True)
         state = {
             "step": step,
             "pipeline": self.pipeline.state_dict(),
@@ -173,14 +177,25 @@ def _read(path: Path) -> dict[str, Any]:
     return saved
 
 
+def _show_messages_of_the_package() -> None:
+    """What the lower floor logs (assumed settings, the scale it found) belongs on the same console."""
+    log = logging.getLogger("tokengs_nerfstudio")
+    if not log.handlers:
+        log.addHandler(RichHandler(console=CONSOLE, show_path=False))
+        log.setLevel(logging.INFO)
+
+
 def _raised_by_us(error: BaseException) -> bool:
     """Whether the innermost frame is this package's: its errors are messages, those of others may be defects."""
     frames = traceback.extract_tb(error.__traceback__)
     return bool(frames) and Path(frames[-1].filename).resolve().is_relative_to(_PACKAGE)
 
 
-def _summary(report: Any) -> str:
-    text = f"{report.steps} tuning steps ({report.space}), {report.gaussians:,} Gaussians"
-    if report.held_out_psnr is not None:
-        text += f"; the supervised view left out to stop by: {report.start_psnr:.1f} -> {report.held_out_psnr:.1f} dB"
+def _summary(report: TuningReport) -> str:
+    text = (
+        f"{report.steps} tuning steps ({report.space}); {report.contributing:,} of {report.gaussians:,} Gaussians are "
+        "seen in the supervised photos"
+    )
+    if report.held_out_psnr is not None and report.start_psnr is not None:
+        text += f"; the photo left out to stop by went from {report.start_psnr:.1f} to {report.held_out_psnr:.1f} dB"
     return text
