@@ -14,15 +14,14 @@ from torch import Tensor
 from tokengs_nerfstudio.core.network import TokenGSNetwork
 from tokengs_nerfstudio.core.tuning_budget import contributing, free_memory, pruned, views_that_fit
 from tokengs_nerfstudio.core.tuning_cameras import CameraVariables
-from tokengs_nerfstudio.core.tuning_gaussians import GaussianRates, GaussianVariables
+from tokengs_nerfstudio.core.tuning_gaussians import GaussianRates, GaussianVariables, Growth
 from tokengs_nerfstudio.core.tuning_losses import Photometry
-from tokengs_nerfstudio.core.tuning_plan import Stage, level_factor, planned_stages, scene_extent
-from tokengs_nerfstudio.core.tuning_stopping import BestState
+from tokengs_nerfstudio.core.tuning_plan import Stage, chosen_space, level_factor, planned_stages, scene_extent
+from tokengs_nerfstudio.core.tuning_stopping import BestState, TuningReport
 from tokengs_nerfstudio.core.tuning_supervision import Supervision, most_typical_view
 from tokengs_nerfstudio.core.tuning_tokens import TokenVariables
 from tokengs_nerfstudio.core.types import Gaussians, SceneMemory, Views
 
-Space = Literal["tokens", "latents", "gaussians", "tokens+gaussians"]
 Variables = TokenVariables | GaussianVariables
 
 
@@ -108,22 +107,6 @@ class TuningConfig:
             raise ValueError(f"tuning.views_per_step is {self.views_per_step}; at least one view is needed")
 
 
-@dataclass(frozen=True)
-class TuningReport:
-    """What tuning did, in numbers a person can read."""
-
-    space: str
-    steps: int
-    best_step: int
-    """step of the last stage whose state was kept"""
-    gaussians: int
-    contributing: int
-    """Gaussians that the supervised views show at all"""
-    held_out_psnr: float | None
-    start_psnr: float | None
-    """PSNR of the left-out view before tuning; None where no view is left out"""
-
-
 class SceneTuning:
     """One scene under optimisation: encodes once, then each `step()` moves tokens, latents or Gaussians a little.
 
@@ -147,9 +130,9 @@ class SceneTuning:
         if steps > 0 and supervised.num_views == 0:
             raise ValueError("tuning needs at least one supervised view, got none; use steps=0 for feed-forward")
         self.config, self.steps, self.steps_done = config, steps, 0
-        self.space = chosen_space(config, network, supervised.num_views)
+        self.space = chosen_space(config.space, network.config, supervised.num_views, config.few_views)
         self._stages = planned_stages(self.space, steps, config.token_fraction, config.token_steps)
-        self._stage, self._stage_step, self._stage_count = 0, 0, 0
+        self._stage, self._stage_step = 0, 0
         self._network = network.requires_grad_(False)
         self._memory: SceneMemory | None = None
         self._time = None if supervised.times is None else float(supervised.times[0])
@@ -186,7 +169,8 @@ class SceneTuning:
         self.cameras.step(progress)
         self.steps_done += 1
         self._stage_step += 1
-        self._grow()
+        if isinstance(self._variables, GaussianVariables):
+            self._variables.grow(self._stage_step)
         self._look()
         self._leave_stage()
         return parts
@@ -235,7 +219,7 @@ class SceneTuning:
         return {
             "steps_done": self.steps_done,
             "plan": [(stage.name, stage.steps) for stage in self._stages],
-            "stage": (self._stage, self._stage_step, self._stage_count),
+            "stage": (self._stage, self._stage_step),
             "variables": self._variables.state_dict(),
             "cameras": self.cameras.state_dict(),
             "supervision": self.supervision.state_dict(),
@@ -247,7 +231,7 @@ class SceneTuning:
         """Goes on where `state_dict()` was taken."""
         self.steps_done, self._start_psnr = state["steps_done"], state["start_psnr"]
         self._stages = [Stage(name, steps) for name, steps in state["plan"]]
-        self._stage, self._stage_step, self._stage_count = state["stage"]
+        self._stage, self._stage_step = state["stage"]
         if "parameters" in state["variables"] and not isinstance(self._variables, GaussianVariables):
             self._variables = self._gaussian_variables(self.gaussians())
         self._variables.load_state_dict(state["variables"])
@@ -272,11 +256,19 @@ class SceneTuning:
         return network.decode(self._memory, variable, time=time)
 
     def _gaussian_variables(self, start: Gaussians) -> GaussianVariables:
-        c = self.config
+        """Gaussians as variables, no more than allowed, and as many of a step's views together as fit with them."""
+        c, views = self.config, self.supervision.views
+        if c.max_gaussians:
+            start = pruned(start, views, c.max_gaussians, c.near)
         rates = GaussianRates(
             c.means_rate, c.scales_rate, c.quats_rate, c.opacities_rate, c.colors_rate, c.means_decay, c.rates_decay
         )
-        return GaussianVariables(start, self.extent, rates)
+        budget = max(start.count, round(c.gaussians_per_pixel * views.height * views.width))
+        budget = min(budget, c.max_gaussians or budget)
+        free = free_memory(views.images.device)
+        self._chunk = views_that_fit(budget, c.views_per_step, views.height, views.width, free)
+        stage = self._stages[min(self._stage, len(self._stages) - 1)]
+        return GaussianVariables(start, self.extent, rates, Growth(budget, c.growth_end * stage.steps, c.growth_every))
 
     def _camera_variables(self, supervised: Views) -> CameraVariables:
         c = self.config
@@ -290,9 +282,7 @@ class SceneTuning:
     def _enter_stage(self) -> None:
         """Gaussians take over from what was decoded; the state a stage starts from is the first to beat."""
         if self.stage == "gaussians":
-            self._variables = self._gaussian_variables(self._within_budget(self.gaussians()))
-            self._stage_count = self._variables.count
-            self._chunk = self._views_that_fit(self._budget())
+            self._variables = self._gaussian_variables(self.gaussians())
         self._best = BestState()
         self._look(force=True)
 
@@ -320,30 +310,6 @@ class SceneTuning:
         c, loose = self.config, self.stage == "gaussians"
         pulls = (c.opacity_pull, c.scale_pull / self.extent) if loose else (0.0, 0.0)
         return Photometry(c.ssim, *pulls, near=c.near, background=c.background)
-
-    def _grow(self) -> None:
-        """Splits Gaussians now and then, geometrically up to the budget, in the first part of their stage."""
-        variables, config = self._variables, self.config
-        if not isinstance(variables, GaussianVariables) or self._stage_step % config.growth_every:
-            return
-        share = self._stage_step / (config.growth_end * self._stages[self._stage].steps)
-        if share <= 1:
-            variables.densify(round(self._stage_count * (self._budget() / self._stage_count) ** share))
-
-    def _budget(self) -> int:
-        """How many Gaussians the Gaussian stage may end with."""
-        views, limit = self.supervision.views, self.config.max_gaussians
-        wanted = max(self._stage_count, round(self.config.gaussians_per_pixel * views.height * views.width))
-        return min(wanted, limit) if limit else wanted
-
-    def _views_that_fit(self, gaussians: int) -> int:
-        views = self.supervision.views
-        free = free_memory(views.images.device)
-        return views_that_fit(gaussians, self.config.views_per_step, views.height, views.width, free)
-
-    def _within_budget(self, gaussians: Gaussians) -> Gaussians:
-        limit = self.config.max_gaussians
-        return pruned(gaussians, self.supervision.views, limit, self.config.near) if limit else gaussians
 
     @torch.no_grad()
     def _look(self, force: bool = False) -> None:
@@ -374,16 +340,3 @@ def tune(
         if on_step is not None:
             on_step(tuning, parts)
     return tuning.gaussians()
-
-
-def chosen_space(config: TuningConfig, network: TokenGSNetwork, supervised: int) -> Space:
-    """The space to tune in; `auto` decides by the number of supervised views. ValueError where it cannot be."""
-    space = config.space
-    if space == "auto":
-        moving = network.config.dynamic_tokens > 0
-        return "tokens" if moving or supervised < config.few_views else "tokens+gaussians"
-    if space == "latents" and network.config.latents == 0:
-        raise ValueError("tuning.space is 'latents', but these weights have no scene latents; use 'tokens'")
-    if "gaussians" in space and network.config.time_channels:
-        raise ValueError(f"tuning.space is '{space}', but these weights know time; use 'tokens' or 'latents'")
-    return space

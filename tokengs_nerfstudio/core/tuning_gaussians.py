@@ -35,12 +35,29 @@ class GaussianRates:
     others_decay: float
 
 
+@dataclass(frozen=True)
+class Growth:
+    """How the number of Gaussians rises, by equal factors in equal times."""
+
+    budget: int
+    until: float
+    """step at which the budget is reached; nothing is split later"""
+    every: int
+    """steps from one round of splitting to the next"""
+
+    def target(self, first: int, step: int) -> int | None:
+        """How many there should be after `step` steps that began with `first`; None where nothing is due."""
+        if step % self.every or step > self.until:
+            return None
+        return round(first * (max(self.budget, first) / first) ** (step / self.until))
+
+
 class GaussianVariables:
     """Log scales, logit opacities, logit colours, means and quaternions, with their own Adam."""
 
     name = "gaussians"
 
-    def __init__(self, start: Gaussians, extent: float, rates: GaussianRates):
+    def __init__(self, start: Gaussians, extent: float, rates: GaussianRates, growth: Growth):
         self._rates = {
             "means": rates.means * extent,
             "scales": rates.scales,
@@ -49,6 +66,7 @@ class GaussianVariables:
             "colors": rates.colors,
         }
         self._decay = rates
+        self._growth, self._first_count = growth, start.count
         self._parameters = {name: value.requires_grad_() for name, value in _raw(start).items()}
         self._optimizer = self._new_optimizer()
         self._slope = torch.zeros_like(self._parameters["opacities"], requires_grad=False)
@@ -79,6 +97,12 @@ class GaussianVariables:
         self._optimizer.step()
         self._optimizer.zero_grad()
 
+    def grow(self, step: int) -> None:
+        """Splits Gaussians if that is due after `step` steps."""
+        target = self._growth.target(self._first_count, step)
+        if target is not None:
+            self.densify(target)
+
     @torch.no_grad()
     def densify(self, target: int) -> None:
         """Splits the Gaussians whose centres were pulled at most since the last call, up to `target` Gaussians.
@@ -95,17 +119,11 @@ class GaussianVariables:
         alive[parents] = False
         self._replace(alive, children)
 
-    @torch.no_grad()
-    def keep(self, index: Int[Tensor, " kept"]) -> None:
-        """Drops every Gaussian but those at `index`, with their optimiser state."""
-        alive = torch.zeros(self.count, dtype=torch.bool, device=index.device)
-        alive[index] = True
-        self._replace(alive, {name: value[:0] for name, value in self._parameters.items()})
-
     def state_dict(self) -> dict[str, Any]:
         parameters = {name: value.detach().clone() for name, value in self._parameters.items()}
         optimizer = deepcopy(self._optimizer.state_dict())
-        return {"parameters": parameters, "optimizer": optimizer, "slope": self._slope.clone()}
+        slope = self._slope.clone()
+        return {"parameters": parameters, "optimizer": optimizer, "slope": slope, "first_count": self._first_count}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         device = self._slope.device
@@ -114,6 +132,7 @@ class GaussianVariables:
         self._optimizer = self._new_optimizer()
         self._optimizer.load_state_dict(deepcopy(state["optimizer"]))
         self._slope = state["slope"].clone().to(device)
+        self._first_count = state["first_count"]
 
     def snapshot(self) -> Any:
         return {name: value.detach().clone() for name, value in self._parameters.items()}

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from tokengs_nerfstudio.core.network import NetworkConfig
 from tokengs_nerfstudio.core.tuning_supervision import Batch
 from tokengs_nerfstudio.core.types import Gaussians
 
@@ -16,6 +17,20 @@ class Stage:
 
     name: str
     steps: int
+
+
+def chosen_space(space: str, network: NetworkConfig, supervised: int, few_views: int) -> str:
+    """The space to tune in; `auto` takes tokens below `few_views` supervised views and tokens+gaussians from there up.
+
+    Raises ValueError where the network does not have what the space needs.
+    """
+    if space == "auto":
+        return "tokens" if network.time_channels or supervised < few_views else "tokens+gaussians"
+    if space == "latents" and network.latents == 0:
+        raise ValueError("tuning.space is 'latents', but these weights have no scene latents; use 'tokens'")
+    if "gaussians" in space and network.time_channels:
+        raise ValueError(f"tuning.space is '{space}', but these weights know time; use 'tokens' or 'latents'")
+    return space
 
 
 def planned_stages(space: str, steps: int, token_fraction: float, token_steps: int) -> list[Stage]:

@@ -1,4 +1,4 @@
-"""When more steps hurt: the best state by a view that is not trained on."""
+"""When more steps hurt: the best state by a view that is not trained on, and the report about it."""
 
 import math
 from collections.abc import Callable
@@ -29,3 +29,19 @@ class BestState:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.snapshot, self.error, self.step = state["snapshot"], state["error"], state["step"]
+
+
+@dataclass(frozen=True)
+class TuningReport:
+    """What tuning did, in numbers a person can read."""
+
+    space: str
+    steps: int
+    best_step: int
+    """step of the last stage whose state was kept"""
+    gaussians: int
+    contributing: int
+    """Gaussians that the supervised views show at all"""
+    held_out_psnr: float | None
+    start_psnr: float | None
+    """PSNR of the left-out view before tuning; None where no view is left out"""

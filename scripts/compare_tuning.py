@@ -1,0 +1,254 @@
+"""Every space of test-time tuning on the same captures, from the same start: quality over time.
+
+Each combination of capture, image size, number of views and space is tuned once; held-out and supervised views are
+looked at as it goes. Prints a table, and writes all curves as JSON and as a plot. Time is what one process needs
+(wall clock and processor time), without reading photos and without looking at the held-out views.
+
+    python scripts/compare_tuning.py --captures path/to/fox path/to/banana --views 4 8 0 --short-sides 128 256
+"""
+
+import json
+import math
+import os
+import platform
+import time
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import tyro
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from torch import Tensor
+
+import tokengs_nerfstudio
+from tokengs_nerfstudio.core import Gaussians, TokenGSNetwork, TuningConfig, Views, load_network, render
+from tokengs_nerfstudio.core.cameras import crop_and_resize, pixel_rays
+from tokengs_nerfstudio.core.metrics import psnr, ssim
+from tokengs_nerfstudio.core.reconstruct import input_size, network_frame
+from tokengs_nerfstudio.core.tuning import SceneTuning
+from tokengs_nerfstudio.core.tuning_supervision import level_size, resized
+from tokengs_nerfstudio.core.types import SceneMemory
+from tokengs_nerfstudio.data.nerfstudio_json import NerfstudioCapture
+from tokengs_nerfstudio.data.view_sampler import spread_views
+
+RANDOM = "random gaussians"
+CONSOLE = Console(width=int(os.environ.get("COLUMNS", 120)))
+
+
+@dataclass(frozen=True)
+class CompareTuning:
+    """Compare the spaces of test-time tuning on captures."""
+
+    captures: tuple[Path, ...]
+    """folders of the captures"""
+    weights: str = "tiny"
+    """registered name or path of the weights"""
+    views: tuple[int, ...] = (4, 8, 0)
+    """numbers of views that are both context and supervision; 0: all train views supervised, context as trained"""
+    short_sides: tuple[int, ...] = (128, 256)
+    """shorter sides of the photos, in pixels"""
+    spaces: tuple[str, ...] = ("tokens", "gaussians", "tokens+gaussians", RANDOM)
+    """what is tuned; 'random gaussians' are direct optimisation without the network"""
+    steps: int = 600
+    """steps of each run"""
+    looks: int = 8
+    """how many times, evenly spread, the views are looked at"""
+    every: int = 4
+    """one in so many frames, by name, is held out"""
+    first: int = 2
+    """the first frame that is held out"""
+    seed: int = 0
+    """seed of the order of views and of the random start"""
+    threads: int = 2
+    """threads of torch and of the renderer"""
+    tuning: TuningConfig = field(default_factory=TuningConfig)
+    """everything else about the tuning"""
+    output: Path = Path("outputs/compare_tuning")
+    """folder for curves.json and curves.png"""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One capture at one size with one choice of views, in the network's frame."""
+
+    capture: str
+    short_side: int
+    views: int
+    context: Views
+    supervised: Views
+    held_out: Views
+
+
+class RandomStart(TokenGSNetwork):
+    """Stands in for a network: decodes to Gaussians at random depths behind random pixels, in those pixels' colours."""
+
+    def __init__(self, network: TokenGSNetwork, supervised: Views, seed: int):
+        super().__init__(network.config)
+        self._splats = random_gaussians(supervised, network.num_gaussians, seed)
+
+    def decode(self, memory: SceneMemory, tokens: Tensor | None = None, time: Any = None) -> Gaussians:
+        return self._splats.unsqueeze()
+
+
+def random_gaussians(views: Views, count: int, seed: int) -> Gaussians:
+    """Depths are spread about the point the cameras look at, or about one baseline where they do not look at one."""
+    generator = torch.Generator().manual_seed(seed)
+    origins, directions = pixel_rays(views.c2w, views.intrinsics, views.height, views.width)
+    origins, directions, colors = (x.movedim(1, -1).reshape(-1, 3) for x in (origins, directions, views.images))
+    index = torch.randint(len(origins), (count,), generator=generator)
+    depth = focus_distance(views.c2w) * (0.5 + torch.rand(count, 1, generator=generator))
+    means = origins[index] + directions[index] * depth
+    spacing = torch.cdist(means, means).topk(4, largest=False).values[:, 1:].mean(1, keepdim=True)
+    quats = torch.nn.functional.normalize(torch.randn(count, 4, generator=generator), dim=-1)
+    return Gaussians(means, quats, 0.5 * spacing.expand(-1, 3).clone(), torch.full((count,), 0.3), colors[index])
+
+
+def focus_distance(c2w: Tensor) -> float:
+    """Mean distance of the cameras from the point nearest to all their axes."""
+    axes, centers = c2w[:, :3, 2], c2w[:, :3, 3]
+    across = torch.eye(3) - axes[:, :, None] * axes[:, None, :]
+    system = across.sum(0) + 1e-4 * torch.eye(3)
+    focus = torch.linalg.solve(system, (across @ centers[..., None]).sum(0))[:, 0]
+    return float((focus - centers).norm(dim=-1).mean())
+
+
+def make_task(args: CompareTuning, network: TokenGSNetwork, folder: Path, short_side: int, count: int) -> Task:
+    capture = NerfstudioCapture(folder)
+    order = sorted(range(len(capture)), key=lambda index: capture.file_names[index])
+    test = order[args.first :: args.every]
+    train = [index for index in order if index not in set(test)]
+    chosen = spread_views(capture.c2w, min(count or network.config.num_context, len(train)), train)
+    size = level_size(*capture.image_size, min(capture.image_size) / short_side)
+    context = capture.load(chosen)
+    frame = network_frame(network.config, context)
+
+    def moved(views: Views) -> Views:
+        return replace(views, c2w=frame.cameras(views.c2w))
+
+    inputs = crop_and_resize(context, *input_size(network.config, *capture.image_size))
+    photos = [moved(resized(capture.load(part), *size)) for part in (chosen if count else train, test)]
+    return Task(capture.name, short_side, count, moved(inputs), *photos)
+
+
+def shown(gaussians: Gaussians, views: Views, config: TuningConfig) -> dict[str, float]:
+    size = (views.width, views.height)
+    with torch.no_grad():
+        rgb = render(
+            gaussians, views.c2w, views.intrinsics, *size, near=config.near, background=config.background, depth=False
+        ).rgb
+    return {"psnr": float(psnr(rgb, views.images).mean()), "ssim": float(ssim(rgb, views.images).mean())}
+
+
+def run(args: CompareTuning, network: TokenGSNetwork, task: Task, space: str) -> dict[str, Any]:
+    """One tuning, with a look before the first step, after the last and evenly between."""
+    wall, processor = time.perf_counter(), time.process_time()
+    start = RandomStart(network, task.supervised, args.seed) if space == RANDOM else network
+    config = replace(args.tuning, space="gaussians" if space == RANDOM else space)  # type: ignore[arg-type]
+    tuning = SceneTuning(start, task.context, task.supervised, config, args.steps, args.seed)
+    curve: list[dict[str, Any]] = []
+
+    def look() -> None:
+        nonlocal wall, processor
+        spent, used = time.perf_counter() - wall, time.process_time() - processor
+        splats = tuning.gaussians()
+        held_out, supervised = shown(splats, task.held_out, config), shown(splats, task.supervised, config)
+        point = {"step": tuning.steps_done, "seconds": spent, "cpu_seconds": used, "gaussians": splats.count}
+        curve.append({**point, "held_out": held_out, "supervised": supervised})
+        wall, processor = time.perf_counter() - spent, time.process_time() - used
+
+    look()
+    while not tuning.finished:
+        tuning.step()
+        if tuning.finished or tuning.steps_done % max(1, args.steps // args.looks) == 0:
+            look()
+    about = {"capture": task.capture, "short_side": task.short_side, "views": task.views, "space": space}
+    return {**about, "curve": curve, "report": asdict(tuning.report())}
+
+
+def table_of(results: list[dict[str, Any]]) -> Table:
+    table = Table(title="held-out views (supervised views in brackets)")
+    for name in (
+        "capture",
+        "px",
+        "views",
+        "space",
+        "start dB",
+        "end dB",
+        "SSIM",
+        "step kept",
+        "Gaussians",
+        "s",
+        "cpu s",
+    ):
+        table.add_column(name, justify="left" if name in ("capture", "space") else "right")
+    for result in results:
+        first, last = result["curve"][0], result["curve"][-1]
+        table.add_row(
+            result["capture"],
+            str(result["short_side"]),
+            str(result["views"] or "all"),
+            result["space"],
+            f"{first['held_out']['psnr']:.2f}",
+            f"{last['held_out']['psnr']:.2f} ({last['supervised']['psnr']:.2f})",
+            f"{last['held_out']['ssim']:.3f}",
+            str(result["report"]["best_step"]),
+            str(last["gaussians"]),
+            f"{last['seconds']:.1f}",
+            f"{last['cpu_seconds']:.1f}",
+        )
+    return table
+
+
+def plot(results: list[dict[str, Any]], path: Path) -> None:
+    """Held-out PSNR over processor time, one panel for each capture, size and number of views."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    panels = sorted({(r["capture"], r["short_side"], r["views"] or math.inf) for r in results})
+    columns = min(3, len(panels))
+    rows = math.ceil(len(panels) / columns)
+    figure, axes = pyplot.subplots(rows, columns, figsize=(4.6 * columns, 3.4 * rows), squeeze=False)
+    for axis in axes.flat[len(panels) :]:
+        axis.axis("off")
+    for axis, (capture, short_side, views) in zip(axes.flat, panels):
+        for result in results:
+            if (result["capture"], result["short_side"], result["views"] or math.inf) == (capture, short_side, views):
+                times = [point["cpu_seconds"] for point in result["curve"]]
+                axis.plot(times, [point["held_out"]["psnr"] for point in result["curve"]], ".-", label=result["space"])
+        axis.set_title(f"{capture}, {short_side} px, {'all' if views == math.inf else views} views")
+        axis.set_xlabel("processor seconds")
+        axis.set_ylabel("held-out PSNR, dB")
+        axis.grid(alpha=0.3)
+    axes.flat[0].legend()
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+
+
+def main(args: CompareTuning) -> None:
+    torch.set_num_threads(args.threads)
+    network = load_network(args.weights)
+    args.output.mkdir(parents=True, exist_ok=True)
+    versions = {"tokengs_nerfstudio": tokengs_nerfstudio.__version__, "torch": torch.__version__}
+    about = {"versions": versions, "python": platform.python_version(), "machine": platform.processor()}
+    results: list[dict[str, Any]] = []
+    cases = [(c, s, v) for c in args.captures for s in args.short_sides for v in args.views]
+    for folder, short_side, count in track(cases, "comparing", console=CONSOLE):
+        task = make_task(args, network, folder, short_side, count)
+        for space in args.spaces:
+            results.append(run(args, network, task, space))
+            record = {**about, "arguments": json.loads(json.dumps(asdict(args), default=str)), "results": results}
+            unfinished = args.output / "curves.json.unfinished"
+            unfinished.write_text(json.dumps(record, indent=1))
+            os.replace(unfinished, args.output / "curves.json")
+    CONSOLE.print(table_of(results))
+    plot(results, args.output / "curves.png")
+    CONSOLE.print(f"curves: {args.output / 'curves.json'}  {args.output / 'curves.png'}")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(CompareTuning))

@@ -1,0 +1,227 @@
+"""The parts of tuning, one by one: sizes and order of photos, splitting, budget, memory, cameras."""
+
+import math
+
+import pytest
+import torch
+from tuning_scenes import arc_cameras, blobs, photos
+
+from tokengs_nerfstudio.core.cameras import Similarity
+from tokengs_nerfstudio.core.rendering import render
+from tokengs_nerfstudio.core.tuning_budget import contributing, pruned, step_memory, views_that_fit
+from tokengs_nerfstudio.core.tuning_cameras import CameraVariables, rigid_motion
+from tokengs_nerfstudio.core.tuning_gaussians import GaussianRates, GaussianVariables, Growth, rotation_matrices
+from tokengs_nerfstudio.core.tuning_losses import Photometry
+from tokengs_nerfstudio.core.tuning_plan import level_factor, planned_stages, scene_extent
+from tokengs_nerfstudio.core.tuning_supervision import Supervision, level_size, most_typical_view, resized
+from tokengs_nerfstudio.core.types import Gaussians, Views
+
+RATES = GaussianRates(1e-2, 0.02, 0.01, 0.05, 0.03, means_decay=0.05, others_decay=0.3)
+STILL = Growth(budget=0, until=1.0, every=1000)
+PLAIN = Photometry(ssim=0.2, opacity_pull=0.0, scale_pull=0.0, near=0.01, background=0.5)
+
+
+def still_cameras(views: Views) -> CameraVariables:
+    return CameraVariables(views.c2w, 1.0, pose_rate=0.0, exposure_rate=0.0)
+
+
+def noisy(scene: Gaussians) -> Gaussians:
+    return Gaussians(
+        scene.means + 0.05 * torch.randn_like(scene.means),
+        scene.quats,
+        scene.scales * 1.2,
+        scene.opacities * 0.8,
+        (scene.colors + 0.1 * torch.randn_like(scene.colors)).clamp(0, 1),
+    )
+
+
+def optimised(start: Gaussians, views: Views, extent: float, steps: int = 40) -> Gaussians:
+    variables = GaussianVariables(start, extent, RATES, STILL)
+    supervision, cameras = Supervision(views, [], seed=0), still_cameras(views)
+    for step in range(steps):
+        PLAIN.backward(variables.splats, supervision.batch(2, 1.0), cameras, chunk=2)
+        variables.step(step / steps)
+    return variables.splats().detach()
+
+
+def test_every_view_is_served_once_before_any_comes_again_and_never_the_left_out_one() -> None:
+    supervision = Supervision(photos(blobs(), arc_cameras(7)), [3], seed=0)
+    served = torch.cat([supervision.next_indices(2) for _ in range(6)]).tolist()
+    assert sorted(served[:6]) == sorted(served[6:]) == [0, 1, 2, 4, 5, 6]
+
+
+def test_views_of_one_step_differ_even_across_rounds() -> None:
+    supervision = Supervision(photos(blobs(), arc_cameras(3)), [], seed=0)
+    for _ in range(20):
+        assert len(set(supervision.next_indices(2).tolist())) == 2
+
+
+def test_resized_photos_show_the_same_rays() -> None:
+    views = photos(blobs(), arc_cameras(2), size=64)
+    small = resized(views, 30, 16)
+    size = (small.width, small.height)
+    again = render(blobs(), small.c2w, small.intrinsics, *size, depth=False).rgb
+    assert (again - small.images).abs().mean() < 0.02
+    shifted = small.intrinsics.clone()
+    shifted[:, 0, 2] += 1.0
+    worse = render(blobs(), small.c2w, shifted, *size, depth=False).rgb
+    assert (worse - small.images).abs().mean() > 2 * (again - small.images).abs().mean()
+
+
+def test_levels_go_from_coarse_to_fine_and_stop_at_32_pixels() -> None:
+    assert [level_factor(p, (4.0, 2.0, 1.0), (0.0, 0.2, 0.5)) for p in (0.0, 0.19, 0.2, 0.5, 1.0)] == [4, 4, 2, 1, 1]
+    assert level_size(455, 256, 4.0) == (114, 64)
+    assert level_size(100, 64, 8.0) == (50, 32)
+    assert level_size(20, 16, 4.0) == (20, 16)
+
+
+def test_stages_add_up_to_the_steps() -> None:
+    assert planned_stages("tokens+gaussians", 0, 0.2, 150) == []
+    for steps in (1, 2, 10, 5000):
+        stages = planned_stages("tokens+gaussians", steps, 0.2, 150)
+        assert sum(stage.steps for stage in stages) == steps
+        assert all(stage.steps > 0 for stage in stages)
+    assert planned_stages("tokens+gaussians", 5000, 0.2, 150)[0].steps == 150
+
+
+def test_the_left_out_view_is_neither_a_twin_nor_an_outlier() -> None:
+    c2w = arc_cameras(6)
+    c2w[0, 0, 3] -= 30.0  # far away from all
+    c2w[5] = c2w[4]  # twins
+    assert most_typical_view(c2w) in (1, 2, 3)
+
+
+def test_children_of_a_split_look_like_their_parent() -> None:
+    parent = Gaussians(
+        torch.tensor([[0.0, 0.0, 2.0]]), torch.tensor([[0.9, 0.1, 0.3, 0.2]]) / 0.95**0.5,
+        torch.tensor([[0.3, 0.1, 0.1]]), torch.tensor([0.5]), torch.tensor([[0.9, 0.2, 0.1]]),
+    )  # fmt: skip
+    views = photos(parent, arc_cameras(3))
+    variables = GaussianVariables(parent, 1.0, RATES, STILL)
+    variables.densify(2)
+    children = variables.splats().detach()
+    assert children.count == 2
+    axis = rotation_matrices(parent.quats)[0, :, 0]
+    apart = children.means[1] - children.means[0]
+    torch.testing.assert_close((apart @ axis).abs(), apart.norm())
+    size = (views.width, views.height)
+    again = render(children, views.c2w, views.intrinsics, *size, depth=False).rgb
+    assert (again - views.images).abs().max() < 0.2
+
+
+def test_faded_gaussians_make_room_and_the_budget_is_kept() -> None:
+    scene = blobs(50)
+    faded = Gaussians(scene.means, scene.quats, scene.scales, scene.opacities.clone(), scene.colors)
+    variables = GaussianVariables(faded, 1.0, RATES, STILL)
+    with torch.no_grad():
+        variables._parameters["opacities"][:20] = -10.0
+    variables.densify(45)
+    assert variables.count == 45
+    assert variables.splats().opacities.min() > 0.3
+    variables.splats().means.sum().backward()
+    variables.step(0.0)
+
+
+def test_growth_is_geometric_and_ends() -> None:
+    growth = Growth(budget=400, until=100.0, every=25)
+    assert [growth.target(100, step) for step in (0, 10, 50, 100, 125)] == [100, None, 200, 400, None]
+
+
+def test_optimising_does_not_depend_on_the_scale_of_the_scene() -> None:
+    scene = blobs()
+    views = photos(scene, arc_cameras(4))
+    similarity = Similarity(torch.eye(3), torch.zeros(3), torch.tensor(8.0))
+    large = Views(views.images, similarity.cameras(views.c2w), views.intrinsics)
+    start = noisy(scene)
+    plain = optimised(start, views, scene_extent(start, views.c2w))
+    start_large = start.transformed(similarity)
+    scaled = optimised(start_large, large, scene_extent(start_large, large.c2w))
+    drift = (scaled.means / 8 - plain.means).norm(dim=-1).median()
+    assert drift < 0.1 * (plain.means - start.means).norm(dim=-1).median()
+
+
+def test_rendering_in_chunks_gives_the_same_gradients() -> None:
+    views = photos(blobs(), arc_cameras(5))
+    gradients = []
+    for chunk in (5, 2, 1):
+        variables = GaussianVariables(noisy_once(), 1.0, RATES, STILL)
+        batch = Supervision(views, [], seed=0).batch(5, 1.0)
+        PLAIN.backward(variables.splats, batch, still_cameras(views), chunk)
+        gradients.append(variables._parameters["means"].grad)
+    torch.testing.assert_close(gradients[0], gradients[1], atol=1e-7, rtol=1e-3)
+    torch.testing.assert_close(gradients[0], gradients[2], atol=1e-7, rtol=1e-3)
+
+
+def noisy_once() -> Gaussians:
+    torch.manual_seed(5)
+    return noisy(blobs())
+
+
+def test_pruning_keeps_what_is_seen() -> None:
+    scene = blobs(60)
+    hidden = Gaussians(
+        scene.means + torch.tensor([0.0, 0.0, -40.0]), scene.quats, scene.scales * 0.1, scene.opacities, scene.colors
+    )
+    both = Gaussians(*(torch.cat([getattr(scene, n), getattr(hidden, n)]) for n in vars(scene)))
+    views = photos(both, arc_cameras(3))
+    assert contributing(scene, views) <= contributing(both, views) < 120
+    kept = pruned(both, views, 60)
+    size = (views.width, views.height)
+    again = render(kept, views.c2w, views.intrinsics, *size, depth=False).rgb
+    assert -10 * (again - views.images).square().mean().log10() > 35
+    assert pruned(scene, views, 60) is scene
+
+
+def test_the_memory_estimate_grows_and_refuses_what_cannot_fit() -> None:
+    assert step_memory(10_000, 2, 256, 256) < step_memory(10_000, 4, 256, 256) < step_memory(90_000, 4, 256, 256)
+    assert views_that_fit(10_000, 4, 256, 256, free=None) == 4
+    one = step_memory(10_000, 1, 256, 256)
+    assert views_that_fit(10_000, 4, 256, 256, free=2 * one) == 1
+    with pytest.raises(ValueError, match="max_gaussians"):
+        views_that_fit(10_000, 4, 256, 256, free=one)
+
+
+def test_rigid_motions_are_rigid() -> None:
+    motion = rigid_motion(torch.tensor([[0.0, math.pi / 2, 0.0]]), torch.tensor([[1.0, 2.0, 3.0]]))
+    torch.testing.assert_close(motion[0, :3, :3] @ torch.tensor([0.0, 0.0, 1.0]), torch.tensor([1.0, 0.0, 0.0]))
+    torch.testing.assert_close(motion[0, :3, 3], torch.tensor([1.0, 2.0, 3.0]))
+
+
+def test_a_perturbed_camera_finds_back_and_the_first_one_stands_still() -> None:
+    scene = blobs(80)
+    truth = arc_cameras(4)
+    views = photos(scene, truth, size=48)
+    wrong = truth.clone()
+    wrong[2] = truth[2] @ rigid_motion(torch.tensor([[0.01, 0.025, -0.01]]), torch.tensor([[0.02, -0.02, 0.01]]))[0]
+    cameras = CameraVariables(wrong, extent=2.0, pose_rate=4e-3, exposure_rate=0.0)
+    variables = GaussianVariables(scene, 2.0, RATES, STILL)
+    supervision = Supervision(Views(views.images, wrong, views.intrinsics), [], seed=0)
+    for step in range(60):
+        PLAIN.backward(variables.splats, supervision.batch(4, 1.0), cameras, chunk=4)
+        cameras.step(step / 60)
+    found = cameras.cameras().detach()
+    torch.testing.assert_close(found[0], truth[0])
+    before, after = (pose_error(pose[2], truth[2]) for pose in (wrong, found))
+    assert after < 0.35 * before
+
+
+def pose_error(pose: torch.Tensor, truth: torch.Tensor) -> float:
+    turn = torch.linalg.matrix_norm(pose[:3, :3] - truth[:3, :3])
+    return float(turn + (pose[:3, 3] - truth[:3, 3]).norm())
+
+
+def test_an_exposure_is_found() -> None:
+    scene = blobs(80)
+    views = photos(scene, arc_cameras(3))
+    images = views.images.clone()
+    images[1] = images[1] * 0.7
+    cameras = CameraVariables(views.c2w, 2.0, pose_rate=0.0, exposure_rate=2e-2)
+    variables = GaussianVariables(scene, 2.0, RATES, STILL)
+    supervision = Supervision(Views(images, views.c2w, views.intrinsics), [], seed=0)
+    for step in range(60):
+        PLAIN.backward(variables.splats, supervision.batch(3, 1.0), cameras, chunk=3)
+        cameras.step(step / 60)
+    indices = torch.arange(3)
+    with torch.no_grad():
+        exposed = cameras.exposed(views.images, indices)
+    assert (exposed - images)[1].abs().mean() < 0.3 * (views.images - images)[1].abs().mean()
