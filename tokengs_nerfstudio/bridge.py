@@ -82,12 +82,12 @@ def image_on_background(
 
 def views_from_cameras(
     cameras: Cameras,
-    images: Sequence[Shaped[Tensor, "height width channel"]],
+    images: Sequence[Shaped[Tensor, "_ _ _"]],
     height: int,
     width: int,
     background: float | Float[Tensor, " 3"] = 0.5,
 ) -> Views:
-    """nerfstudio cameras and their images as Views of one size: centre crop to the aspect, then resize.
+    """nerfstudio cameras and their images (H W C) as Views of one size: centre crop to the aspect, then resize.
 
     The images may differ in size from each other, but each must be of its own camera's size.
     """
