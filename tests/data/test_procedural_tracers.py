@@ -90,7 +90,7 @@ def test_a_torus_is_hit_on_its_ring():
     away = (distance - 0.3).abs()
     # Rays that pass the silhouette this near count as hits there.
     assert away.max() < at.MARCH_PRECISION * scene.primitives[0, 0, at.RADIUS]
-    assert (away < 1e-6).float().mean() > 0.9
+    assert (away < 1e-6).float().mean() > 0.8
 
 
 def hit_points(scene: SceneBatch, depth: torch.Tensor) -> torch.Tensor:
