@@ -8,7 +8,7 @@ from tuning_scenes import arc_cameras, blobs, photos
 
 from tokengs_nerfstudio.core.cameras import Similarity
 from tokengs_nerfstudio.core.rendering import render
-from tokengs_nerfstudio.core.tuning_budget import contributing, pruned, step_memory, views_that_fit
+from tokengs_nerfstudio.core.tuning_budget import contributing, most_seen, step_memory, views_that_fit
 from tokengs_nerfstudio.core.tuning_cameras import CameraVariables, rigid_motion
 from tokengs_nerfstudio.core.tuning_gaussians import GaussianRates, GaussianVariables, Growth, rotation_matrices
 from tokengs_nerfstudio.core.tuning_losses import Photometry
@@ -165,11 +165,11 @@ def test_pruning_keeps_what_is_seen() -> None:
     both = Gaussians(*(torch.cat([getattr(scene, n), getattr(hidden, n)]) for n in vars(scene)))
     views = photos(both, arc_cameras(3))
     assert contributing(scene, views) <= contributing(both, views) < 120
-    kept = pruned(both, views, 60)
+    kept = both.select(most_seen(both, views, 60))
     size = (views.width, views.height)
     again = render(kept, views.c2w, views.intrinsics, *size, depth=False).rgb
     assert -10 * (again - views.images).square().mean().log10() > 35
-    assert pruned(scene, views, 60) is scene
+    assert most_seen(scene, views, 500).tolist() == list(range(60))
 
 
 def test_the_memory_estimate_grows_and_refuses_what_cannot_fit() -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from tokengs_nerfstudio.core.network import TokenGSNetwork
-from tokengs_nerfstudio.core.tuning_budget import contributing, free_memory, pruned, views_that_fit
+from tokengs_nerfstudio.core.tuning_budget import contributing, free_memory, most_seen, views_that_fit
 from tokengs_nerfstudio.core.tuning_cameras import CameraVariables
 from tokengs_nerfstudio.core.tuning_gaussians import GaussianRates, GaussianVariables, Growth
 from tokengs_nerfstudio.core.tuning_losses import Photometry
@@ -63,7 +63,7 @@ class TuningConfig:
     """what the rates of everything but the centres have fallen to at the end, as a factor"""
     levels: tuple[float, ...] = (4.0, 2.0, 1.0)
     """coarse to fine: how many times smaller than the capture the images of the Gaussian stage are, level by level"""
-    level_starts: tuple[float, ...] = (0.0, 0.2, 0.5)
+    level_starts: tuple[float, ...] = (0.0, 0.35, 0.8)
     """share of the Gaussian stage at which each level starts"""
     max_gaussians: int = 0
     """number of Gaussians that must not be exceeded; 0: as many as the network makes or the photos can fix"""
@@ -141,6 +141,7 @@ class SceneTuning:
         self.extent = scene_extent(self.gaussians(), supervised.c2w)
         self.cameras = self._camera_variables(supervised)
         self._chunk = config.views_per_step
+        self._kept: Tensor | None = None
         self._best, self._start_psnr = BestState(), None
         if not self.finished:
             self._enter_stage()
@@ -187,7 +188,7 @@ class SceneTuning:
         """
         if not self.finished:
             raise ValueError(f"{self.steps_left} planned steps are left; take them before planning more")
-        c = self.config
+        c, self._kept = self.config, None
         space = self._stages[-1].name if self._stages else self.space
         self._stages += planned_stages(space, steps, c.token_fraction, c.token_steps)
         if not self.finished:
@@ -197,9 +198,16 @@ class SceneTuning:
     def gaussians(self, time: float | None = None) -> Gaussians:
         """The Gaussians of now, detached, in the canonical frame; once finished, the best ones.
 
-        `time` is for weights that know time; the first supervised view's where left out.
+        `time` is for weights that know time; the first supervised view's where left out. With a limit on their number,
+        the finished scene consists of those that the supervised views show most.
         """
-        return self._variables.splats(self._time if time is None else time).detach()
+        splats = self._variables.splats(self._time if time is None else time).detach()
+        limit = self.config.max_gaussians
+        if not self.finished or not 0 < limit < splats.count:
+            return splats
+        if self._kept is None:
+            self._kept = most_seen(splats, self.supervision.views, limit, self.config.near)
+        return splats.select(self._kept)
 
     def report(self) -> TuningReport:
         """What has been done so far, and how many of the Gaussians the supervised views show."""
@@ -229,7 +237,7 @@ class SceneTuning:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Goes on where `state_dict()` was taken."""
-        self.steps_done, self._start_psnr = state["steps_done"], state["start_psnr"]
+        self.steps_done, self._start_psnr, self._kept = state["steps_done"], state["start_psnr"], None
         self._stages = [Stage(name, steps) for name, steps in state["plan"]]
         self._stage, self._stage_step = state["stage"]
         if "parameters" in state["variables"] and not isinstance(self._variables, GaussianVariables):
@@ -258,8 +266,8 @@ class SceneTuning:
     def _gaussian_variables(self, start: Gaussians) -> GaussianVariables:
         """Gaussians as variables, no more than allowed, and as many of a step's views together as fit with them."""
         c, views = self.config, self.supervision.views
-        if c.max_gaussians:
-            start = pruned(start, views, c.max_gaussians, c.near)
+        if 0 < c.max_gaussians < start.count:
+            start = start.select(most_seen(start, views, c.max_gaussians, c.near))
         rates = GaussianRates(
             c.means_rate, c.scales_rate, c.quats_rate, c.opacities_rate, c.colors_rate, c.means_decay, c.rates_decay
         )

@@ -3,7 +3,7 @@
 import os
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from tokengs_nerfstudio.core.rendering import contributions
@@ -38,12 +38,14 @@ def contributing(gaussians: Gaussians, views: Views, near: float = 0.01) -> int:
     return int((seen_weights(gaussians, views, near) > _SEEN).sum())
 
 
+def most_seen(gaussians: Gaussians, views: Views, count: int, near: float = 0.01) -> Int[Tensor, " kept"]:
+    """Indices, ascending, of the `count` Gaussians that add most to the views."""
+    return seen_weights(gaussians, views, near).topk(min(count, gaussians.count)).indices.sort().values
+
+
 def pruned(gaussians: Gaussians, views: Views, count: int, near: float = 0.01) -> Gaussians:
     """The `count` Gaussians that add most to the views, in their old order; all of them where there are no more."""
-    if gaussians.count <= count:
-        return gaussians
-    best = seen_weights(gaussians, views, near).topk(count).indices
-    return gaussians.select(best.sort().values)
+    return gaussians if gaussians.count <= count else gaussians.select(most_seen(gaussians, views, count, near))
 
 
 def step_memory(gaussians: int, views: int, height: int, width: int) -> int:

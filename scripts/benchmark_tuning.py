@@ -1,0 +1,102 @@
+"""What one step of token tuning costs, against the naive step that does everything again.
+
+Naive: encode, decode, colour and depth of all views, gradients for every weight of the network. Ours: the memory is
+kept, no depth is rendered, the weights are frozen, a few views a step. Both run in turns in one process, so that other
+load on the machine meets both alike; compare the ratio, not the milliseconds of two machines.
+"""
+
+import json
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import tyro
+
+from tokengs_nerfstudio.core import TokenGSNetwork, TuningConfig, Views, load_network, render
+from tokengs_nerfstudio.core.losses import l1, ssim
+from tokengs_nerfstudio.core.network import PRESETS
+from tokengs_nerfstudio.core.tuning import SceneTuning
+
+
+@dataclass(frozen=True)
+class BenchmarkTuning:
+    """Time the step of token tuning against the naive step."""
+
+    weights: str = ""
+    """registered name or path of weights; empty: random weights of `preset`"""
+    preset: str = "tiny"
+    """architecture of the random weights"""
+    views: int = 4
+    """number of context views, all of them supervised"""
+    supervised_size: int = 128
+    """height and width of the supervised images; the context has the size the network was trained with"""
+    repeats: int = 8
+    """timed steps of each kind"""
+    threads: int = 2
+    """threads of torch and of the renderer"""
+
+
+def random_views(count: int, height: int, width: int) -> Views:
+    """Noise seen by cameras side by side."""
+    c2w = torch.eye(4).repeat(count, 1, 1)
+    c2w[:, 0, 3] = torch.linspace(-0.5, 0.5, count)
+    focal = 1.2 * width
+    intrinsics = torch.tensor([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]]).repeat(count, 1, 1)
+    return Views(torch.rand(count, 3, height, width), c2w, intrinsics)
+
+
+def naive_step(network: TokenGSNetwork, context: Views, supervised: Views) -> Callable[[], None]:
+    tokens = network.initial_tokens(1).detach().clone().requires_grad_()
+    optimizer = torch.optim.Adam([tokens], lr=1e-4)
+    size = (supervised.width, supervised.height)
+
+    def step() -> None:
+        splats = network.decode(network.encode(context.unsqueeze()), tokens).squeeze()
+        rgb = render(splats, supervised.c2w, supervised.intrinsics, *size, depth=True).rgb
+        loss = 0.8 * l1(rgb, supervised.images) + 0.2 * (1 - ssim(rgb, supervised.images))
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        network.zero_grad()
+
+    return step
+
+
+def milliseconds(steps: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+    """Median wall time of each kind of step, taken in turns after one round that is not counted."""
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    for _ in range(repeats + 1):
+        for name, step in steps.items():
+            start = time.perf_counter()
+            step()
+            times[name].append(1e3 * (time.perf_counter() - start))
+    return {name: statistics.median(values[1:]) for name, values in times.items()}
+
+
+def main(args: BenchmarkTuning) -> None:
+    torch.manual_seed(0)
+    torch.set_num_threads(args.threads)
+
+    def fresh() -> TokenGSNetwork:
+        torch.manual_seed(0)
+        return load_network(args.weights) if args.weights else TokenGSNetwork(PRESETS[args.preset])
+
+    naive, ours = fresh(), fresh()
+    context = random_views(args.views, *naive.config.image_size)
+    supervised = random_views(args.views, args.supervised_size, args.supervised_size)
+    planned = 10 * (args.repeats + 1)
+    steps: dict[str, Callable[[], object]] = {"naive": naive_step(naive, context, supervised)}
+    full = TuningConfig(space="tokens", stopping="steps", views_per_step=args.views, token_resolution=1e3)
+    subset = TuningConfig(space="tokens", stopping="steps")
+    steps["all views"] = SceneTuning(ours, context, supervised, full, planned).step
+    steps["as shipped"] = SceneTuning(ours, context, supervised, subset, planned).step
+    times = milliseconds(steps, args.repeats)
+    ratios = {name: round(times["naive"] / value, 2) for name, value in times.items()}
+    rounded = {name: round(value, 1) for name, value in times.items()}
+    print(json.dumps({"milliseconds": rounded, "times faster than naive": ratios, "torch": torch.__version__}))
+
+
+if __name__ == "__main__":
+    main(tyro.cli(BenchmarkTuning))
