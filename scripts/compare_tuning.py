@@ -142,6 +142,14 @@ def shown(gaussians: Gaussians, views: Views, config: TuningConfig) -> dict[str,
     return {"psnr": float(psnr(rgb, views.images).mean()), "ssim": float(ssim(rgb, views.images).mean())}
 
 
+def trivial_answers(task: Task) -> dict[str, float]:
+    """Held-out PSNR of the supervised photos' mean colour, and of the supervised photo taken nearest by."""
+    photos, truth = task.supervised.images, task.held_out.images
+    mean = photos.mean((0, 2, 3))[:, None, None].expand_as(truth)
+    nearest = torch.cdist(task.held_out.c2w[:, :3, 3], task.supervised.c2w[:, :3, 3]).argmin(dim=1)
+    return {"mean colour": float(psnr(mean, truth).mean()), "nearest photo": float(psnr(photos[nearest], truth).mean())}
+
+
 def run(args: CompareTuning, network: TokenGSNetwork, task: Task, space: str) -> dict[str, Any]:
     """One tuning, with a look before the first step, after the last and evenly between."""
     wall, processor = time.perf_counter(), time.process_time()
@@ -236,12 +244,17 @@ def main(args: CompareTuning) -> None:
     versions = {"tokengs_nerfstudio": tokengs_nerfstudio.__version__, "torch": torch.__version__}
     about = {"versions": versions, "python": platform.python_version(), "machine": platform.processor()}
     results: list[dict[str, Any]] = []
+    trivial: dict[str, dict[str, float]] = {}
     cases = [(c, s, v) for c in args.captures for s in args.short_sides for v in args.views]
     for folder, short_side, count in track(cases, "comparing", console=CONSOLE):
         task = make_task(args, network, folder, short_side, count)
+        case = f"{task.capture}, {short_side} px, {count or 'all'} views"
+        trivial[case] = trivial_answers(task)
+        CONSOLE.print(f"{case}: " + ", ".join(f"{name} {value:.2f} dB" for name, value in trivial[case].items()))
         for space in args.spaces:
             results.append(run(args, network, task, space))
-            record = {**about, "arguments": json.loads(json.dumps(asdict(args), default=str)), "results": results}
+            record = {**about, "arguments": json.loads(json.dumps(asdict(args), default=str)), "trivial": trivial}
+            record["results"] = results
             unfinished = args.output / "curves.json.unfinished"
             unfinished.write_text(json.dumps(record, indent=1))
             os.replace(unfinished, args.output / "curves.json")
