@@ -7,6 +7,7 @@ from torch import Tensor
 
 from tokengs_nerfstudio.core.losses import (
     LossConfig,
+    depth_error,
     l1,
     l2,
     opacity_entropy,
@@ -244,3 +245,13 @@ def test_fused_ssim_equals_torch() -> None:
     pytest.importorskip("fused_ssim")
     pred, target = torch.rand(2, 4, 3, 40, 50, device="cuda")
     torch.testing.assert_close(ssim(pred, target), ssim(pred, target, fused=False), atol=1e-5, rtol=0)
+
+
+def test_depth_error_is_the_mean_ratio_where_depth_is_known() -> None:
+    target = torch.tensor([[1.0, 2.0, 0.0], [4.0, 0.0, 0.5]])[None, None, None]
+    depth = target * 1.5
+    depth[..., 0, 2] = 9.0
+    known = target > 0
+    expected = ((depth + 0.05) / (target + 0.05)).log().abs()[known].mean()
+    torch.testing.assert_close(depth_error(depth, target)[0], expected)
+    assert float(depth_error(depth, torch.zeros_like(target))) == 0.0

@@ -82,7 +82,8 @@ def test_canonical_batch_keeps_what_cameras_see() -> None:
     """Points moved with the cameras stay on their pixels; the largest context distance is the value asked for."""
     views = random_views(2, 5)
     context, target = views.select([0, 1, 2]), views.select([3, 4])
-    batch = canonical_batch(context, target, "middle", "max_baseline", 1.5)
+    depth = torch.rand(2, 2, 1, 16, 16)
+    batch = canonical_batch(context, target, "middle", "max_baseline", 1.5, depth)
     centres = batch.context.c2w[..., :3, 3]
     apart = (centres[:, :, None] - centres[:, None]).norm(dim=-1).flatten(1).amax(1)
     torch.testing.assert_close(apart, torch.full((2,), 1.5))
@@ -90,11 +91,13 @@ def test_canonical_batch_keeps_what_cameras_see() -> None:
     ahead_world, ahead_moved = target.c2w[..., :3, 2], batch.target.c2w[..., :3, 2]
     old = (views.c2w[:, :3, None, :3, 3] - views.c2w[:, None, :3, :3, 3]).norm(dim=-1).flatten(1).amax(1)
     factor = (1.5 / old)[:, None, None]
-    pixels, depth = project(world + 2.0 * ahead_world, context.c2w, context.intrinsics)
+    pixels, distance = project(world + 2.0 * ahead_world, context.c2w, context.intrinsics)
     again, depth_again = project(moved + 2.0 * factor * ahead_moved, batch.context.c2w, context.intrinsics)
-    sound = depth.abs() > 0.3
+    sound = distance.abs() > 0.3
     torch.testing.assert_close(again[sound], pixels[sound], atol=1e-2, rtol=1e-3)
-    torch.testing.assert_close(depth_again, depth * factor, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(depth_again, distance * factor, atol=1e-5, rtol=1e-4)
+    assert batch.depth is not None
+    torch.testing.assert_close(batch.depth, depth * factor[..., None, None])
 
 
 def test_mirrored_views_show_the_mirrored_world() -> None:
@@ -181,6 +184,18 @@ def test_one_scene_is_learned() -> None:
     after = float(training.novel_view_psnr(trainer.averaged, batch, trainer.config).mean())
     assert losses[-1] < 0.5 * losses[0]
     assert after > before + 1.0
+
+
+def test_exact_depth_is_one_more_term() -> None:
+    trainer, batch = small_trainer(depth=0.7), random_batch()
+    splats = training.predict(trainer.network, batch)
+    deep = training.supervised_loss(splats, replace(batch, depth=torch.full((2, 2, 1, 16, 16), 2.0)), trainer.config)
+    plain = training.supervised_loss(splats, batch, trainer.config)
+    assert set(deep.parts) - set(plain.parts) == {"depth"}
+    torch.testing.assert_close(deep.per_scene, plain.per_scene + 0.7 * deep.parts["depth"])
+    assert float(deep.parts["depth"].min()) > 0.0
+    slopes = torch.autograd.grad(deep.parts["depth"].sum(), splats.means)[0]
+    assert float(slopes.abs().max()) > 0.0
 
 
 def test_learning_rate_follows_progress_and_small_steps_change_weights() -> None:

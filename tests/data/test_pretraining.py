@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 import torch
 
+from tokengs_nerfstudio.core.cameras import pixel_rays, project
 from tokengs_nerfstudio.core.network import PRESETS
 from tokengs_nerfstudio.data.pretraining import (
+    EASY,
     HELD_OUT_SEED,
     SEEDS_PER_RUN,
     PretrainingData,
@@ -51,6 +53,27 @@ def test_context_defines_the_frame_and_some_of_it_is_supervised() -> None:
     assert torch.equal(batch.target.images[:, -1], batch.context.images[:, 0])
     assert torch.equal(batch.target.c2w[:, -1], batch.context.c2w[:, 0])
     assert not torch.equal(batch.target.images[:, 0], batch.context.images[:, 0])
+
+
+def test_depth_belongs_to_the_targets() -> None:
+    """Surfaces unprojected from one target by its depth land on the same colours in another one."""
+    data = replace(SMALL, mirror=1.0, novel=2, shown=0, batch=1, scenes=EASY)
+    batch = training_batch(data, TINY, seed=0, number=2, progress=0.0)
+    assert batch.depth is not None
+    target, size = batch.target, (batch.target.height, batch.target.width)
+    origins, directions = pixel_rays(target.c2w, target.intrinsics, *size)
+    along = (directions * target.c2w[..., :3, 2][..., None, None]).sum(2, keepdim=True)
+    points = (origins + directions / along * batch.depth).movedim(2, -1)[:, 0].flatten(1, 2)
+    pixels, z = project(points, target.c2w, target.intrinsics)
+    known = (batch.depth[0, 0].flatten() > 0) & (z[0, 1] > 0)
+    grid = pixels[0, 1] / torch.tensor([size[1], size[0]]) * 2 - 1
+    inside = known & (grid.abs() < 0.9).all(-1)
+    seen = torch.nn.functional.grid_sample(target.images[:, 1], grid[None, None], align_corners=False)[0, :, 0]
+    own = target.images[0, 0].flatten(1)
+    error = (seen - own).abs().mean(0)[inside].median()
+    unrelated = (seen.roll(40, dims=1) - own).abs().mean(0)[inside].median()
+    assert int(inside.sum()) > 40
+    assert float(error) < 0.5 * float(unrelated)
 
 
 def test_shapes_vary_and_keep_the_cost() -> None:

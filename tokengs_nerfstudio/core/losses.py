@@ -139,6 +139,17 @@ def visibility(
     return torch.where(excess < limit, excess, cut).mean(-1)
 
 
+def depth_error(
+    depth: Float[Tensor, "*batch view 1 h w"], target: Float[Tensor, "*batch view 1 h w"], softness: float = 0.05
+) -> Float[Tensor, "*batch"]:
+    """Mean |ln(depth + softness) - ln(target + softness)| per scene, over the pixels whose target is above 0."""
+    known = target > 0
+    ratio = ((depth.clamp(min=0) + softness) / (target + softness)).log().abs()
+    return torch.where(known, ratio, torch.zeros_like(ratio)).flatten(-4).sum(-1) / known.flatten(-4).sum(-1).clamp(
+        min=1
+    )
+
+
 def mask_error(
     alpha: Float[Tensor, "*batch view 1 h w"], mask: Float[Tensor, "*batch view 1 h w"]
 ) -> Float[Tensor, "*batch"]:

@@ -65,6 +65,8 @@ class NetworkConfig:
     init_z: float = 0.0
     """Distance along z that is added to the Gaussians' positions at the start."""
     init_quaternion_w: float = 0.0
+    init_cluster: float = 1.0
+    """How far a token's Gaussians lie from each other at the start, relative to how far tokens do; 1 for unrelated."""
     init_scale: float | None = None
     """Size of the Gaussians at the start; None for what a head without bias gives, scale_cap / e."""
 
@@ -118,6 +120,7 @@ _SCRATCH = NetworkConfig(
     init_token_std=0.5,
     init_head_std=0.05,
     init_quaternion_w=1.0,
+    init_cluster=0.25,
     init_scale=0.04,
     frame="middle",
     image_size=(64, 64),
@@ -192,6 +195,9 @@ class TokenGSNetwork(nn.Module):
                 nn.init.zeros_(embedding.conv.weight)
                 nn.init.zeros_(embedding.conv.bias)  # type: ignore[arg-type]
         nn.init.trunc_normal_(self.head.project.weight, std=config.init_head_std)
+        if config.init_cluster < 1.0:
+            position = self.head.project.weight.view(-1, RAW_CHANNELS, config.width)[:, :3]
+            position.mul_(config.init_cluster).add_(torch.randn_like(position[:1]), alpha=config.init_head_std)
         nn.init.zeros_(self.head.project.bias)
         bias = self.head.project.bias.view(-1, RAW_CHANNELS)
         bias[:, 2] = torch.tensor(config.init_z).log1p()

@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from tokengs_nerfstudio.core.losses import LossConfig, SceneLosses, reconstruction_loss
+from tokengs_nerfstudio.core.losses import LossConfig, SceneLosses, depth_error, reconstruction_loss
 from tokengs_nerfstudio.core.metrics import psnr
 from tokengs_nerfstudio.core.muon import Muon
 from tokengs_nerfstudio.core.network import TokenGSNetwork
@@ -62,6 +62,8 @@ class TrainingConfig:
     """scenes rendered at a time; the gradient is that of the whole batch"""
     patience: int = 10
     """steps in a row whose loss or gradient is not finite before training stops"""
+    depth: float = 0.0
+    """weight of the error in the logarithm of the rendered depth, where batches bring exact depth"""
     loss: LossConfig = field(default_factory=LossConfig)
 
 
@@ -262,16 +264,22 @@ def predict(network: TokenGSNetwork, batch: TrainingBatch) -> Gaussians:
     return network.decode(network.encode(batch.context), time=None if times is None else times[:, 0])
 
 
-def render_targets(splats: Gaussians, batch: TrainingBatch, config: TrainingConfig) -> Renders:
-    """The batch's target views, without depth."""
+def render_targets(splats: Gaussians, batch: TrainingBatch, config: TrainingConfig, depth: bool = False) -> Renders:
+    """The batch's target views."""
     target = batch.target
     cameras, size = (target.c2w, target.intrinsics), (target.width, target.height)
-    return render(splats, *cameras, *size, config.near, config.far, background=config.background, depth=False)
+    return render(splats, *cameras, *size, config.near, config.far, background=config.background, depth=depth)
 
 
 def supervised_loss(splats: Gaussians, batch: TrainingBatch, config: TrainingConfig) -> SceneLosses:
     """Render the batch's targets and compare."""
-    return reconstruction_loss(render_targets(splats, batch, config), batch.target, splats, config.loss)
+    deep = config.depth > 0 and batch.depth is not None
+    renders = render_targets(splats, batch, config, depth=deep)
+    losses = reconstruction_loss(renders, batch.target, splats, config.loss)
+    if renders.depth is None or batch.depth is None:
+        return losses
+    error = depth_error(renders.depth, batch.depth)
+    return SceneLosses(losses.per_scene + config.depth * error, {**losses.parts, "depth": error})
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from tokengs_nerfstudio.core.cameras import canonical_frame
@@ -17,6 +18,8 @@ class TrainingBatch:
     """what the network sees"""
     target: Views
     """what is rendered and compared; may hold context views again"""
+    depth: Float[Tensor, "batch view 1 height width"] | None = None
+    """exact z-depth of the target views in their frame, 0 where there is no surface; None where it is not known"""
 
     @property
     def num_scenes(self) -> int:
@@ -25,22 +28,33 @@ class TrainingBatch:
     def scenes(self, selection: slice) -> "TrainingBatch":
         """Some of the scenes."""
         return TrainingBatch(
-            self.context._map(lambda tensor: tensor[selection]), self.target._map(lambda tensor: tensor[selection])
+            self.context._map(lambda tensor: tensor[selection]),
+            self.target._map(lambda tensor: tensor[selection]),
+            None if self.depth is None else self.depth[selection],
         )
 
     def to(self, device: torch.device | str) -> "TrainingBatch":
-        return TrainingBatch(self.context.to(device), self.target.to(device))
+        depth = None if self.depth is None else self.depth.to(device)
+        return TrainingBatch(self.context.to(device), self.target.to(device), depth)
 
 
-def canonical_batch(context: Views, target: Views, frame: str, scale: str, value: float) -> TrainingBatch:
+def canonical_batch(
+    context: Views,
+    target: Views,
+    frame: str,
+    scale: str,
+    value: float,
+    depth: Float[Tensor, "batch view 1 height width"] | None = None,
+) -> TrainingBatch:
     """World-frame views of the same scenes, moved to the frame that `core.cameras.canonical_frame` takes from context.
 
-    The similarity acts on all cameras, so context and targets stay consistent.
+    The similarity acts on all cameras and on the targets' depth, so context and targets stay consistent.
     """
     similarity = canonical_frame(context.c2w, frame, scale, value)
     return TrainingBatch(
         context=replace(context, c2w=similarity.cameras(context.c2w)),
         target=replace(target, c2w=similarity.cameras(target.c2w)),
+        depth=None if depth is None else depth * similarity.scale[:, None, None, None, None],
     )
 
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from tokengs_nerfstudio.core.network import NetworkConfig
 from tokengs_nerfstudio.core.training_batch import TrainingBatch, canonical_batch, mirrored_scenes
@@ -100,9 +101,10 @@ def training_batch(
     first = seed * SEEDS_PER_RUN + number * 64
     scene_seeds = range(first, first + shape.scenes)
     scenes = data.easy_scenes if rng.random() < _share_of_easy(data, progress) else data.scenes
-    views, _ = procedural_batch(scene_seeds, shape.context + data.novel, shape.height, shape.width, scenes)
+    views, depth = procedural_batch(scene_seeds, shape.context + data.novel, shape.height, shape.width, scenes)
     flip = torch.from_numpy(rng.random(shape.scenes) < data.mirror)
-    return _split(mirrored_scenes(views, flip), shape.context, data.shown, network)
+    depth = torch.where(flip[:, None, None, None, None], depth.flip(-1), depth)
+    return _split(mirrored_scenes(views, flip), depth, shape.context, data.shown, network)
 
 
 def held_out_batch(
@@ -110,8 +112,8 @@ def held_out_batch(
 ) -> TrainingBatch:
     """Always the same scenes, which no training seed reaches; targets are novel views only."""
     seeds = range(HELD_OUT_SEED, HELD_OUT_SEED + scenes)
-    views, _ = procedural_batch(seeds, context + data.novel, side, side, data.scenes)
-    return _split(views, context, 0, network)
+    views, depth = procedural_batch(seeds, context + data.novel, side, side, data.scenes)
+    return _split(views, depth, context, 0, network)
 
 
 def _share_of_easy(data: PretrainingData, progress: float) -> float:
@@ -119,10 +121,11 @@ def _share_of_easy(data: PretrainingData, progress: float) -> float:
     return min(max((none - progress) / max(none - only, 1e-9), 0.0), 1.0)
 
 
-def _split(views: Views, context: int, shown: int, network: NetworkConfig) -> TrainingBatch:
+def _split(views: Views, depth: Tensor, context: int, shown: int, network: NetworkConfig) -> TrainingBatch:
     """The first views are context, the later ones and the first `shown` of the context are supervised."""
     seen, target = views.select(slice(0, context)), [*range(context, views.num_views), *range(shown)]
-    return canonical_batch(seen, views.select(target), network.frame, network.scale, network.scale_value)
+    rules = (network.frame, network.scale, network.scale_value)
+    return canonical_batch(seen, views.select(target), *rules, depth=depth[:, target])
 
 
 def made_ahead(make: Callable[[int], T], first: int, depth: int = 2) -> Iterator[T]:
