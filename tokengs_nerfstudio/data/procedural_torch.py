@@ -55,14 +55,15 @@ def own_frame(rows: Rows, origin: Points, direction: Points) -> tuple[Points, Po
 
 def crossed(world: World, rays: Rays, best: Scalars) -> tuple[Int[Tensor, " pair"], Int[Tensor, " pair"]]:
     """Pairs of ray and primitive where the ray crosses the bounding sphere before `best`."""
-    rows = world.primitives[rays.scene]
-    offset = rays.origin[:, None] - rows[..., at.CENTRE : at.CENTRE + 3]
+    centre = world.primitives[..., at.CENTRE : at.CENTRE + 3][rays.scene]
+    radius = world.primitives[..., at.RADIUS][rays.scene]
+    offset = rays.origin[:, None] - centre
     dd = rays.direction.square().sum(-1)[:, None]
     b = (offset * rays.direction[:, None]).sum(-1)
-    root = b * b - dd * (offset.square().sum(-1) - rows[..., at.RADIUS].square())
+    root = b * b - dd * (offset.square().sum(-1) - radius.square())
     width = root.clamp(min=0.0).sqrt()
     inside = (root > 0.0) & (-b + width >= at.RAY_START * dd) & (-b - width <= best[:, None] * dd)
-    real = torch.arange(rows.shape[1], device=rows.device) < world.counts[rays.scene][:, None]
+    real = torch.arange(radius.shape[1], device=radius.device) < world.counts[rays.scene][:, None]
     ray, primitive = (inside & real).nonzero().unbind(-1)
     return ray, primitive
 
