@@ -24,6 +24,8 @@ from tokengs_nerfstudio.trainer import newest_checkpoint
 pytestmark = pytest.mark.slow
 
 COMMANDS = Path(sys.executable).parent
+# nerfstudio wakes a pool of compiler processes with every command; none of them has anything to do.
+QUICK = {"TORCHINDUCTOR_COMPILE_THREADS": "1"}
 
 
 def run(name: str, *arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -34,7 +36,11 @@ def run(name: str, *arguments: object, cwd: Path) -> subprocess.CompletedProcess
 def environment(cwd: Path) -> dict[str, str]:
     """An ffmpeg on the path, as ns-render wants it: PyPI's where the machine has none."""
     tools = cwd / "bin"
-    return os.environ | {"PATH": f"{tools}{os.pathsep}{COMMANDS}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "200"}
+    return os.environ | {
+        "PATH": f"{tools}{os.pathsep}{COMMANDS}{os.pathsep}{os.environ['PATH']}",
+        "COLUMNS": "200",
+        **QUICK,
+    }
 
 
 def train_arguments(workplace: Path, *more: object) -> list[str]:
@@ -60,7 +66,8 @@ def workplace(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def config(workplace) -> Path:
     """A finished run whose weights are gone."""
-    finished = run("ns-train", *train_arguments(workplace, "--max-num-iterations", 20), cwd=workplace)
+    tuning = ("--pipeline.model.tuning.space", "gaussians", "--pipeline.model.tuning.stopping", "steps")
+    finished = run("ns-train", *train_arguments(workplace, "--max-num-iterations", 60, *tuning), cwd=workplace)
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert "256 Gaussians from 3 views" in finished.stdout
     (workplace / "small.safetensors").rename(workplace / "away.safetensors")

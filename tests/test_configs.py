@@ -18,7 +18,6 @@ FLAGS = {
     "--pipeline.datamanager.max-image-size",
     "--pipeline.datamanager.num-context",
     "--pipeline.model.checkpoint",
-    "--pipeline.model.context-resolution",
     "--pipeline.model.max-gaussians",
     "--pipeline.model.num-tokens",
     "--pipeline.model.precision",

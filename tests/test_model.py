@@ -15,7 +15,7 @@ from tokengs_nerfstudio.core.network import TokenGSNetwork
 from tokengs_nerfstudio.core.rendering import render
 from tokengs_nerfstudio.core.tuning import TuningConfig
 from tokengs_nerfstudio.core.types import Gaussians, Views
-from tokengs_nerfstudio.model import TokenGSModel, TokenGSModelConfig, context_size, scene_frame
+from tokengs_nerfstudio.model import TokenGSModel, TokenGSModelConfig, scene_frame
 
 
 def a_model(**options) -> TokenGSModel:
@@ -46,8 +46,6 @@ def baked_model() -> TokenGSModel:
 
 class Standing:
     """A tuning that has reached what it reaches."""
-
-    config = TuningConfig()
 
     def __init__(self, gaussians: Gaussians):
         self._gaussians = gaussians
@@ -223,7 +221,7 @@ def test_a_budget_keeps_the_gaussians_that_matter(tmp_path):
         assert model.tuning is not None
         while not model.tuning.finished:
             model.tuning.step()
-        model.bake(final=True)
+        model.bake()
         assert model.num_points == (budget or 256)
         poses = bridge.nerfstudio_poses(views.c2w)[1:2]
         pictures.append(model.get_outputs_for_camera(Cameras(poses, 40.0, 40.0, 24.0, 16.0, 48, 32))["accumulation"])
@@ -247,15 +245,6 @@ def test_scene_scale_overrides_the_weights_rule():
     assert float(scene_frame(network, views, 0.15).scale) == pytest.approx(0.15)
     with pytest.raises(ValueError, match="scene-scale must be positive"):
         scene_frame(network, views, 0.0)
-
-
-@pytest.mark.parametrize(
-    ("height", "width", "expected"),
-    [(455, 256, (40, 24)), (256, 385, (24, 40)), (32, 32, (32, 32)), (20, 20, (16, 16))],
-)
-def test_the_encoder_sees_whole_photos_about_as_large_as_in_training(height, width, expected):
-    views = Views(torch.zeros(1, 3, height, width), torch.eye(4)[None], torch.eye(3)[None])
-    assert context_size(SMALL_NETWORK, views) == expected
 
 
 def test_background_follows_the_tuning():

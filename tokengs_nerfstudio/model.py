@@ -17,11 +17,11 @@ from tokengs_nerfstudio import bridge
 from tokengs_nerfstudio.core.cameras import Similarity, canonical_frame, crop_and_resize
 from tokengs_nerfstudio.core.checkpoint import load_network
 from tokengs_nerfstudio.core.metrics import lpips, psnr, ssim
-from tokengs_nerfstudio.core.network import NetworkConfig, TokenGSNetwork
+from tokengs_nerfstudio.core.network import TokenGSNetwork
+from tokengs_nerfstudio.core.reconstruct import input_size
 from tokengs_nerfstudio.core.rendering import render
 from tokengs_nerfstudio.core.scene_scale import choose_scale
 from tokengs_nerfstudio.core.tuning import SceneTuning, TuningConfig
-from tokengs_nerfstudio.core.tuning_budget import pruned
 from tokengs_nerfstudio.core.types import Gaussians, Views
 
 
@@ -37,8 +37,6 @@ class TokenGSModelConfig(ModelConfig):
     scene_scale: float | None = None
     """What the lengths of the capture (in nerfstudio's frame) are multiplied with for the network.
     If not set: the rule that the weights were trained with."""
-    context_resolution: float = 1.0
-    """Side of the images that the encoder sees, as a multiple of what the network was trained with."""
     max_gaussians: int | None = None
     """Keep at most so many Gaussians: those that add most to the supervised photos. If not set: all."""
     precision: Literal["fp32", "bf16"] = "fp32"
@@ -90,13 +88,12 @@ class TokenGSModel(SplatfactoModel):
 
         Both are one scene's views in nerfstudio's world, OpenCV axes, at the size of the supervision.
         """
-        height, width = context_size(network.config, context, self.config.context_resolution)
-        seen = crop_and_resize(context.to(self.device), height, width)
+        seen = crop_and_resize(context.to(self.device), *input_size(network.config, context.height, context.width))
         to_canonical = scene_frame(network, seen, self.config.scene_scale)
         self._to_world = to_canonical.inverse()
         photos = _moved(supervised.to(self.device), to_canonical)
         self.tuning = SceneTuning(network, _moved(seen, to_canonical), photos, self._tuning_config(), steps)
-        self.bake(final=True)
+        self.bake()
 
     def _tuning_config(self) -> TuningConfig:
         limit = self.config.max_gaussians
@@ -106,17 +103,10 @@ class TokenGSModel(SplatfactoModel):
             raise ValueError(f"--pipeline.model.max-gaussians must be at least 1, got {limit}")
         return replace(self.config.tuning, max_gaussians=limit)
 
-    def bake(self, final: bool = False) -> None:
-        """Make what the tuning has reached what everybody sees; nothing happens for a run that is only looked at.
-
-        With `final` the budget of Gaussians is kept as well, which takes a look at every supervised photo.
-        """
-        if self.tuning is None:
-            return
-        gaussians, config = self.tuning.gaussians(), self.tuning.config
-        if final and config.max_gaussians:
-            gaussians = pruned(gaussians, self.tuning.supervision.views, config.max_gaussians, config.near)
-        self._take(gaussians.transformed(self._to_world))
+    def bake(self) -> None:
+        """Make what the tuning has reached what everybody sees; nothing happens for a run that is only looked at."""
+        if self.tuning is not None:
+            self._take(self.tuning.gaussians().transformed(self._to_world))
 
     def _take(self, gaussians: Gaussians) -> None:
         # The viewer may look from its own thread at any moment: made in full, then assigned once.
@@ -213,14 +203,6 @@ def scene_frame(network: TokenGSNetwork, context: Views, scene_scale: float | No
     if not scene_scale > 0:
         raise ValueError(f"--pipeline.model.scene-scale must be positive, got {scene_scale}")
     return canonical_frame(context.c2w, network.config.frame, "constant", scene_scale)
-
-
-def context_size(config: NetworkConfig, views: Views, resolution: float = 1.0) -> tuple[int, int]:
-    """(height, width) for the encoder: the views' aspect, about as many pixels as in training, whole patches."""
-    trained = config.image_size[0] * config.image_size[1] * resolution**2
-    factor = min(1.0, (trained / (views.height * views.width)) ** 0.5)
-    patch = config.patch_size
-    return max(1, round(views.height * factor / patch)) * patch, max(1, round(views.width * factor / patch)) * patch
 
 
 def _moved(views: Views, similarity: Similarity) -> Views:

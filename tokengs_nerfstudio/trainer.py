@@ -89,7 +89,7 @@ class TokenGSTrainer(Trainer):
 
     def _after_train(self) -> None:
         self._progress.stop()
-        self.pipeline.model.bake(final=True)
+        self.pipeline.model.bake()
         tuning = self.pipeline.tuning
         if tuning is not None:
             CONSOLE.log(_summary(tuning.report()))
@@ -120,7 +120,7 @@ class TokenGSTrainer(Trainer):
     @check_main_thread
     def save_checkpoint(self, step: int) -> None:
         """Write the checkpoint beside its place, then move it there: killed at any moment, only whole ones remain."""
-        self.pipeline.model.bake(final=True)
+        self.pipeline.model.bake()
         state = {
             "step": step,
             "pipeline": self.pipeline.state_dict(),
