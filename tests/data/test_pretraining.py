@@ -77,7 +77,7 @@ def test_depth_belongs_to_the_targets() -> None:
 
 
 def test_shapes_vary_and_keep_the_cost() -> None:
-    data, network = PretrainingData(), PRESETS["tiny"]
+    data, network = PretrainingData(batch=8), PRESETS["tiny"]
     rng = np.random.default_rng(0)
     early = [batch_shape(data, network, rng, 0.1) for _ in range(300)]
     late = [batch_shape(data, network, rng, 0.9) for _ in range(300)]

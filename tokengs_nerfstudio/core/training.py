@@ -34,11 +34,11 @@ STATE_FORMAT = "tokengs training state 1"
 class TrainingConfig:
     """How the network is optimised."""
 
-    learning_rate: float = 6e-4
+    learning_rate: float = 1e-3
     """highest learning rate of the one-cycle schedule"""
-    matrix_rate: float = 0.0
-    """highest learning rate of Muon on the matrices inside the blocks (0.02 is usual); 0 leaves them to AdamW"""
-    warmup: float = 0.02
+    matrix_rate: float = 0.02
+    """highest learning rate of Muon on the matrices inside the blocks; 0 leaves them to AdamW"""
+    warmup: float = 0.03
     """share of the run until the learning rate is highest"""
     start_divisor: float = 25.0
     """the learning rate starts at the highest one divided by this"""
@@ -62,9 +62,9 @@ class TrainingConfig:
     """scenes rendered at a time; the gradient is that of the whole batch"""
     patience: int = 10
     """steps in a row whose loss or gradient is not finite before training stops"""
-    depth: float = 0.0
+    depth: float = 0.1
     """weight of the error in the logarithm of the rendered depth, where batches bring exact depth"""
-    loss: LossConfig = field(default_factory=LossConfig)
+    loss: LossConfig = field(default_factory=lambda: LossConfig(visibility=0.5))
 
 
 @dataclass(frozen=True)

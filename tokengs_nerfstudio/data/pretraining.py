@@ -31,7 +31,7 @@ T = TypeVar("T")
 class PretrainingData:
     """What batches are drawn from."""
 
-    batch: int = 8
+    batch: int = 4
     """scenes in a step of four context views of 64x64; fewer in costlier steps, more in cheaper ones"""
     context: tuple[int, int] = (2, 6)
     """fewest and most context views; four are as likely as all other numbers together"""
