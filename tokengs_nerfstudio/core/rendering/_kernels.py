@@ -47,7 +47,7 @@ _CHANNELS = 14
 def _njit(fastmath=("contract",), inline=False):
     """numba.njit, cached where numba finds a folder it can write to.
 
-    Fused multiply-add is the only liberty by default: full fastmath would fold the rounding trick of `_exp` away.
+    Fused multiply-add is the only liberty: full fastmath would fold the rounding trick of `_exp2` away.
     """
 
     def compiled(function):
@@ -62,37 +62,32 @@ def _njit(fastmath=("contract",), inline=False):
     return compiled
 
 
-# ---- exp(x) for x <= 0 by Cody and Waite's reduction and the Cephes polynomial: 7e-8 relative, and it vectorises ----
+# ------------------------------------------ two to the power of x <= 0 ------------------------------------------
+# x = integer + r with |r| <= 1/2; 2^r = 1 + r q(r) to 1e-7. The loops below wait for q, hence the pairwise sums.
 
 _LOG2E = F(1.4426950408889634)
-_LN2_HIGH, _LN2_LOW = F(0.693359375), F(-2.12194440e-4)
-_P0, _P1, _P2 = F(1.9875691500e-4), F(1.3981999507e-3), F(8.3334519073e-3)
-_P3, _P4, _P5 = F(4.1665795894e-2), F(1.6666665459e-1), F(5.0000001201e-1)
+_Q0, _Q1, _Q2 = F(0.6931472028552427), F(0.24022647913600903), F(0.05550332470698644)
+_Q3, _Q4, _Q5 = (F(0.009618437359557043), F(0.0013398874593252745), F(0.00015353361803801185))
 _ROUNDER = F(12582912.0)  # 1.5 * 2**23: adding it rounds to an integer, kept in the low bits
 _BIAS = np.int32(127 - 0x4B400000)
-_LOWEST = F(-80.0)
+_LOWEST = F(-115.0)
 
 
 @_njit(inline=True)
-def _exp(x):
+def _exp2(x):
+    """Two factors of 2^x: the power of two of the integer part, and 2^r."""
     x = x if x > _LOWEST else _LOWEST
-    shifted = x * _LOG2E + _ROUNDER
-    power = shifted - _ROUNDER
-    r = (x - power * _LN2_HIGH) - power * _LN2_LOW
-    p = _P0 * r + _P1
-    p = p * r + _P2
-    p = p * r + _P3
-    p = p * r + _P4
-    p = p * r + _P5
-    p = p * r * r + r + ONE
-    return p * np.int32((np.float32(shifted).view(np.int32) + _BIAS) << np.int32(23)).view(np.float32)
-
-
-# ------------------------------- 3 x 3 matrices as row-major tuples of nine -------------------------------
+    shifted = x + _ROUNDER
+    r = x - (shifted - _ROUNDER)
+    squared = r * r
+    high = (_Q5 * r + _Q4) * squared + (_Q3 * r + _Q2)
+    q = high * squared + (_Q1 * r + _Q0)
+    return np.int32((np.float32(shifted).view(np.int32) + _BIAS) << np.int32(23)).view(np.float32), q * r + ONE
 
 
 @_njit(inline=True)
 def _times(a, b):
+    """The product of 3 x 3 matrices, which are row-major tuples of nine."""
     return (
         a[0] * b[0] + a[1] * b[3] + a[2] * b[6],
         a[0] * b[1] + a[1] * b[4] + a[2] * b[7],
@@ -140,9 +135,6 @@ def _rotation(w, x, y, z):
 @_njit(inline=True)
 def _scaled_columns(a, x, y, z):
     return (a[0] * x, a[1] * y, a[2] * z, a[3] * x, a[4] * y, a[5] * z, a[6] * x, a[7] * y, a[8] * z)
-
-
-# ------------------------------------------------ projection ------------------------------------------------
 
 
 @_njit(inline=True)
@@ -226,8 +218,9 @@ def _box(mx, my, radius, c00, c11, det, threshold, width, height):
 
 
 @_njit(inline=True)
-def _tiles_of(x0, x1, y0, y1):
+def _tiles_of(boxes, b, v, n):
     """First and past-the-last tile along x and y."""
+    x0, x1, y0, y1 = boxes[b, v, n, 0], boxes[b, v, n, 1], boxes[b, v, n, 2], boxes[b, v, n, 3]
     return x0 // TILE, (x1 - 1) // TILE + 1, y0 // TILE, (y1 - 1) // TILE + 1
 
 
@@ -267,7 +260,7 @@ def _project_one(b, v, n, mean, spread, threshold, opacities, colors, cameras, s
     if x1 == 0:
         return 0
     boxes[b, v, n, 0], boxes[b, v, n, 1], boxes[b, v, n, 2], boxes[b, v, n, 3] = x0, x1, y0, y1
-    tx0, tx1, ty0, ty1 = _tiles_of(x0, x1, y0, y1)
+    tx0, tx1, ty0, ty1 = _tiles_of(boxes, b, v, n)
     return (tx1 - tx0) * (ty1 - ty0)
 
 
@@ -340,15 +333,15 @@ def _point_gradient(cameras, b, v, x, y, z, tx, ty, vx, vy, v_depth, v_j):
 
 
 @_njit(inline=True)
-def _spread_gradient(cameras, b, v, jacobian, spread, turned, covariance_gradient):
+def _spread_gradient(jacobian, turned, covariance_gradient):
     """From the projected covariance to the Jacobian's four entries and to B = rotation @ spread (`turned`)."""
     j0, j1, j2, j3 = jacobian
     m = turned
     v00, v01, v11 = covariance_gradient
     p0, p1, p2 = j0 * m[0] + j1 * m[6], j0 * m[1] + j1 * m[7], j0 * m[2] + j1 * m[8]
     p3, p4, p5 = j2 * m[3] + j3 * m[6], j2 * m[4] + j3 * m[7], j2 * m[5] + j3 * m[8]
-    w0, w1, w2 = TWO * (v00 * p0 + v01 * p3), TWO * (v00 * p1 + v01 * p4), TWO * (v00 * p2 + v01 * p5)
-    w3, w4, w5 = TWO * (v01 * p0 + v11 * p3), TWO * (v01 * p1 + v11 * p4), TWO * (v01 * p2 + v11 * p5)
+    w0, w1, w2 = (TWO * (v00 * p0 + v01 * p3), TWO * (v00 * p1 + v01 * p4), TWO * (v00 * p2 + v01 * p5))
+    w3, w4, w5 = (TWO * (v01 * p0 + v11 * p3), TWO * (v01 * p1 + v11 * p4), TWO * (v01 * p2 + v11 * p5))
     v_j = (
         w0 * m[0] + w1 * m[1] + w2 * m[2],
         w0 * m[6] + w1 * m[7] + w2 * m[8],
@@ -375,15 +368,15 @@ def _add_pose_gradient(v_pose, unit, v, v_rotation, point, mean):
 def _project_one_backward(unit, b, v, n, mean, spread, cameras, records, sums, v_means2d, v_pose):
     """One splat of one view: gradients of mean and spread (world frame); the pose's are added where asked for."""
     a, c, d = records[b, v, n, 2], records[b, v, n, 3], records[b, v, n, 4]
-    vx, vy = a * sums[1] + c * sums[2], c * sums[1] + d * sums[2]
+    vx, vy = -(a * sums[1] + c * sums[2]), -(c * sums[1] + d * sums[2])
     if v_means2d.shape[0] > 0:
         v_means2d[b, v, n, 0], v_means2d[b, v, n, 1] = vx, vy
     rotation = _camera_rotation(cameras, b, v)
     x, y, z = _in_camera(cameras, b, v, mean[0], mean[1], mean[2])
     j0, j1, j2, j3, tx, ty = _jacobian(cameras, b, v, x, y, z)
-    v_covariance = _conic_gradient_to_covariance(a, c, d, HALF * sums[3], sums[4], HALF * sums[5])
+    v_covariance = _conic_gradient_to_covariance(a, c, d, -HALF * sums[3], -sums[4], -HALF * sums[5])
     turned = _times(rotation, spread)
-    v_j, v_turned = _spread_gradient(cameras, b, v, (j0, j1, j2, j3), spread, turned, v_covariance)
+    v_j, v_turned = _spread_gradient((j0, j1, j2, j3), turned, v_covariance)
     px, py, pz = _point_gradient(cameras, b, v, x, y, z, tx, ty, vx, vy, sums[9], v_j)
     back = _transposed(rotation)
     if v_pose.shape[0] > 0:
@@ -431,40 +424,33 @@ def project_backward(
             w, x, y, z, inverse = _unit_quaternion(quats, b, n)
             rotation = _rotation(w, x, y, z)
             spread = _scaled_columns(rotation, scales[b, n, 0], scales[b, n, 1], scales[b, n, 2])
-            vm0, vm1, vm2, vo, vr, vg, vb = ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO
             v_spread = (ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO)
+            v_opacities[b, n], v_quats[b, n, 3] = ZERO, ZERO
+            for k in range(3):
+                v_means[b, n, k], v_scales[b, n, k], v_quats[b, n, k], v_colors[b, n, k] = ZERO, ZERO, ZERO, ZERO
             seen = False
             for v in range(cameras.shape[1]):
                 if boxes[b, v, n, 1] == 0:
                     continue
                 seen = True
-                tx0, tx1, ty0, ty1 = _tiles_of(
-                    boxes[b, v, n, 0], boxes[b, v, n, 1], boxes[b, v, n, 2], boxes[b, v, n, 3]
-                )
+                tx0, tx1, ty0, ty1 = _tiles_of(boxes, b, v, n)
                 _add_rows(pairs, first_pair[b, v, n], (tx1 - tx0) * (ty1 - ty0), sums)
                 v_mean, v_more = _project_one_backward(
                     unit, b, v, n, mean, spread, cameras, records, sums, v_means2d, v_pose
                 )
-                vm0 += v_mean[0]
-                vm1 += v_mean[1]
-                vm2 += v_mean[2]
                 v_spread = _plus(v_spread, v_more)
-                vo -= sums[0]
-                vr += sums[6]
-                vg += sums[7]
-                vb += sums[8]
-            v_means[b, n, 0], v_means[b, n, 1], v_means[b, n, 2] = vm0, vm1, vm2
-            v_colors[b, n, 0], v_colors[b, n, 1], v_colors[b, n, 2] = vr, vg, vb
-            v_opacities[b, n] = vo / opacities[b, n] if vo != ZERO else ZERO
-            if not seen:  # the Gaussian may hold NaN: it was never drawn, and its gradient is zero
-                v_scales[b, n, 0], v_scales[b, n, 1], v_scales[b, n, 2] = ZERO, ZERO, ZERO
-                v_quats[b, n, 0], v_quats[b, n, 1], v_quats[b, n, 2], v_quats[b, n, 3] = ZERO, ZERO, ZERO, ZERO
+                v_opacities[b, n] += sums[0]
+                for k in range(3):
+                    v_means[b, n, k] += v_mean[k]
+                    v_colors[b, n, k] += sums[6 + k]
+            if not seen:  # the Gaussian may hold NaN, and what was not drawn has no gradient
                 continue
-            g = v_spread
-            v_scales[b, n, 0] = g[0] * rotation[0] + g[3] * rotation[3] + g[6] * rotation[6]
-            v_scales[b, n, 1] = g[1] * rotation[1] + g[4] * rotation[4] + g[7] * rotation[7]
-            v_scales[b, n, 2] = g[2] * rotation[2] + g[5] * rotation[5] + g[8] * rotation[8]
-            v_rotation = _scaled_columns(g, scales[b, n, 0], scales[b, n, 1], scales[b, n, 2])
+            if v_opacities[b, n] != ZERO:  # it stays zero where the opacity is NaN
+                v_opacities[b, n] /= opacities[b, n]
+            for k in range(3):
+                v_scales[b, n, k] = v_spread[k] * rotation[k]
+                v_scales[b, n, k] += v_spread[3 + k] * rotation[3 + k] + v_spread[6 + k] * rotation[6 + k]
+            v_rotation = _scaled_columns(v_spread, scales[b, n, 0], scales[b, n, 1], scales[b, n, 2])
             _write_quaternion_gradient(v_quats, b, n, w, x, y, z, inverse, v_rotation)
 
 
@@ -529,7 +515,7 @@ def list_tiles(task, tasks, records, boxes, splats, first_row, across, first_pai
             if boxes[b, v, n, 1] == 0:
                 continue
             first_pair[b, v, n] = row
-            tx0, tx1, ty0, ty1 = _tiles_of(boxes[b, v, n, 0], boxes[b, v, n, 1], boxes[b, v, n, 2], boxes[b, v, n, 3])
+            tx0, tx1, ty0, ty1 = _tiles_of(boxes, b, v, n)
             row += (tx1 - tx0) * (ty1 - ty0)
             for ty in range(ty0, ty1):
                 for tx in range(tx0, tx1):
@@ -540,7 +526,7 @@ def list_tiles(task, tasks, records, boxes, splats, first_row, across, first_pai
             total, place[tile] = total + place[tile], total
         tile_start[view, tiles] = total
         for n in order:
-            tx0, tx1, ty0, ty1 = _tiles_of(boxes[b, v, n, 0], boxes[b, v, n, 1], boxes[b, v, n, 2], boxes[b, v, n, 3])
+            tx0, tx1, ty0, ty1 = _tiles_of(boxes, b, v, n)
             for ty in range(ty0, ty1):
                 for tx in range(tx0, tx1):
                     tile_items[place[ty * across + tx]] = n
@@ -571,28 +557,38 @@ def _strips(x0, x1):
 
 
 @_njit(inline=True)
+def _quadratic(splat):
+    """-log2(e) * (A / 2, B, C / 2): alpha / opacity is two to the power of this form of the offset."""
+    return -_LOG2E * HALF * splat[2], -_LOG2E * splat[3], -_LOG2E * HALF * splat[4]
+
+
+@_njit(inline=True)
 def _blend(pixels, x0, y0, y1, splat, index):
     """One splat onto a strip of pixels. A finished pixel's transmittance is negative."""
     mx = splat[0] - F(x0) - HALF
-    half_a, b, half_c, opacity = HALF * splat[2], splat[3], HALF * splat[4], splat[5]
-    red, green, blue, depth = splat[6], splat[7], splat[8], splat[9]
+    a, b, c = _quadratic(splat)
+    opacity, red, green, blue, depth = splat[5], splat[6], splat[7], splat[8], splat[9]
+    centre = F(y0) + HALF
     for y in range(y0, y1):
-        dy = splat[1] - F(y) - HALF
-        constant, slope = half_c * dy * dy, b * dy
+        dy = splat[1] - centre
+        centre += ONE
+        constant, slope = c * dy * dy, b * dy
         row = U((y + 1) * TILE + x0)
         for lane in range(U(_LANES)):
             i = row + lane
             dx = mx - F(lane)
-            sigma = (half_a * dx + slope) * dx + constant
-            raw = opacity * _exp(-sigma)
+            power = (a * dx + slope) * dx + constant
+            scale, fraction = _exp2(power)
+            raw = opacity * scale * fraction
             alpha = raw if raw < ALPHA_MAX else ALPHA_MAX  # NaN becomes 0.999
             before = pixels[i]
-            after = before * (ONE - alpha)
-            counts = (sigma >= ZERO) & (alpha >= ALPHA_MIN) & (before > ZERO)
+            weight = alpha * before
+            after = before - weight
+            counts = (power <= ZERO) & (alpha >= ALPHA_MIN)
             drawn = counts & (after > TRANSMITTANCE_MIN)
             finished = counts & (after <= TRANSMITTANCE_MIN)
-            weight = alpha * before if drawn else ZERO
-            pixels[i] = after if drawn else (-before if finished else before)
+            weight = weight if drawn else ZERO
+            pixels[i] = after if drawn else (-abs(before) if finished else before)
             pixels[i + _LAST] = index if drawn else pixels[i + _LAST]
             pixels[i + _C0] += weight * red
             pixels[i + _C1] += weight * green
@@ -672,44 +668,39 @@ def _unblend(pixels, x0, y0, y1, splat, index):
     `_REST` holds what lies behind: sum of weight * (colour . gradient), less the gradient of alpha.
     """
     mx = splat[0] - F(x0) - HALF
-    half_a, b, half_c, opacity = HALF * splat[2], splat[3], HALF * splat[4], splat[5]
-    red, green, blue, depth = splat[6], splat[7], splat[8], splat[9]
+    a, b, c = _quadratic(splat)
+    opacity, red, green, blue, depth = splat[5], splat[6], splat[7], splat[8], splat[9]
     row = U(y0 * TILE + x0)
-    for lane in range(U(_LANES)):
-        i = row + lane
-        pixels[i + _SUM0] = ZERO
-        pixels[i + _SUM1] = ZERO
-        pixels[i + _SUM2] = ZERO
-        pixels[i + _SUM3] = ZERO
-        pixels[i + _SUM4] = ZERO
-        pixels[i + _SUM5] = ZERO
-        pixels[i + _SUM6] = ZERO
+    for channel in range(U(7)):
+        for lane in range(U(_LANES)):
+            pixels[row + _SUM0 + channel * U(_STRIDE) + lane] = ZERO
+    centre = F(y0) + HALF
     for y in range(y0, y1):
-        dy = splat[1] - F(y) - HALF
-        constant, slope, squared = half_c * dy * dy, b * dy, dy * dy
+        dy = splat[1] - centre
+        centre += ONE
+        constant, slope, squared = c * dy * dy, b * dy, dy * dy
         row = U((y + 1) * TILE + x0)
         for lane in range(U(_LANES)):
             i = row + lane
             above = i - _PITCH
             dx = mx - F(lane)
-            sigma = (half_a * dx + slope) * dx + constant
-            raw = opacity * _exp(-sigma)
+            power = (a * dx + slope) * dx + constant
+            scale, fraction = _exp2(power)
+            raw = opacity * scale * fraction
             alpha = raw if raw < ALPHA_MAX else ALPHA_MAX
-            drawn = (sigma >= ZERO) & (alpha >= ALPHA_MIN) & (index <= pixels[i + _LAST])
-            after = pixels[i]
-            rest = pixels[i + _REST]
-            v0, v1, v2, v3 = pixels[i + _C0], pixels[i + _C1], pixels[i + _C2], pixels[i + _C3]
+            drawn = (power <= ZERO) & (alpha >= ALPHA_MIN) & (index <= pixels[i + _LAST])
+            after, rest = pixels[i], pixels[i + _REST]
+            v0, v1, v2, v3 = (pixels[i + _C0], pixels[i + _C1], pixels[i + _C2], pixels[i + _C3])
             inverse = ONE / (ONE - alpha)
-            before = after * inverse
             inner = red * v0 + green * v1 + blue * v2 + depth * v3
+            before = after * inverse
             weight = alpha * before if drawn else ZERO
-            v_alpha = before * inner - rest * inverse
-            v_sigma = -raw * v_alpha if drawn & (raw <= ALPHA_MAX) else ZERO
+            v_power = raw * ((after * inner - rest) * inverse) if drawn & (raw <= ALPHA_MAX) else ZERO
             pixels[i] = before if drawn else after
             pixels[i + _REST] = rest + weight * inner
-            pixels[i + _SUM0] = pixels[above + _SUM0] + v_sigma
-            pixels[i + _SUM1] = pixels[above + _SUM1] + v_sigma * dy
-            pixels[i + _SUM2] = pixels[above + _SUM2] + v_sigma * squared
+            pixels[i + _SUM0] = pixels[above + _SUM0] + v_power
+            pixels[i + _SUM1] = pixels[above + _SUM1] + v_power * dy
+            pixels[i + _SUM2] = pixels[above + _SUM2] + v_power * squared
             pixels[i + _SUM3] = pixels[above + _SUM3] + weight * v0
             pixels[i + _SUM4] = pixels[above + _SUM4] + weight * v1
             pixels[i + _SUM5] = pixels[above + _SUM5] + weight * v2
@@ -718,7 +709,7 @@ def _unblend(pixels, x0, y0, y1, splat, index):
 
 @_njit(fastmath=("contract", "reassoc"), inline=True)
 def _fold(pixels, x0, y1, mean_x, pairs, row):
-    """The carried sums of a strip into a gradient row: v_sigma * (1, dx, dy, dx^2, dx dy, dy^2), weight * v_channel."""
+    """The carried sums of a strip into a gradient row: v_power * (1, dx, dy, dx^2, dx dy, dy^2), weight * v_channel."""
     s0, s1, s2, s3, s4, s5 = ZERO, ZERO, ZERO, ZERO, ZERO, ZERO
     c0, c1, c2, c3 = ZERO, ZERO, ZERO, ZERO
     mx = mean_x - F(x0) - HALF
@@ -737,16 +728,9 @@ def _fold(pixels, x0, y1, mean_x, pairs, row):
         c1 += pixels[i + _SUM4]
         c2 += pixels[i + _SUM5]
         c3 += pixels[i + _SUM6]
-    pairs[row, 0] += s0
-    pairs[row, 1] += s1
-    pairs[row, 2] += s2
-    pairs[row, 3] += s3
-    pairs[row, 4] += s4
-    pairs[row, 5] += s5
-    pairs[row, 6] += c0
-    pairs[row, 7] += c1
-    pairs[row, 8] += c2
-    pairs[row, 9] += c3
+    sums = (s0, s1, s2, s3, s4, s5, c0, c1, c2, c3)
+    for k in range(RECORD):
+        pairs[row, k] += sums[k]
 
 
 @_njit(inline=True)
@@ -762,7 +746,7 @@ def _start_tile_backward(
             i = U((y + 1) * TILE + x)
             yy, xx = top + y, left + x
             through = transmittance[b, v, yy, xx]
-            red, green, blue = v_rgb[b, v, 0, yy, xx], v_rgb[b, v, 1, yy, xx], v_rgb[b, v, 2, yy, xx]
+            red, green, blue = (v_rgb[b, v, 0, yy, xx], v_rgb[b, v, 1, yy, xx], v_rgb[b, v, 2, yy, xx])
             v_a = v_alpha[b, v, 0, yy, xx]
             behind = background[b, v, 0] * red + background[b, v, 1] * green + background[b, v, 2] * blue
             if v_depth.shape[0] > 0:
@@ -801,7 +785,7 @@ def composite_backward(
         start = tile_start[view, tile]
         for k in range(tile_start[view, tile + 1] - 1, start - 1, -1):
             n = tile_items[k]
-            tx0, tx1, ty0, _ = _tiles_of(boxes[b, v, n, 0], boxes[b, v, n, 1], boxes[b, v, n, 2], boxes[b, v, n, 3])
+            tx0, tx1, ty0, _ = _tiles_of(boxes, b, v, n)
             pair = first_pair[b, v, n] + (tile // across - ty0) * (tx1 - tx0) + tile % across - tx0
             for j in range(RECORD):
                 pairs[pair, j] = ZERO
