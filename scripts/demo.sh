@@ -17,7 +17,7 @@ echo "$state" >$out/state
 step() { # step NAME PRODUCT COMMAND...: runs the command unless its product is there; shows its messages if it fails
     local name=$1 product=$2 begin=$SECONDS
     shift 2
-    if [ -e "$product" ]; then
+    if [ -e "$out/$name.done" ] && [ -e "$product" ]; then
         echo "$name: done before ($product)"
         return
     fi
@@ -27,11 +27,12 @@ step() { # step NAME PRODUCT COMMAND...: runs the command unless its product is 
         fail "The step '$name' failed; its messages are above and in $out/$name.log."
     fi
     [ -e "$product" ] || fail "The step '$name' ended without writing $product; see $out/$name.log."
+    touch "$out/$name.done"
     echo "$name: $((SECONDS - begin)) s"
 }
 
 step capture $capture/transforms.json python scripts/make_capture.py --output $capture
-step train $run/finished ns-train tokengs --data $capture --output-dir $out/runs --timestamp demo --vis none
+step train $config ns-train tokengs --data $capture --output-dir $out/runs --timestamp demo --vis none
 step eval $out/eval.json ns-eval --load-config $config --output-path $out/eval.json
 step views $out/views/test/rgb ns-render dataset --load-config $config --output-path $out/views --split test \
     --rendered-output-names rgb gt-rgb
