@@ -32,7 +32,8 @@ step() { # step NAME PRODUCT COMMAND...: runs the command unless its product is 
 }
 
 step capture $capture/transforms.json python scripts/make_capture.py --output $capture
-step train $config ns-train tokengs --data $capture --output-dir $out/runs --timestamp demo --vis none
+step train $config ns-train tokengs --data $capture --output-dir $out/runs --timestamp demo \
+    --viewer.quit-on-train-completion True
 step eval $out/eval.json ns-eval --load-config $config --output-path $out/eval.json
 step views $out/views/test/rgb ns-render dataset --load-config $config --output-path $out/views --split test \
     --rendered-output-names rgb gt-rgb
