@@ -250,3 +250,12 @@ def test_autocast_does_not_blur_the_cameras() -> None:
     expected = render(*scene.arguments)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert torch.equal(render(*scene.arguments).rgb, expected.rgb)
+
+
+def test_gaussians_that_change_before_the_backward_pass_are_noticed() -> None:
+    scene, leaves = trainable(random_scene(20, 20, 20, seed=1))
+    loss = render(*scene.arguments).rgb.sum()
+    with torch.no_grad():
+        leaves[0] += 1.0
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()

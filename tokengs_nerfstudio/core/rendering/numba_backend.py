@@ -120,7 +120,8 @@ class _Rasterize(torch.autograd.Function):
             fill, tiled.size, rgb, alpha, depth, transmittance, last,
         )  # fmt: skip
         kept.append(tiled)
-        ctx.gaussians, ctx.tiled, ctx.pixels = gaussians, tiled, (fill, depth, transmittance, last)
+        ctx.save_for_backward(means, quats, scales, opacities, colors)  # notices if they change before the way back
+        ctx.tiled, ctx.pixels = tiled, (fill, depth, transmittance, last)
         ctx.set_materialize_grads(False)
         return torch.from_numpy(rgb), torch.from_numpy(alpha), torch.from_numpy(depth)
 
@@ -129,6 +130,7 @@ class _Rasterize(torch.autograd.Function):
     def backward(  # type: ignore[override]
         ctx: Any, v_rgb: Tensor | None, v_alpha: Tensor | None, v_depth: Tensor | None
     ) -> tuple[Tensor | None, ...]:
+        gaussians = [_array(tensor) for tensor in ctx.saved_tensors]
         fill, depth, transmittance, last = ctx.pixels
         tiled: _Tiled = ctx.tiled
         scenes, views, height, width = transmittance.shape
@@ -140,11 +142,11 @@ class _Rasterize(torch.autograd.Function):
             kernels.composite_backward, tiled.tiles, tiled.records, tiled.boxes, tiled.tile_start, tiled.tile_items,
             tiled.first_pair, fill, tiled.size, depth, transmittance, last, g_rgb, g_alpha, g_depth, pairs,
         )  # fmt: skip
-        gaussians, v_viewmats, v_means2d = _through_projection(ctx.gaussians, tiled, pairs, ctx.needs_input_grad)
+        gradients, v_viewmats, v_means2d = _through_projection(gaussians, tiled, pairs, ctx.needs_input_grad)
         v_background = None
         if ctx.needs_input_grad[6]:
             v_background = torch.from_numpy((g_rgb * transmittance[:, :, None]).sum((-1, -2)))
-        return *gaussians, v_viewmats, v_background, v_means2d, None, None
+        return *gradients, v_viewmats, v_background, v_means2d, None, None
 
 
 def _through_projection(
