@@ -25,10 +25,11 @@ from torch import Tensor
 
 import tokengs_nerfstudio
 from tokengs_nerfstudio.core import Gaussians, TokenGSNetwork, TuningConfig, Views, load_network, render
-from tokengs_nerfstudio.core.cameras import crop_and_resize, pixel_rays
+from tokengs_nerfstudio.core.cameras import crop_and_resize
 from tokengs_nerfstudio.core.metrics import psnr, ssim
 from tokengs_nerfstudio.core.reconstruct import input_size, network_frame
 from tokengs_nerfstudio.core.tuning import SceneTuning
+from tokengs_nerfstudio.core.tuning_seeds import random_gaussians
 from tokengs_nerfstudio.core.tuning_supervision import level_size, resized
 from tokengs_nerfstudio.core.types import SceneMemory
 from tokengs_nerfstudio.data.nerfstudio_json import NerfstudioCapture
@@ -91,28 +92,6 @@ class RandomStart(TokenGSNetwork):
 
     def decode(self, memory: SceneMemory, tokens: Tensor | None = None, time: Any = None) -> Gaussians:
         return self._splats.unsqueeze()
-
-
-def random_gaussians(views: Views, count: int, seed: int) -> Gaussians:
-    """Depths are spread about the point the cameras look at, or about one baseline where they do not look at one."""
-    generator = torch.Generator().manual_seed(seed)
-    origins, directions = pixel_rays(views.c2w, views.intrinsics, views.height, views.width)
-    origins, directions, colors = (x.movedim(1, -1).reshape(-1, 3) for x in (origins, directions, views.images))
-    index = torch.randint(len(origins), (count,), generator=generator)
-    depth = focus_distance(views.c2w) * (0.5 + torch.rand(count, 1, generator=generator))
-    means = origins[index] + directions[index] * depth
-    spacing = torch.cdist(means, means).topk(4, largest=False).values[:, 1:].mean(1, keepdim=True)
-    quats = torch.nn.functional.normalize(torch.randn(count, 4, generator=generator), dim=-1)
-    return Gaussians(means, quats, 0.5 * spacing.expand(-1, 3).clone(), torch.full((count,), 0.3), colors[index])
-
-
-def focus_distance(c2w: Tensor) -> float:
-    """Mean distance of the cameras from the point nearest to all their axes."""
-    axes, centers = c2w[:, :3, 2], c2w[:, :3, 3]
-    across = torch.eye(3) - axes[:, :, None] * axes[:, None, :]
-    system = across.sum(0) + 1e-4 * torch.eye(3)
-    focus = torch.linalg.solve(system, (across @ centers[..., None]).sum(0))[:, 0]
-    return float((focus - centers).norm(dim=-1).mean())
 
 
 def make_task(args: CompareTuning, network: TokenGSNetwork, folder: Path, short_side: int, count: int) -> Task:

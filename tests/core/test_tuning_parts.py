@@ -13,6 +13,7 @@ from tokengs_nerfstudio.core.tuning_cameras import CameraVariables, rigid_motion
 from tokengs_nerfstudio.core.tuning_gaussians import GaussianRates, GaussianVariables, Growth, rotation_matrices
 from tokengs_nerfstudio.core.tuning_losses import Photometry
 from tokengs_nerfstudio.core.tuning_plan import level_factor, planned_stages, scene_extent
+from tokengs_nerfstudio.core.tuning_seeds import disagreement, focus_distance, replacements, small_views
 from tokengs_nerfstudio.core.tuning_supervision import Supervision, level_size, most_typical_view, resized
 from tokengs_nerfstudio.core.types import Gaussians, Views
 
@@ -82,6 +83,7 @@ def test_stages_add_up_to_the_steps() -> None:
         assert sum(stage.steps for stage in stages) == steps
         assert all(stage.steps > 0 for stage in stages)
     assert planned_stages("tokens+gaussians", 5000, 0.2, 150)[0].steps == 150
+    assert [stage.steps for stage in planned_stages("tokens+gaussians", 500, 0.2, 150, 120)] == [100, 120]
 
 
 def test_the_left_out_view_is_neither_a_twin_nor_an_outlier() -> None:
@@ -225,3 +227,39 @@ def test_an_exposure_is_found() -> None:
     with torch.no_grad():
         exposed = cameras.exposed(views.images, indices)
     assert (exposed - images)[1].abs().mean() < 0.3 * (views.images - images)[1].abs().mean()
+
+
+def test_photos_agree_on_the_true_depth() -> None:
+    scene = blobs(300, seed=3)
+    views = small_views(photos(scene, arc_cameras(6), size=64))
+    renders = render(scene, views.c2w, views.intrinsics, views.width, views.height)
+    assert renders.depth is not None
+    solid = (renders.alpha[:, 0] > 0.95).flatten().nonzero()[:, 0]
+    index = solid[torch.randperm(len(solid))[:300]]
+    truth = renders.depth.flatten()[index]
+    factors = torch.tensor([0.6, 0.8, 1.0, 1.25, 1.6])
+    cost = disagreement(views, index, truth[:, None] * factors)
+    assert (cost.argmin(1) == 2).float().mean() > 0.5
+    assert cost.mean(0).argmin() == 2
+
+
+def test_gaussians_out_of_sight_come_back_where_the_picture_is_wrong() -> None:
+    scene = blobs(100)
+    views = photos(scene, arc_cameras(5), size=48)
+    lost = Gaussians(
+        scene.means - torch.tensor([0.0, 0.0, 9.0]), scene.quats, scene.scales, scene.opacities, scene.colors
+    )
+    half = Gaussians(*(torch.cat([getattr(scene, n)[:50], getattr(lost, n)[50:]]) for n in vars(scene)))
+    dropped, new = replacements(half, views, near=0.01, background=0.5, seed=0)
+    assert dropped[50:].all()
+    assert new.count == int(dropped.sum())
+    again = replacements(half, views, near=0.01, background=0.5, seed=0)[1]
+    assert torch.equal(new.means, again.means)
+    assert contributing(new, views) > 0.8 * new.count
+
+
+def test_focus_distance_of_cameras_on_an_arc_is_its_radius() -> None:
+    assert focus_distance(arc_cameras(5, radius=2.0)) == pytest.approx(2.0, rel=1e-2)
+    alone = focus_distance(arc_cameras(1))
+    assert alone > 0
+    assert math.isfinite(alone)

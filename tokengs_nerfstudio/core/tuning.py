@@ -17,6 +17,7 @@ from tokengs_nerfstudio.core.tuning_cameras import CameraVariables
 from tokengs_nerfstudio.core.tuning_gaussians import GaussianRates, GaussianVariables, Growth
 from tokengs_nerfstudio.core.tuning_losses import Photometry
 from tokengs_nerfstudio.core.tuning_plan import Stage, chosen_space, level_factor, planned_stages, scene_extent
+from tokengs_nerfstudio.core.tuning_seeds import replacements
 from tokengs_nerfstudio.core.tuning_stopping import BestState, TuningReport
 from tokengs_nerfstudio.core.tuning_supervision import Supervision, most_typical_view
 from tokengs_nerfstudio.core.tuning_tokens import TokenVariables
@@ -33,12 +34,12 @@ class TuningConfig:
     """what is optimised; auto: tokens for few supervised views, tokens and then Gaussians from `few_views` up"""
     supervision: Literal["context", "train"] = "train"
     """tune on the photos the network has seen, or on every photo of the train split"""
-    few_views: int = 9
+    few_views: int = 2
     """number of supervised views from which `auto` goes on to optimise the Gaussians themselves"""
     views_per_step: int = 2
     """photos rendered in each step"""
-    token_rate: float = 2e-3
-    """learning rate of the tokens"""
+    token_rate: float = 2e-2
+    """learning rate of the tokens, as a fraction of their root mean square"""
     latent_rate: float = 1e-2
     """learning rate of the scene latents"""
     token_fraction: float = 0.15
@@ -73,6 +74,11 @@ class TuningConfig:
     """share of the Gaussian stage after which no Gaussian is split any more"""
     growth_every: int = 50
     """steps from one round of splitting to the next"""
+    reseed: bool = True
+    """give Gaussians that no supervised view shows a new place before the Gaussian stage"""
+    steps_per_view: int = 30
+    """most steps of the Gaussian stage for each supervised view, unless `stopping` is steps: few photos are soon known
+    by heart"""
     ssim: float = 0.2
     """weight of 1 - SSIM; the rest is the weight of the absolute colour difference"""
     opacity_pull: float = 0.01
@@ -129,19 +135,19 @@ class SceneTuning:
     ):
         if steps > 0 and supervised.num_views == 0:
             raise ValueError("tuning needs at least one supervised view, got none; use steps=0 for feed-forward")
-        self.config, self.steps, self.steps_done = config, steps, 0
+        self.config, self.steps, self.steps_done, self._seed = config, steps, 0, seed
         self.space = chosen_space(config.space, network.config, supervised.num_views, config.few_views)
-        self._stages = planned_stages(self.space, steps, config.token_fraction, config.token_steps)
-        self._stage, self._stage_step = 0, 0
+        self._most_steps = None if config.stopping == "steps" else config.steps_per_view * supervised.num_views
+        self._stage, self._stage_step, self._stages = 0, 0, self._plan(self.space, steps)
         self._network = network.requires_grad_(False)
         self._memory: SceneMemory | None = None
+        self._kept: Tensor | None = None
         self._time = None if supervised.times is None else float(supervised.times[0])
         self._variables: Variables = self._encoded(context)
         self.supervision = Supervision(supervised, self._left_out(supervised), seed)
         self.extent = scene_extent(self.gaussians(), supervised.c2w)
         self.cameras = self._camera_variables(supervised)
         self._chunk = config.views_per_step
-        self._kept: Tensor | None = None
         self._best, self._start_psnr = BestState(), None
         if not self.finished:
             self._enter_stage()
@@ -188,9 +194,9 @@ class SceneTuning:
         """
         if not self.finished:
             raise ValueError(f"{self.steps_left} planned steps are left; take them before planning more")
-        c, self._kept = self.config, None
+        self._kept = None
         space = self._stages[-1].name if self._stages else self.space
-        self._stages += planned_stages(space, steps, c.token_fraction, c.token_steps)
+        self._stages += self._plan(space, steps)
         if not self.finished:
             self._enter_stage()
 
@@ -226,6 +232,7 @@ class SceneTuning:
         """Everything a later process needs to go on exactly here, given the same network, views and config."""
         return {
             "steps_done": self.steps_done,
+            "seed": self._seed,
             "plan": [(stage.name, stage.steps) for stage in self._stages],
             "stage": (self._stage, self._stage_step),
             "variables": self._variables.state_dict(),
@@ -238,6 +245,7 @@ class SceneTuning:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Goes on where `state_dict()` was taken."""
         self.steps_done, self._start_psnr, self._kept = state["steps_done"], state["start_psnr"], None
+        self._seed = state["seed"]
         self._stages = [Stage(name, steps) for name, steps in state["plan"]]
         self._stage, self._stage_step = state["stage"]
         if "parameters" in state["variables"] and not isinstance(self._variables, GaussianVariables):
@@ -247,6 +255,9 @@ class SceneTuning:
         self.supervision.load_state_dict(state["supervision"])
         self._best.load_state_dict(state["best"])
 
+    def _plan(self, space: str, steps: int) -> list[Stage]:
+        return planned_stages(space, steps, self.config.token_fraction, self.config.token_steps, self._most_steps)
+
     @torch.no_grad()
     def _encoded(self, context: Views) -> TokenVariables:
         """Tokens or latents: also where only Gaussians are tuned, for these start from what the tokens decode to."""
@@ -255,7 +266,9 @@ class SceneTuning:
             latents = network.encode_latents(batched)
             return TokenVariables(latents, self._decode, config.latent_rate, config.rates_decay)
         self._memory = network.encode(batched)
-        return TokenVariables(network.initial_tokens(1), self._decode, config.token_rate, config.rates_decay)
+        tokens = network.initial_tokens(1)
+        rate = config.token_rate * float(tokens.square().mean().sqrt())
+        return TokenVariables(tokens, self._decode, rate, config.rates_decay)
 
     def _decode(self, variable: Tensor, time: float | None) -> Gaussians:
         network = self._network
@@ -280,8 +293,8 @@ class SceneTuning:
 
     def _camera_variables(self, supervised: Views) -> CameraVariables:
         c = self.config
-        pose_rate = c.pose_rate if c.refine_poses else 0.0
-        return CameraVariables(supervised.c2w, self.extent, pose_rate, c.exposure_rate if c.exposure else 0.0)
+        rates = (c.pose_rate if c.refine_poses else 0.0, c.exposure_rate if c.exposure else 0.0)
+        return CameraVariables(supervised.c2w, self.extent, *rates)
 
     def _left_out(self, supervised: Views) -> list[int]:
         wanted = self.config.stopping == "held-out" and supervised.num_views >= max(2, self.config.held_out_from)
@@ -293,6 +306,10 @@ class SceneTuning:
             self._variables = self._gaussian_variables(self.gaussians())
         self._best = BestState()
         self._look(force=True)
+        if isinstance(self._variables, GaussianVariables) and self.config.reseed:
+            trained = self.supervision.views.select(self.supervision.trained)
+            start, c = self._variables.splats().detach(), self.config
+            self._variables.exchange(*replacements(start, trained, c.near, c.background, self._seed))
 
     def _leave_stage(self) -> None:
         """To the next stage, with the best state of this one, when its steps are done or help no more."""

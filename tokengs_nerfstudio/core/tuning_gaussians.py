@@ -119,6 +119,11 @@ class GaussianVariables:
         alive[parents] = False
         self._replace(alive, children)
 
+    @torch.no_grad()
+    def exchange(self, dropped: Bool[Tensor, " gaussian"], new: Gaussians) -> None:
+        """Puts `new` Gaussians in the place of those that are dropped."""
+        self._replace(~dropped, _raw(new))
+
     def state_dict(self) -> dict[str, Any]:
         parameters = {name: value.detach().clone() for name, value in self._parameters.items()}
         optimizer = deepcopy(self._optimizer.state_dict())

@@ -33,14 +33,20 @@ def chosen_space(space: str, network: NetworkConfig, supervised: int, few_views:
     return space
 
 
-def planned_stages(space: str, steps: int, token_fraction: float, token_steps: int) -> list[Stage]:
-    """The stages of `space`, `steps` long together; none of them is empty."""
+def planned_stages(
+    space: str, steps: int, token_fraction: float, token_steps: int, most_on_gaussians: int | None = None
+) -> list[Stage]:
+    """The stages of `space`, `steps` long together unless the Gaussians would get too many; none of them is empty."""
     if steps <= 0:
         return []
+    limit = steps if most_on_gaussians is None else most_on_gaussians
+    if space == "gaussians":
+        return [Stage(space, min(steps, limit))]
     if space != "tokens+gaussians":
         return [Stage(space, steps)]
     first = min(token_steps, round(token_fraction * steps))
-    return [stage for stage in (Stage("tokens", first), Stage("gaussians", steps - first)) if stage.steps > 0]
+    stages = (Stage("tokens", first), Stage("gaussians", min(steps - first, limit)))
+    return [stage for stage in stages if stage.steps > 0]
 
 
 def level_factor(progress: float, levels: tuple[float, ...], starts: tuple[float, ...]) -> float:

@@ -1,0 +1,150 @@
+"""New Gaussians where the decoded ones do not show: behind pixels that are wrong, at depths the photos agree on.
+
+A network that meets a capture unlike its training scenes leaves many of its Gaussians where no photo looks. They would
+have to fade and be split off from the others before they help; here they are given a new place at once. Of several
+depths along a pixel's ray, one is drawn by how well the other photos show the pixel's colour there (a coarse plane
+sweep, Collins 1996); what the network has rendered is one of the candidates.
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from tokengs_nerfstudio.core.cameras import pixel_rays, project
+from tokengs_nerfstudio.core.rendering import render
+from tokengs_nerfstudio.core.tuning_budget import seen_weights
+from tokengs_nerfstudio.core.types import Gaussians, Views
+
+# A Gaussian that covers less than this many pixels' worth, over all views, can be spared.
+_SPARED = 0.1
+_OPACITY = 0.2
+# Seeds are so large that, all at one depth, they would cover every pixel about this many times.
+_COVER = 1.5
+# Depths tried along a ray, from half to one and a half times the distance of what the cameras look at.
+_DEPTHS, _NEAREST, _FARTHEST = 24, 0.5, 1.5
+# Colour difference by which a depth becomes e times less likely, and what it costs to be outside of all other views.
+_TEMPERATURE, _UNSEEN = 0.02, 0.1
+_DEPTH_NOISE = 0.02
+# Photos are looked at this small, and no more of them than this.
+_LOOK_SIDE, _LOOK_VIEWS = 96, 48
+
+
+def replacements(
+    gaussians: Gaussians, views: Views, near: float, background: float, seed: int
+) -> tuple[Bool[Tensor, " gaussian"], Gaussians]:
+    """Which Gaussians the views would not miss, and as many new ones for them."""
+    dropped = seen_weights(gaussians, views, near) < _SPARED
+    generator = torch.Generator().manual_seed(seed)
+    return dropped, seeds(gaussians, views, int(dropped.sum()), near, background, generator)
+
+
+@torch.no_grad()
+def seeds(
+    gaussians: Gaussians, views: Views, count: int, near: float, background: float, generator: torch.Generator
+) -> Gaussians:
+    """`count` Gaussians in the true colours of pixels that are drawn by how wrong they are rendered."""
+    views = small_views(views)
+    size = (views.width, views.height)
+    renders = render(gaussians, views.c2w, views.intrinsics, *size, near=near, background=background)
+    assert renders.depth is not None  # asked for by default
+    chance = ((renders.rgb - views.images).abs().mean(1) + 0.01).flatten().cpu()
+    index = torch.multinomial(chance, max(count, 1), replacement=True, generator=generator)[:count]
+    index = index.to(views.images.device)
+    span = torch.linspace(_NEAREST, _FARTHEST, _DEPTHS).to(views.images)
+    candidates = focus_distance(views.c2w) * span.expand(count, _DEPTHS)
+    candidates = torch.cat([candidates, renders.depth.flatten()[index, None]], dim=1).clamp(min=2 * near)
+    cost = disagreement(views, index, candidates)
+    chosen = torch.multinomial((-cost / _TEMPERATURE).softmax(-1).cpu(), 1, generator=generator).to(index.device)
+    depth = candidates.gather(1, chosen)[:, 0]
+    depth = depth * (1 + _DEPTH_NOISE * torch.randn(count, generator=generator).to(depth))
+    return _behind_pixels(views, index, depth, generator)
+
+
+def disagreement(
+    views: Views, index: Int[Tensor, " seed"], depths: Float[Tensor, "seed depth"]
+) -> Float[Tensor, "seed depth"]:
+    """Mean colour difference between a pixel and where the better half of the other views see its depths.
+
+    Colours are compared sharp and blurred. Depths that fewer views see are a little worse, those that no other view
+    sees as bad as unlike colours.
+    """
+    pixels = views.height * views.width
+    origins, per_depth = _rays(views, index)
+    points = origins[:, None] + per_depth[:, None] * depths[..., None]
+    features = torch.cat([views.images, F.avg_pool2d(views.images, 7, 1, 3, count_include_pad=False)], dim=1)
+    own = features.movedim(1, -1).reshape(-1, features.shape[1])[index]
+    costs = depths.new_full((views.num_views, *depths.shape), float("inf"))
+    for view in range(views.num_views):
+        place, z = project(points.flatten(0, 1), views.c2w[view : view + 1], views.intrinsics[view : view + 1])
+        grid = 2 * place[0] / place.new_tensor([views.width, views.height]) - 1
+        inside = (z[0] > 0) & (grid.abs() < 1).all(-1) & (index // pixels != view).repeat_interleave(depths.shape[1])
+        seen = F.grid_sample(features[view : view + 1], grid[None, None], align_corners=False)[0, :, 0]
+        difference = (seen.mT.reshape(*depths.shape, features.shape[1]) - own[:, None]).abs().mean(-1)
+        costs[view] = torch.where(inside.reshape(depths.shape), difference, costs[view])
+    return _better_half(costs)
+
+
+def _better_half(costs: Float[Tensor, "view seed depth"]) -> Float[Tensor, "seed depth"]:
+    costs = costs.sort(dim=0).values
+    seeing = costs.isfinite().sum(0)
+    half = ((seeing + 1) // 2).clamp(min=1)
+    rank = torch.arange(len(costs), device=costs.device)[:, None, None]
+    mean = torch.where(rank < half, costs, torch.zeros_like(costs)).sum(0) / half
+    rarely = 1 - seeing / seeing.amax(dim=1, keepdim=True).clamp(min=1)
+    return torch.where(seeing > 0, mean, torch.full_like(mean, 2 * _UNSEEN)) + _UNSEEN * rarely
+
+
+def random_gaussians(views: Views, count: int, seed: int) -> Gaussians:
+    """`count` Gaussians behind random pixels, at random depths about the point the cameras look at."""
+    generator = torch.Generator().manual_seed(seed)
+    index = torch.randint(views.images[:, 0].numel(), (count,), generator=generator)
+    depth = _NEAREST + (_FARTHEST - _NEAREST) * torch.rand(count, generator=generator)
+    return _behind_pixels(views, index, focus_distance(views.c2w) * depth, generator)
+
+
+def focus_distance(c2w: Float[Tensor, "view 4 4"]) -> float:
+    """Mean distance of the cameras from the point nearest to all their axes (twice their spread where those part)."""
+    axes, centers = c2w[:, :3, 2], c2w[:, :3, 3]
+    eye = torch.eye(3, device=c2w.device)
+    across = eye - axes[:, :, None] * axes[:, None, :]
+    system = across.sum(0) + 1e-4 * eye
+    focus = torch.linalg.solve(system, (across @ centers[..., None]).sum(0))[:, 0]
+    in_front = ((focus - centers) * axes).sum(-1).median() > 0
+    spread = (centers - centers.mean(0)).norm(dim=-1).max()
+    distance = (focus - centers).norm(dim=-1).mean() if in_front else 2 * spread
+    return max(float(distance), 1e-6)
+
+
+def small_views(views: Views) -> Views:
+    """At most 48 of the views, evenly chosen, at most 96 pixels on the shorter side."""
+    views = views.select(slice(None, None, -(-views.num_views // _LOOK_VIEWS)))
+    shrink = min(1.0, _LOOK_SIDE / min(views.height, views.width))
+    height, width = max(1, round(views.height * shrink)), max(1, round(views.width * shrink))
+    scale = views.intrinsics.new_tensor([width / views.width, height / views.height, 1.0])[:, None]
+    return Views(F.interpolate(views.images, (height, width), mode="area"), views.c2w, views.intrinsics * scale)
+
+
+def _rays(views: Views, index: Int[Tensor, " seed"]) -> tuple[Float[Tensor, "seed 3"], Float[Tensor, "seed 3"]]:
+    """Origins of the pixels' rays, and their way for each unit of z-depth."""
+    origins, directions = pixel_rays(views.c2w, views.intrinsics, views.height, views.width)
+    forward = views.c2w[:, :3, 2, None, None]
+    per_depth = directions / (directions * forward).sum(1, keepdim=True)
+    first, second = (x.movedim(1, -1).reshape(-1, 3)[index] for x in (origins, per_depth))
+    return first, second
+
+
+def _behind_pixels(
+    views: Views, index: Int[Tensor, " seed"], depth: Float[Tensor, " seed"], generator: torch.Generator
+) -> Gaussians:
+    """Round Gaussians at z-depth `depth` behind the pixels `index` of all views, as large as their share of a view."""
+    pixels, count = views.height * views.width, len(index)
+    origins, per_depth = _rays(views, index)
+    scales = _COVER * (pixels / max(count, 1)) ** 0.5 * depth / views.intrinsics[index // pixels, 0, 0]
+    return Gaussians(
+        means=origins + per_depth * depth[:, None],
+        quats=F.normalize(torch.randn(count, 4, generator=generator).to(depth), dim=-1),
+        scales=scales[:, None].expand(-1, 3),
+        opacities=torch.full_like(depth, _OPACITY),
+        colors=views.images.movedim(1, -1).reshape(-1, 3)[index],
+    )
