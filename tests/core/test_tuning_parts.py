@@ -10,14 +10,14 @@ from tokengs_nerfstudio.core.cameras import Similarity
 from tokengs_nerfstudio.core.rendering import render
 from tokengs_nerfstudio.core.tuning_budget import contributing, most_seen, step_memory, views_that_fit
 from tokengs_nerfstudio.core.tuning_cameras import CameraVariables, rigid_motion
-from tokengs_nerfstudio.core.tuning_gaussians import GaussianRates, GaussianVariables, Growth, rotation_matrices
+from tokengs_nerfstudio.core.tuning_gaussians import GaussianStageConfig, GaussianVariables, Growth, rotation_matrices
 from tokengs_nerfstudio.core.tuning_losses import Photometry
 from tokengs_nerfstudio.core.tuning_plan import level_factor, planned_stages, scene_extent
 from tokengs_nerfstudio.core.tuning_seeds import disagreement, focus_distance, replacements, small_views
 from tokengs_nerfstudio.core.tuning_supervision import Supervision, level_size, most_typical_view, resized
 from tokengs_nerfstudio.core.types import Gaussians, Views
 
-RATES = GaussianRates(1e-2, 0.02, 0.01, 0.05, 0.03, means_decay=0.05, others_decay=0.3)
+RATES = GaussianStageConfig(means_rate=1e-2, means_decay=0.05)
 STILL = Growth(budget=0, until=1.0, every=1000)
 PLAIN = Photometry(ssim=0.2, opacity_pull=0.0, scale_pull=0.0, near=0.01, background=0.5)
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from tokengs_nerfstudio.core.network import TokenGSNetwork
 from tokengs_nerfstudio.core.tuning_budget import contributing, free_memory, most_seen, views_that_fit
 from tokengs_nerfstudio.core.tuning_cameras import CameraVariables
-from tokengs_nerfstudio.core.tuning_gaussians import GaussianRates, GaussianVariables, Growth
+from tokengs_nerfstudio.core.tuning_gaussians import GaussianStageConfig, GaussianVariables, Growth
 from tokengs_nerfstudio.core.tuning_losses import Photometry
 from tokengs_nerfstudio.core.tuning_plan import Stage, chosen_space, level_factor, planned_stages, scene_extent
 from tokengs_nerfstudio.core.tuning_seeds import replacements
@@ -27,7 +27,7 @@ Variables = TokenVariables | GaussianVariables
 
 
 @dataclass
-class TuningConfig:
+class TuningConfig(GaussianStageConfig):
     """How one scene is tuned. Rates are Adam's; lengths are fractions of the scene's extent."""
 
     space: Literal["auto", "tokens", "latents", "gaussians", "tokens+gaussians"] = "auto"
@@ -48,43 +48,8 @@ class TuningConfig:
     """the most steps spent on tokens before the Gaussians, where both are tuned"""
     token_resolution: float = 2.0
     """side of the images that tokens are tuned on, as a multiple of what the network was trained with"""
-    means_rate: float = 1.2e-2
-    """learning rate of the Gaussians' centres, as a fraction of the scene's extent"""
-    means_decay: float = 0.02
-    """what the rate of the centres has fallen to at the end, as a factor"""
-    scales_rate: float = 0.02
-    """learning rate of log scales"""
-    quats_rate: float = 0.01
-    """learning rate of quaternions"""
-    opacities_rate: float = 0.05
-    """learning rate of logit opacities"""
-    colors_rate: float = 0.03
-    """learning rate of logit colours"""
-    rates_decay: float = 0.3
-    """what the rates of everything but the centres have fallen to at the end, as a factor"""
-    levels: tuple[float, ...] = (4.0, 2.0, 1.0)
-    """coarse to fine: how many times smaller than the capture the images of the Gaussian stage are, level by level"""
-    level_starts: tuple[float, ...] = (0.0, 0.35, 0.8)
-    """share of the Gaussian stage at which each level starts"""
-    max_gaussians: int = 0
-    """number of Gaussians that must not be exceeded; 0: as many as the network makes or the photos can fix"""
-    gaussians_per_pixel: float = 0.35
-    """Gaussians that the Gaussian stage grows to, per pixel of one supervised photo, below `max_gaussians`"""
-    growth_end: float = 0.6
-    """share of the Gaussian stage after which no Gaussian is split any more"""
-    growth_every: int = 50
-    """steps from one round of splitting to the next"""
-    reseed: bool = True
-    """give Gaussians that no supervised view shows a new place before the Gaussian stage"""
-    steps_per_view: int = 30
-    """most steps of the Gaussian stage for each supervised view, unless `stopping` is steps: few photos are soon known
-    by heart"""
     ssim: float = 0.2
     """weight of 1 - SSIM; the rest is the weight of the absolute colour difference"""
-    opacity_pull: float = 0.01
-    """weight of the mean opacity, which lets Gaussians fade that nothing asks for"""
-    scale_pull: float = 0.01
-    """weight of the mean scale as a fraction of the extent, against large loose Gaussians"""
     stopping: Literal["held-out", "steps"] = "held-out"
     """held-out: one supervised view decides which state is the best; steps: exactly the steps asked for"""
     held_out_from: int = 9
@@ -107,8 +72,7 @@ class TuningConfig:
     """grey value behind the Gaussians"""
 
     def __post_init__(self) -> None:
-        if len(self.levels) != len(self.level_starts):
-            raise ValueError(f"tuning.levels {self.levels} and level_starts {self.level_starts} differ in length")
+        super().__post_init__()
         if self.views_per_step < 1:
             raise ValueError(f"tuning.views_per_step is {self.views_per_step}; at least one view is needed")
 
@@ -281,15 +245,12 @@ class SceneTuning:
         c, views = self.config, self.supervision.views
         if 0 < c.max_gaussians < start.count:
             start = start.select(most_seen(start, views, c.max_gaussians, c.near))
-        rates = GaussianRates(
-            c.means_rate, c.scales_rate, c.quats_rate, c.opacities_rate, c.colors_rate, c.means_decay, c.rates_decay
-        )
         budget = max(start.count, round(c.gaussians_per_pixel * views.height * views.width))
         budget = min(budget, c.max_gaussians or budget)
         free = free_memory(views.images.device)
         self._chunk = views_that_fit(budget, c.views_per_step, views.height, views.width, free)
         stage = self._stages[min(self._stage, len(self._stages) - 1)]
-        return GaussianVariables(start, self.extent, rates, Growth(budget, c.growth_end * stage.steps, c.growth_every))
+        return GaussianVariables(start, self.extent, c, Growth(budget, c.growth_end * stage.steps, c.growth_every))
 
     def _camera_variables(self, supervised: Views) -> CameraVariables:
         c = self.config

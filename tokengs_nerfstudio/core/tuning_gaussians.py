@@ -21,18 +21,49 @@ _DEAD_OPACITY = 0.005
 _CHILD_OFFSET, _CHILD_LENGTH = 0.5, 0.6
 
 
-@dataclass(frozen=True)
-class GaussianRates:
-    """Adam's learning rates: means as a fraction of the scene's extent, the others per raw parameter."""
+@dataclass
+class GaussianStageConfig:
+    """The Gaussian stage: Adam's rates, image sizes, numbers. Lengths are fractions of the scene's extent."""
 
-    means: float
-    scales: float
-    quats: float
-    opacities: float
-    colors: float
-    means_decay: float
-    """what the rate of the means is multiplied with by the end, exponentially"""
-    others_decay: float
+    means_rate: float = 1.2e-2
+    """learning rate of the Gaussians' centres, as a fraction of the scene's extent"""
+    means_decay: float = 0.02
+    """what the rate of the centres has fallen to at the end, as a factor"""
+    scales_rate: float = 0.02
+    """learning rate of log scales"""
+    quats_rate: float = 0.01
+    """learning rate of quaternions"""
+    opacities_rate: float = 0.05
+    """learning rate of logit opacities"""
+    colors_rate: float = 0.03
+    """learning rate of logit colours"""
+    rates_decay: float = 0.3
+    """what the rates of everything but the centres have fallen to at the end, as a factor"""
+    levels: tuple[float, ...] = (4.0, 2.0, 1.0)
+    """coarse to fine: how many times smaller than the capture the images of the Gaussian stage are, level by level"""
+    level_starts: tuple[float, ...] = (0.0, 0.35, 0.8)
+    """share of the Gaussian stage at which each level starts"""
+    max_gaussians: int = 0
+    """number of Gaussians that must not be exceeded; 0: as many as the network makes or the photos can fix"""
+    gaussians_per_pixel: float = 0.35
+    """Gaussians that the Gaussian stage grows to, per pixel of one supervised photo, below `max_gaussians`"""
+    growth_end: float = 0.6
+    """share of the Gaussian stage after which no Gaussian is split any more"""
+    growth_every: int = 50
+    """steps from one round of splitting to the next"""
+    reseed: bool = True
+    """give Gaussians that no supervised view shows a new place before the Gaussian stage"""
+    steps_per_view: int = 30
+    """most steps of the Gaussian stage for each supervised view, unless `stopping` is steps: few photos are soon known
+    by heart"""
+    opacity_pull: float = 0.01
+    """weight of the mean opacity, which lets Gaussians fade that nothing asks for"""
+    scale_pull: float = 0.01
+    """weight of the mean scale as a fraction of the extent, against large loose Gaussians"""
+
+    def __post_init__(self) -> None:
+        if len(self.levels) != len(self.level_starts):
+            raise ValueError(f"tuning.levels {self.levels} and level_starts {self.level_starts} differ in length")
 
 
 @dataclass(frozen=True)
@@ -57,15 +88,15 @@ class GaussianVariables:
 
     name = "gaussians"
 
-    def __init__(self, start: Gaussians, extent: float, rates: GaussianRates, growth: Growth):
+    def __init__(self, start: Gaussians, extent: float, config: GaussianStageConfig, growth: Growth):
         self._rates = {
-            "means": rates.means * extent,
-            "scales": rates.scales,
-            "quats": rates.quats,
-            "opacities": rates.opacities,
-            "colors": rates.colors,
+            "means": config.means_rate * extent,
+            "scales": config.scales_rate,
+            "quats": config.quats_rate,
+            "opacities": config.opacities_rate,
+            "colors": config.colors_rate,
         }
-        self._decay = rates
+        self._config = config
         self._growth, self._first_count = growth, start.count
         self._parameters = {name: value.requires_grad_() for name, value in _raw(start).items()}
         self._optimizer = self._new_optimizer()
@@ -89,7 +120,7 @@ class GaussianVariables:
     def step(self, progress: float) -> None:
         """One Adam step on the gradients at hand; `progress` from 0 to 1 sets the rates."""
         for group in self._optimizer.param_groups:
-            decay = self._decay.means_decay if group["name"] == "means" else self._decay.others_decay
+            decay = self._config.means_decay if group["name"] == "means" else self._config.rates_decay
             group["lr"] = self._rates[group["name"]] * decay**progress
         gradient = self._parameters["means"].grad
         if gradient is not None:
