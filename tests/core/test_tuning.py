@@ -109,6 +109,16 @@ def test_gaussians_never_end_worse_than_they_started_on_the_left_out_view() -> N
     assert image_error(tuning.gaussians(), left_out) <= start + 1e-7
 
 
+def test_a_stage_is_not_given_up_between_two_looks() -> None:
+    network, views = small_network(), scene_views(10)
+    config = replace(FIXED, space="tokens", token_rate=0.1, stopping="held-out", check_every=20, patience=0.3)
+    tuning = SceneTuning(network, views, views, config, steps=40)
+    while not tuning.finished:
+        tuning.step()
+    assert tuning.steps_done == 40
+    assert tuning.report().best_step > 0
+
+
 def test_a_fixed_number_of_steps_is_exact() -> None:
     network, views = small_network(), scene_views(10)
     tuning = SceneTuning(network, views, views, replace(FIXED, space="tokens"), steps=7)

@@ -54,7 +54,7 @@ class TuningConfig(GaussianStageConfig):
     """held-out: one supervised view decides which state is the best; steps: exactly the steps asked for"""
     held_out_from: int = 9
     """number of supervised views from which one is left out for stopping"""
-    check_every: int = 50
+    check_every: int = 25
     """steps from one look at the left-out view to the next"""
     patience: float = 0.35
     """share of a stage's steps without a better left-out view after which the stage ends"""
@@ -275,8 +275,9 @@ class SceneTuning:
     def _leave_stage(self) -> None:
         """To the next stage, with the best state of this one, when its steps are done or help no more."""
         steps = self._stages[self._stage].steps
-        stale = self.supervision.held_out and self._stage_step - self._best.step > self.config.patience * steps
-        if self._stage_step < steps and not stale:
+        looked = self.supervision.held_out and self._stage_step % self.config.check_every == 0
+        stale = self._stage_step - self._best.step > self.config.patience * steps
+        if self._stage_step < steps and not (looked and stale):
             return
         if self.supervision.held_out:
             self._variables.restore(self._best.snapshot)

@@ -17,7 +17,7 @@ _PER_GAUSSIAN, _PER_PROJECTION, _PER_PIXEL = 14 * 4 * 4, 400, 240
 
 
 def seen_weights(
-    gaussians: Gaussians, views: Views, near: float = 0.01, largest_side: int = 256
+    gaussians: Gaussians, views: Views, near: float = 0.01, largest_side: int = 160
 ) -> Float[Tensor, " gaussian"]:
     """What each Gaussian adds to the views: its blending weights summed over their pixels.
 
