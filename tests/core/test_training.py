@@ -13,7 +13,7 @@ import torch
 from tokengs_nerfstudio.core import training
 from tokengs_nerfstudio.core.cameras import project
 from tokengs_nerfstudio.core.network import PRESETS, NetworkConfig, TokenGSNetwork
-from tokengs_nerfstudio.core.schedule import linear_decay, one_cycle
+from tokengs_nerfstudio.core.schedule import one_cycle
 from tokengs_nerfstudio.core.training import Trainer, TrainingConfig, TrainingDiverged, read_state, save_state
 from tokengs_nerfstudio.core.training_batch import TrainingBatch, canonical_batch, mirrored, mirrored_scenes
 from tokengs_nerfstudio.core.types import Views
@@ -69,13 +69,6 @@ def test_one_cycle_is_the_published_schedule(shared: Path, name: str, rate: floa
     warmup = (golden["pct_start"] * golden["total_steps"] - 1) / last
     for step, (published, *_) in golden["step_to_lr_beta1_beta2"].items():
         assert rate * one_cycle(int(step) / last, warmup) == pytest.approx(published, rel=1e-6), step
-
-
-def test_linear_decay() -> None:
-    assert linear_decay(5000, 0.3, 5000, 10_000) == 0.3
-    assert linear_decay(7500, 0.3, 5000, 10_000) == pytest.approx(0.225)
-    assert linear_decay(20_000, 0.3, 5000, 10_000) == 0.0
-    assert linear_decay(20_000, 0.3, 0, 0) == 0.3
 
 
 def test_canonical_batch_keeps_what_cameras_see() -> None:

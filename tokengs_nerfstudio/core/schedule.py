@@ -17,12 +17,5 @@ def one_cycle(progress: float, warmup: float, start_divisor: float = 25.0, end_d
     return _cosine(1.0, 1 / end_divisor, (progress - warmup) / (1.0 - warmup))
 
 
-def linear_decay(step: int, value: float, hold: int, decay: int) -> float:
-    """A weight held at `value` for `hold` steps and then brought to 0 within `decay` steps (0: held for ever)."""
-    if decay <= 0 or step <= hold:
-        return value
-    return value * max(0.0, 1.0 - (step - hold) / decay)
-
-
 def _cosine(start: float, end: float, share: float) -> float:
     return end + (start - end) * 0.5 * (1.0 + math.cos(math.pi * share))
