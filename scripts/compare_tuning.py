@@ -27,7 +27,8 @@ import tokengs_nerfstudio
 from tokengs_nerfstudio.core import Gaussians, TokenGSNetwork, TuningConfig, Views, load_network, render
 from tokengs_nerfstudio.core.cameras import crop_and_resize
 from tokengs_nerfstudio.core.metrics import psnr, ssim
-from tokengs_nerfstudio.core.reconstruct import input_size, network_frame
+from tokengs_nerfstudio.core.reconstruct import input_size
+from tokengs_nerfstudio.core.scene_scale import choose_scale
 from tokengs_nerfstudio.core.tuning import SceneTuning
 from tokengs_nerfstudio.core.tuning_seeds import random_gaussians
 from tokengs_nerfstudio.core.tuning_supervision import level_size, resized
@@ -102,12 +103,12 @@ def make_task(args: CompareTuning, network: TokenGSNetwork, folder: Path, short_
     chosen = spread_views(capture.c2w, min(count or network.config.num_context, len(train)), train)
     size = level_size(*capture.image_size, min(capture.image_size) / short_side)
     context = capture.load(chosen)
-    frame = network_frame(network.config, context)
+    inputs = crop_and_resize(context, *input_size(network.config, *capture.image_size))
+    frame = choose_scale(network, inputs)
 
     def moved(views: Views) -> Views:
         return replace(views, c2w=frame.cameras(views.c2w))
 
-    inputs = crop_and_resize(context, *input_size(network.config, *capture.image_size))
     photos = [moved(resized(capture.load(part), *size)) for part in (chosen if count else train, test)]
     return Task(capture.name, short_side, count, moved(inputs), *photos)
 

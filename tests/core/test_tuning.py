@@ -7,7 +7,7 @@ import torch
 from tuning_scenes import arc_cameras, blobs, photos, small_network
 
 from tokengs_nerfstudio.core.cameras import Similarity, canonical_frame, crop_and_resize
-from tokengs_nerfstudio.core.reconstruct import input_size, network_frame, reconstruct
+from tokengs_nerfstudio.core.reconstruct import input_size, reconstruct
 from tokengs_nerfstudio.core.rendering import render
 from tokengs_nerfstudio.core.tuning import SceneTuning, TuningConfig, tune
 from tokengs_nerfstudio.core.types import Gaussians, Views
@@ -195,6 +195,11 @@ def test_input_size_keeps_the_aspect_and_the_number_of_pixels() -> None:
     assert input_size(config, 10, 4000) == (8, 1280)
 
 
-def test_a_point_map_scale_is_refused() -> None:
-    with pytest.raises(ValueError, match="point map"):
-        network_frame(small_network(scale="pointmap").config, scene_views(3))
+@pytest.mark.parametrize("scale", ["pointmap", "constant"])
+def test_weights_of_a_fixed_scale_take_captures_in_any_units(scale: str) -> None:
+    network = small_network(scale=scale)
+    near = photos(blobs(), arc_cameras(3), size=32)
+    c2w = near.c2w.clone()
+    c2w[:, :3, 3] *= 10
+    far = replace(near, c2w=c2w)
+    torch.testing.assert_close(reconstruct(network, far).means, 10 * reconstruct(network, near).means)

@@ -2,8 +2,9 @@
 
 import math
 
-from tokengs_nerfstudio.core.cameras import Similarity, canonical_frame, crop_and_resize
+from tokengs_nerfstudio.core.cameras import Similarity, crop_and_resize
 from tokengs_nerfstudio.core.network import NetworkConfig, TokenGSNetwork
+from tokengs_nerfstudio.core.scene_scale import choose_scale
 from tokengs_nerfstudio.core.tuning import TuningConfig, tune
 from tokengs_nerfstudio.core.types import Gaussians, Views
 
@@ -20,16 +21,6 @@ def input_size(config: NetworkConfig, height: int, width: int) -> tuple[int, int
     return rows, columns
 
 
-def network_frame(config: NetworkConfig, context: Views) -> Similarity:
-    """World -> canonical for these context views, by the frame and scale the weights were trained with.
-
-    Raises ValueError for weights whose scale comes from a point map, which photos alone do not give.
-    """
-    if config.scale == "pointmap":
-        raise ValueError("these weights scale scenes by a point map; give the canonical frame yourself, with its scale")
-    return canonical_frame(context.c2w, config.frame, config.scale, config.scale_value)
-
-
 def reconstruct(
     network: TokenGSNetwork,
     context: Views,
@@ -41,14 +32,16 @@ def reconstruct(
     """Gaussians in the WORLD frame from photos (one scene, any size) whose cameras are in the WORLD frame.
 
     Without `tuning` one pass through the network; with it, `steps` of tuning on `supervised` (world frame, any size),
-    or on the context where that is left out. Raises ValueError where photos or weights cannot be used so.
+    or on the context where that is left out. Weights of a fixed scene scale get the scale that suits the context best.
+    Raises ValueError where photos or weights cannot be used so.
     """
-    frame = network_frame(network.config, context)
-    height, width = input_size(network.config, context.height, context.width)
-    inputs = _moved(crop_and_resize(context, height, width), frame)
+    seen = crop_and_resize(context, *input_size(network.config, context.height, context.width))
+    frame = choose_scale(network, seen)
     photos = _moved(context if supervised is None else supervised, frame)
     count = 0 if tuning is None else steps
-    return tune(network, inputs, photos, tuning or TuningConfig(), count, seed).transformed(frame.inverse())
+    return tune(network, _moved(seen, frame), photos, tuning or TuningConfig(), count, seed).transformed(
+        frame.inverse()
+    )
 
 
 def _moved(views: Views, frame: Similarity) -> Views:
