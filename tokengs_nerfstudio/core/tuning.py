@@ -44,7 +44,7 @@ class TuningConfig(GaussianStageConfig):
     """learning rate of the scene latents"""
     token_fraction: float = 0.15
     """share of the steps spent on tokens before the Gaussians, where both are tuned"""
-    token_steps: int = 150
+    token_steps: int = 30
     """the most steps spent on tokens before the Gaussians, where both are tuned"""
     token_resolution: float = 2.0
     """side of the images that tokens are tuned on, as a multiple of what the network was trained with"""
