@@ -13,13 +13,13 @@ from tokengs_nerfstudio.core.tuning_cameras import CameraVariables, rigid_motion
 from tokengs_nerfstudio.core.tuning_gaussians import GaussianStageConfig, GaussianVariables, Growth, rotation_matrices
 from tokengs_nerfstudio.core.tuning_losses import Photometry
 from tokengs_nerfstudio.core.tuning_plan import level_factor, planned_stages, scene_extent
-from tokengs_nerfstudio.core.tuning_seeds import disagreement, focus_distance, replacements, small_views
+from tokengs_nerfstudio.core.tuning_seeds import disagreement, dome, focus_distance, replacements, small_views
 from tokengs_nerfstudio.core.tuning_supervision import Supervision, level_size, most_typical_view, resized
 from tokengs_nerfstudio.core.types import Gaussians, Views
 
 RATES = GaussianStageConfig(means_rate=1e-2, means_decay=0.05)
 STILL = Growth(budget=0, until=1.0, every=1000)
-PLAIN = Photometry(ssim=0.2, opacity_pull=0.0, scale_pull=0.0, near=0.01, background=0.5)
+PLAIN = Photometry(ssim=0.2, opacity_pull=0.0, scale_pull=0.0, extent=2.0, near=0.01, background=0.5)
 
 
 def still_cameras(views: Views) -> CameraVariables:
@@ -263,3 +263,27 @@ def test_focus_distance_of_cameras_on_an_arc_is_its_radius() -> None:
     alone = focus_distance(arc_cameras(1))
     assert alone > 0
     assert math.isfinite(alone)
+
+
+def test_the_dome_shows_the_photos_border_in_every_direction() -> None:
+    views = photos(blobs(), arc_cameras(3))
+    dark = Views(views.images * 0.1, views.c2w, views.intrinsics)
+    shell = dome(dark)
+    for turn in ([0.0, math.pi, 0.0], [math.pi / 2, 0.0, 0.0], [0.3, 2.0, 0.1]):
+        camera = views.c2w[:1] @ rigid_motion(torch.tensor([turn]), torch.zeros(1, 3))
+        size = (views.width, views.height)
+        rgb = render(shell, camera, views.intrinsics[:1], *size, depth=False).rgb
+        assert (rgb - 0.05).abs().max() < 0.05
+
+
+def test_a_dark_capture_gets_a_dome_and_a_grey_one_does_not() -> None:
+    scene, c2w = blobs(3000), arc_cameras(3)
+    lost = Gaussians(
+        scene.means - torch.tensor([0.0, 0.0, 9.0]), scene.quats, scene.scales, scene.opacities, scene.colors
+    )
+    views = photos(blobs(), c2w)
+    dark = Views(views.images * 0.1, views.c2w, views.intrinsics)
+    for photographed, far in ((views, False), (dark, True)):
+        dropped, new = replacements(lost, photographed, near=0.01, background=0.5, seed=0)
+        assert new.count == int(dropped.sum())
+        assert bool((new.means.norm(dim=-1) > 20).any()) == far

@@ -295,8 +295,8 @@ class SceneTuning:
 
     def _photometry(self) -> Photometry:
         c, loose = self.config, self.stage == "gaussians"
-        pulls = (c.opacity_pull, c.scale_pull / self.extent) if loose else (0.0, 0.0)
-        return Photometry(c.ssim, *pulls, near=c.near, background=c.background)
+        pulls = (c.opacity_pull, c.scale_pull) if loose else (0.0, 0.0)
+        return Photometry(c.ssim, *pulls, extent=self.extent, near=c.near, background=c.background)
 
     @torch.no_grad()
     def _look(self, force: bool = False) -> None:

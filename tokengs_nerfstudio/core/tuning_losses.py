@@ -24,7 +24,8 @@ class Photometry:
     ssim: float
     opacity_pull: float
     scale_pull: float
-    """per extent of the scene"""
+    """on scales as fractions of the extent"""
+    extent: float
     near: float
     background: float
 
@@ -66,7 +67,10 @@ class Photometry:
         if cameras.active:
             loss = loss + cameras.penalty()
         if self.opacity_pull or self.scale_pull:
-            loss = loss + self.opacity_pull * splats.opacities.mean() + self.scale_pull * splats.scales.mean()
+            # What is larger than the scene is its far background: nothing else shows where it fades.
+            near = (splats.scales.detach().amax(-1) < self.extent).float()
+            loss = loss + self.opacity_pull * (near * splats.opacities).mean()
+            loss = loss + self.scale_pull * (near[:, None] * splats.scales).mean() / self.extent
         return loss, {"loss": loss, **parts}
 
 

@@ -6,6 +6,8 @@ depths along a pixel's ray, one is drawn by how well the other photos show the p
 sweep, Collins 1996); what the network has rendered is one of the candidates.
 """
 
+import math
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
@@ -26,6 +28,8 @@ _DEPTHS, _NEAREST, _FARTHEST = 24, 0.5, 1.5
 # Colour difference by which a depth becomes e times less likely, and what it costs to be outside of all other views.
 _TEMPERATURE, _UNSEEN = 0.02, 0.1
 _DEPTH_NOISE = 0.02
+# A shell this many times farther than what the cameras look at, for photos whose borders differ so much from the grey.
+_DOME, _DOME_RADIUS, _UNLIKE_BACKGROUND = 600, 20.0, 0.2
 # Photos are looked at this small, and no more of them than this.
 _LOOK_SIDE, _LOOK_VIEWS = 96, 48
 
@@ -33,10 +37,39 @@ _LOOK_SIDE, _LOOK_VIEWS = 96, 48
 def replacements(
     gaussians: Gaussians, views: Views, near: float, background: float, seed: int
 ) -> tuple[Bool[Tensor, " gaussian"], Gaussians]:
-    """Which Gaussians the views would not miss, and as many new ones for them."""
+    """Which Gaussians the views would not miss, and as many new ones for them.
+
+    Where the photos' borders are far from the background's grey, some of the new ones are a far dome in their colour.
+    """
     dropped = seen_weights(gaussians, views, near) < _SPARED
-    generator = torch.Generator().manual_seed(seed)
-    return dropped, seeds(gaussians, views, int(dropped.sum()), near, background, generator)
+    count, generator = int(dropped.sum()), torch.Generator().manual_seed(seed)
+    far = dome(views)
+    if count < 2 * far.count or (far.colors[0] - background).abs().max() < _UNLIKE_BACKGROUND:
+        return dropped, seeds(gaussians, views, count, near, background, generator)
+    new = seeds(gaussians, views, count - far.count, near, background, generator)
+    return dropped, Gaussians(*(torch.cat([getattr(new, name), getattr(far, name)]) for name in vars(new)))
+
+
+def dome(views: Views) -> Gaussians:
+    """A closed shell far around the cameras, in the median colour of the photos' borders.
+
+    Directions that no photo shows would else be as grey as the background, in a capture before black cloth too.
+    """
+    images = small_views(views).images
+    rim = max(1, min(images.shape[-2:]) // 10)
+    edges = torch.cat([images[..., :rim].flatten(2), images[..., -rim:].flatten(2), images[..., :rim, :].flatten(2)], 2)
+    color = edges.movedim(1, -1).reshape(-1, 3).median(0).values
+    # Points of equal area on a sphere (Fibonacci lattice).
+    step = (torch.arange(_DOME).to(color) + 0.5) / _DOME
+    angle, height = math.pi * (1 + 5**0.5) * torch.arange(_DOME).to(color), 1 - 2 * step
+    across = (1 - height * height).sqrt()
+    centers = views.c2w[:, :3, 3]
+    radius = _DOME_RADIUS * focus_distance(views.c2w)
+    directions = torch.stack([across * angle.cos(), across * angle.sin(), height], dim=-1)
+    quats = torch.tensor([1.0, 0.0, 0.0, 0.0]).to(color).repeat(_DOME, 1)
+    scales = torch.full_like(directions, radius * (4 * math.pi / _DOME) ** 0.5)
+    opacities = torch.full_like(step, 0.95)
+    return Gaussians(centers.mean(0) + radius * directions, quats, scales, opacities, color.repeat(_DOME, 1))
 
 
 @torch.no_grad()
