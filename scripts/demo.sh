@@ -3,6 +3,9 @@
 set -euo pipefail
 source "$(dirname "$0")/environment.sh"
 
+# torch would wake a pool of compiler processes with every command; none of them has anything to do.
+export TORCHINDUCTOR_COMPILE_THREADS=1
+
 out=demo_output
 capture=$out/capture
 run=$out/runs/capture/tokengs/demo
