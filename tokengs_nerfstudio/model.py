@@ -91,8 +91,8 @@ class TokenGSModel(SplatfactoModel):
         seen = crop_and_resize(context.to(self.device), *input_size(network.config, context.height, context.width))
         to_canonical = scene_frame(network, seen, self.config.scene_scale)
         self._to_world = to_canonical.inverse()
-        photos = _moved(supervised.to(self.device), to_canonical)
-        self.tuning = SceneTuning(network, _moved(seen, to_canonical), photos, self._tuning_config(), steps)
+        photos = to_canonical.views(supervised.to(self.device))
+        self.tuning = SceneTuning(network, to_canonical.views(seen), photos, self._tuning_config(), steps)
         self.bake()
 
     def _tuning_config(self) -> TuningConfig:
@@ -203,7 +203,3 @@ def scene_frame(network: TokenGSNetwork, context: Views, scene_scale: float | No
     if not scene_scale > 0:
         raise ValueError(f"--pipeline.model.scene-scale must be positive, got {scene_scale}")
     return canonical_frame(context.c2w, network.config.frame, "constant", scene_scale)
-
-
-def _moved(views: Views, similarity: Similarity) -> Views:
-    return Views(views.images, similarity.cameras(views.c2w), views.intrinsics, views.times)

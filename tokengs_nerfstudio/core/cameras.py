@@ -1,6 +1,6 @@
 """Camera geometry in the OpenCV convention: frames, rays, crops. World units are whatever the capture has."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -54,6 +54,10 @@ class Similarity(_TensorRecord):
         position = self.points(c2w[..., :3, 3])
         upper = torch.cat([rotation, position[..., None]], dim=-1)
         return torch.cat([upper, c2w[..., 3:, :]], dim=-2)
+
+    def views(self, views: Views) -> Views:
+        """The same photos with their cameras in the new frame."""
+        return replace(views, c2w=self.cameras(views.c2w))
 
     def gaussians(self, gaussians: Gaussians) -> Gaussians:
         turn = quaternion_from_matrix(self.rotation)[..., None, :].expand_as(gaussians.quats)

@@ -2,7 +2,7 @@
 
 import math
 
-from tokengs_nerfstudio.core.cameras import Similarity, crop_and_resize
+from tokengs_nerfstudio.core.cameras import crop_and_resize
 from tokengs_nerfstudio.core.network import NetworkConfig, TokenGSNetwork
 from tokengs_nerfstudio.core.scene_scale import choose_scale
 from tokengs_nerfstudio.core.tuning import TuningConfig, tune
@@ -37,12 +37,7 @@ def reconstruct(
     """
     seen = crop_and_resize(context, *input_size(network.config, context.height, context.width))
     frame = choose_scale(network, seen)
-    photos = _moved(context if supervised is None else supervised, frame)
+    photos = frame.views(context if supervised is None else supervised)
     count = 0 if tuning is None else steps
-    return tune(network, _moved(seen, frame), photos, tuning or TuningConfig(), count, seed).transformed(
-        frame.inverse()
-    )
-
-
-def _moved(views: Views, frame: Similarity) -> Views:
-    return Views(views.images, frame.cameras(views.c2w), views.intrinsics, views.times)
+    splats = tune(network, frame.views(seen), photos, tuning or TuningConfig(), count, seed)
+    return splats.transformed(frame.inverse())
