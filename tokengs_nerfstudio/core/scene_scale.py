@@ -3,6 +3,10 @@
 Such weights know how large a scene is in their own data's units, which says nothing about another capture. So the
 scale is searched: the scene is reconstructed at each size of a ladder, and the size whose renders match the context
 photos best is kept. The sizes are relative to the cameras' baseline, so the capture's own units cancel.
+
+Which size is best shows in photos of half the side as well, at a fraction of the cost: on 16 procedural scenes and
+three captures the sizes so chosen were at most 0.01 dB below the best (`tiny`, two trainings of it). Fewer tokens did
+not do: a quarter of them leaves holes, favours small scenes, and cost up to 0.8 dB.
 """
 
 import logging
@@ -10,7 +14,7 @@ from collections.abc import Sequence
 
 import torch
 
-from tokengs_nerfstudio.core.cameras import Similarity, canonical_frame
+from tokengs_nerfstudio.core.cameras import Similarity, canonical_frame, crop_and_resize
 from tokengs_nerfstudio.core.metrics import psnr
 from tokengs_nerfstudio.core.network import TokenGSNetwork
 from tokengs_nerfstudio.core.rendering import render
@@ -20,6 +24,8 @@ LADDER = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 """Largest distance between two context cameras, in units of the canonical frame."""
 
 _SEARCHED = ("constant", "pointmap")
+# As many as any published weights were trained with.
+_SEARCH_VIEWS = 6
 
 _log = logging.getLogger(__name__)
 
@@ -34,8 +40,8 @@ def choose_scale(network: TokenGSNetwork, context: Views, ladder: Sequence[float
     """World -> canonical for a network and its context views (one scene, world frame, a size the network takes).
 
     For weights whose scale follows from the cameras this is their own canonical frame. For weights of a constant or
-    point-map scale, each size of `ladder` costs one pass through the network and one render of the context. With a
-    single camera, or cameras in one place, there is no baseline and the sizes multiply the capture's units instead.
+    point-map scale, each size of `ladder` costs one pass of a few reduced photos through the network and their render.
+    With a single camera, or cameras in one place, there is no baseline and the sizes multiply the capture's units.
 
     Raises ValueError for an empty ladder or sizes that are not positive.
     """
@@ -45,16 +51,25 @@ def choose_scale(network: TokenGSNetwork, context: Views, ladder: Sequence[float
     if not ladder or min(ladder) <= 0:
         raise ValueError(f"the ladder of scene sizes needs positive numbers, got {tuple(ladder)}")
     frames = [canonical_frame(context.c2w, config.frame, "max_baseline", size) for size in ladder]
-    scores = [_context_psnr(network, context, frame) for frame in frames]
+    looked_at = _reduced(context, config.patch_size)
+    scores = [_context_psnr(network, looked_at, frame) for frame in frames]
     best = max(range(len(frames)), key=scores.__getitem__)
     tried = ", ".join(f"{size:g}: {score:.2f}" for size, score in zip(ladder, scores))
     _log.info("scene scale: camera baseline %g of the ladder (context PSNR %s)", ladder[best], tried)
     return frames[best]
 
 
+def _reduced(context: Views, patch: int) -> Views:
+    """A few of the views, evenly chosen, at half their side; both sides stay multiples of the patch."""
+    count = min(context.num_views, _SEARCH_VIEWS)
+    chosen = torch.linspace(0, context.num_views - 1, count).round().long()
+    height, width = (max(1, round(side / (2 * patch))) * patch for side in (context.height, context.width))
+    return crop_and_resize(context.select(chosen), height, width)
+
+
 def _context_psnr(network: TokenGSNetwork, context: Views, frame: Similarity) -> float:
     """PSNR of the context photos in dB, rendered from the scene reconstructed in `frame`; -inf where it is broken."""
-    views = Views(context.images, frame.cameras(context.c2w), context.intrinsics, context.times).unsqueeze()
+    views = frame.views(context).unsqueeze()
     memory = network.encode(views)
     groups: list[slice] = [slice(None)]
     if network.config.time_channels:

@@ -52,8 +52,8 @@ def canonical_batch(
     """
     similarity = canonical_frame(context.c2w, frame, scale, value)
     return TrainingBatch(
-        context=replace(context, c2w=similarity.cameras(context.c2w)),
-        target=replace(target, c2w=similarity.cameras(target.c2w)),
+        context=similarity.views(context),
+        target=similarity.views(target),
         depth=None if depth is None else depth * similarity.scale[:, None, None, None, None],
     )
 
