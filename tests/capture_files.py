@@ -81,8 +81,10 @@ def write_blobs(folder: Path, count: int = 10, height: int = 40, width: int = 48
 
 
 def write_weights(file: Path, **changes) -> Path:
-    """Random weights of a network that encodes in milliseconds."""
+    """Random weights of a network that encodes in milliseconds; one that knows time makes things move."""
     torch.manual_seed(7)
     network = TokenGSNetwork(NetworkConfig(**{**vars(SMALL_NETWORK), **changes}))
+    if network.target_time_embedding is not None:
+        torch.nn.init.normal_(network.target_time_embedding.conv.weight, std=0.1)
     save_network(network, file)
     return file

@@ -50,7 +50,7 @@ class Standing:
     def __init__(self, gaussians: Gaussians):
         self._gaussians = gaussians
 
-    def gaussians(self) -> Gaussians:
+    def gaussians(self, time: float | None = None) -> Gaussians:
         return self._gaussians
 
 
@@ -210,6 +210,67 @@ def test_tuning_and_its_bake_keep_the_viewer_up_to_date(tmp_path):
 def test_number_of_tokens_decides_the_number_of_gaussians(tmp_path):
     weights = str(write_weights(tmp_path / "w.safetensors"))
     assert a_model(checkpoint=weights, num_tokens=5).load_network().initial_tokens(1).shape[1] == 5
+
+
+def test_number_of_latents_is_for_weights_that_have_them(tmp_path):
+    latent = str(write_weights(tmp_path / "latent.safetensors", latents=16, latent_depth=1))
+    assert a_model(checkpoint=latent, num_latents=5).load_network().config.latents == 5
+    plain = str(write_weights(tmp_path / "plain.safetensors"))
+    with pytest.raises(ValueError, match="no latent bottleneck, so their number cannot become 5: leave it out"):
+        a_model(checkpoint=plain, num_latents=5).load_network()
+
+
+class Moving:
+    """A tuning whose red Gaussian goes to the right, one unit in one unit of time; one Gaussian is broken late."""
+
+    def gaussians(self, time: float | None = None) -> Gaussians:
+        moving = two_gaussians()
+        extra = two_gaussians().select(slice(0, 1))
+        means = torch.cat([moving.means, extra.means + torch.tensor([0.0, 9.0, 0.0])])
+        means[0, 0] += time or 0.0
+        means[2, 1] = float("inf") if time == 1.0 else 9.0
+        parts = {name: torch.cat([getattr(moving, name), getattr(extra, name)]) for name in vars(moving)}
+        return Gaussians(**{**parts, "means": means})
+
+
+def moving_model() -> TokenGSModel:
+    model = a_model()
+    model.tuning = Moving()
+    model._times = [0.25, 0.75, 1.0]
+    model.bake()
+    return model
+
+
+@pytest.mark.parametrize(("time", "column"), [(0.25, 25), (0.5, 30), (0.6, 32), (1.0, 40)])
+def test_cameras_see_a_moving_scene_at_their_own_time(time, column):
+    model = moving_model()
+    camera = Cameras(torch.eye(4)[None, :3], 40.0, 40.0, 20.0, 15.0, 60, 30, times=torch.tensor([time]))
+    red = model.get_outputs_for_camera(camera)["rgb"][15, :, 0]
+    assert abs(int(red.argmax()) + 0.5 - column) < 1
+
+
+def test_without_a_time_a_moving_scene_is_seen_and_exported_as_at_first():
+    model = moving_model()
+    assert model.baked_times == [0.25, 0.75, 1.0]
+    # What is broken at one time is left out at all.
+    assert model.num_points == 2
+    torch.testing.assert_close(model.means, two_gaussians().means + torch.tensor([[0.25, 0, 0], [0, 0, 0]]))
+    at_first = model.get_outputs_for_camera(front_camera(times=torch.tensor([0.0])))["rgb"]
+    torch.testing.assert_close(model.get_outputs_for_camera(front_camera())["rgb"], at_first)
+
+
+def test_motion_is_saved_with_the_gaussians_and_only_for_those_that_move():
+    model = moving_model()
+    state = {name: value.clone() for name, value in model.state_dict().items()}
+    assert state["gauss_params.moving_means"].shape == (3, 1, 3)
+    fresh = a_model()
+    fresh.load_state_dict(state)
+    for time in (0.3, 0.9):
+        camera = front_camera(times=torch.tensor([time]))
+        pictures = [one.get_outputs_for_camera(camera)["rgb"] for one in (model, fresh)]
+        torch.testing.assert_close(*pictures)
+    fresh.load_state_dict({name: value.clone() for name, value in baked_model().state_dict().items()})
+    assert fresh.baked_times == []
 
 
 def test_a_budget_keeps_the_gaussians_that_matter(tmp_path):

@@ -1,13 +1,15 @@
 """The only file that knows both conventions: nerfstudio's cameras and splatfacto's parameters, and our own records."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Bool, Float, Shaped
 from nerfstudio.cameras.cameras import Cameras, CameraType
 from torch import Tensor
 
 from tokengs_nerfstudio.core.cameras import crop_and_resize, intrinsics_matrix
+from tokengs_nerfstudio.core.motion import Motion
 from tokengs_nerfstudio.core.types import Gaussians, Views
 from tokengs_nerfstudio.data.lens import Lens
 
@@ -111,15 +113,36 @@ def views_from_cameras(
     )
 
 
+def moving_splat_parameters(times: Sequence[float], bakes: Sequence[Gaussians]) -> dict[str, Tensor]:
+    """`splat_parameters` of the same Gaussians at several times: those of the first one, and what moves from there.
+
+    Where nothing moves this is `splat_parameters` of any of them. Gaussians must be finite at all times to be kept.
+    """
+    if len(bakes) == 1:
+        return splat_parameters(bakes[0])
+    finite = torch.stack([_finite(gaussians) for gaussians in bakes]).all(dim=0)
+    bakes = [gaussians.detach().select(finite) for gaussians in bakes]
+    motion = Motion.between(times, bakes)
+    still = splat_parameters(bakes[0])
+    if motion is None:
+        return still
+    states = {f"moving_{name}": value for name, value in vars(motion.states).items()}
+    return still | {"times": motion.times, "moving": motion.moving} | states
+
+
+def _finite(gaussians: Gaussians) -> Bool[Tensor, " gaussian"]:
+    finite = gaussians.opacities.isfinite()
+    for name in ("means", "quats", "scales", "colors"):
+        finite = finite & getattr(gaussians, name).isfinite().all(dim=-1)
+    return finite
+
+
 def splat_parameters(gaussians: Gaussians) -> dict[str, Tensor]:
     """Splatfacto's parameters of spherical-harmonics degree 0: log scales, logit opacities [N, 1], logit colours.
 
     Gaussians with a value that is not finite are left out: no renderer can draw them and viewers choke on them.
     """
-    finite = torch.ones_like(gaussians.opacities, dtype=torch.bool)
-    for name in ("means", "quats", "scales", "colors"):
-        finite &= getattr(gaussians, name).isfinite().all(dim=-1)
-    kept = gaussians.select(finite & gaussians.opacities.isfinite())
+    kept = gaussians.select(_finite(gaussians))
     return {
         "means": kept.means.detach().clone(),
         "scales": kept.scales.detach().clamp(min=_SMALLEST_SCALE).log(),
@@ -130,12 +153,19 @@ def splat_parameters(gaussians: Gaussians) -> dict[str, Tensor]:
     }
 
 
-def gaussians_from_splats(parameters: Mapping[str, Tensor]) -> Gaussians:
-    """The inverse of `splat_parameters`: activated values from splatfacto's parameters of degree 0."""
-    return Gaussians(
+def gaussians_from_splats(parameters: Mapping[str, Tensor], time: float | None = None) -> Gaussians:
+    """The inverse of `splat_parameters` and `moving_splat_parameters`: activated values, at `time` if there is motion.
+
+    Without a time, a scene that moves is shown as it is at the first one.
+    """
+    still = Gaussians(
         means=parameters["means"],
         quats=torch.nn.functional.normalize(parameters["quats"], dim=-1),
         scales=parameters["scales"].exp(),
         opacities=torch.sigmoid(parameters["opacities"][:, 0]),
         colors=torch.sigmoid(parameters["features_dc"]),
     )
+    if time is None or "times" not in parameters:
+        return still
+    states = Gaussians(**{field.name: parameters[f"moving_{field.name}"] for field in fields(Gaussians)})
+    return Motion(parameters["times"], parameters["moving"], states).applied(still, time)

@@ -17,6 +17,7 @@ from tokengs_nerfstudio import bridge
 from tokengs_nerfstudio.core.cameras import Similarity, canonical_frame, crop_and_resize
 from tokengs_nerfstudio.core.checkpoint import load_network
 from tokengs_nerfstudio.core.metrics import lpips, psnr, ssim
+from tokengs_nerfstudio.core.motion import spread_times
 from tokengs_nerfstudio.core.network import TokenGSNetwork
 from tokengs_nerfstudio.core.reconstruct import input_size
 from tokengs_nerfstudio.core.rendering import render
@@ -34,6 +35,8 @@ class TokenGSModelConfig(ModelConfig):
     """Weights: a registered name, a .safetensors file, or hf://owner/repo/path."""
     num_tokens: int | None = None
     """Tokens to decode, each a fixed number of Gaussians. If not set: as many as the weights have."""
+    num_latents: int | None = None
+    """Latents between photos and Gaussians, for weights that have such a bottleneck. If not set: as many as those."""
     scene_scale: float | None = None
     """What the lengths of the capture (in nerfstudio's frame) are multiplied with for the network.
     If not set: the rule that the weights were trained with."""
@@ -61,25 +64,31 @@ class TokenGSModel(SplatfactoModel):
     """Renders, evaluates and exports baked Gaussians; while a scene is tuned, bakes what the tuning has reached.
 
     A SplatfactoModel to nerfstudio's exporter and viewer. Nothing but the baked Gaussians is part of its state: a
-    finished run needs neither the network nor the photos.
+    finished run needs neither the network nor the photos. A scene that moves is baked at several times of its photos;
+    cameras see it at their own time, exporters at the first one.
     """
 
     config: TokenGSModelConfig  # type: ignore[assignment]
 
     def populate_modules(self) -> None:
         nothing = torch.zeros(0, 3)
-        self._take(Gaussians(nothing, torch.zeros(0, 4), nothing, torch.zeros(0), nothing))
+        self._take(bridge.splat_parameters(Gaussians(nothing, torch.zeros(0, 4), nothing, torch.zeros(0), nothing)))
         self.background_color = torch.full((3,), self.config.tuning.background)
         self.crop_box = None
         self.step = 0
         self.tuning: SceneTuning | None = None
         self._to_world = Similarity.identity()
+        self._times: list[float] = []
 
     def load_network(self) -> TokenGSNetwork:
         """The network that the configuration names, frozen; CheckpointError where there is none."""
         config = self.config
         network = load_network(
-            config.checkpoint, num_tokens=config.num_tokens, precision=config.precision, device=self.device
+            config.checkpoint,
+            num_tokens=config.num_tokens,
+            num_latents=config.num_latents,
+            precision=config.precision,
+            device=self.device,
         )
         return network.requires_grad_(False)
 
@@ -93,6 +102,8 @@ class TokenGSModel(SplatfactoModel):
         self._to_world = to_canonical.inverse()
         photos = to_canonical.views(supervised.to(self.device))
         self.tuning = SceneTuning(network, to_canonical.views(seen), photos, self._tuning_config(), steps)
+        moves = network.config.time_channels > 0 and photos.times is not None
+        self._times = spread_times(photos.times) if moves else []
         self.bake()
 
     def _tuning_config(self) -> TuningConfig:
@@ -105,25 +116,27 @@ class TokenGSModel(SplatfactoModel):
 
     def bake(self) -> None:
         """Make what the tuning has reached what everybody sees; nothing happens for a run that is only looked at."""
-        if self.tuning is not None:
-            self._take(self.tuning.gaussians().transformed(self._to_world))
+        if self.tuning is None:
+            return
+        bakes = [self.tuning.gaussians(time).transformed(self._to_world) for time in self._times or [None]]
+        self._take(bridge.moving_splat_parameters(self._times, bakes))
 
-    def _take(self, gaussians: Gaussians) -> None:
+    def _take(self, parameters: dict[str, Tensor]) -> None:
         # The viewer may look from its own thread at any moment: made in full, then assigned once.
-        baked = ParameterDict(
-            {name: Parameter(value, requires_grad=False) for name, value in bridge.splat_parameters(gaussians).items()}
+        self.gauss_params = ParameterDict(
+            {name: Parameter(value, requires_grad=False) for name, value in parameters.items()}
         )
-        self.gauss_params = baked
+
+    @property
+    def baked_times(self) -> list[float]:
+        """The times a scene that moves is baked at, ascending; none for a scene that stands still."""
+        return self.gauss_params["times"].tolist() if "times" in self.gauss_params else []
 
     def load_state_dict(self, dict: dict[str, Tensor], **kwargs: Any) -> Any:  # type: ignore[override]
-        """Baked Gaussians of any number."""
-        sizes = {name: dict[f"gauss_params.{name}"] for name in bridge.SPLAT_PARAMETERS}
-        self.gauss_params = ParameterDict(
-            {
-                name: Parameter(torch.empty_like(value, device=self.device), requires_grad=False)
-                for name, value in sizes.items()
-            }
-        )
+        """Baked Gaussians of any number, moving or not."""
+        prefix = "gauss_params."
+        sizes = {name.removeprefix(prefix): value for name, value in dict.items() if name.startswith(prefix)}
+        self._take({name: torch.empty_like(value, device=self.device) for name, value in sizes.items()})
         return Model.load_state_dict(self, dict, **kwargs)
 
     def get_param_groups(self) -> dict[str, list[Parameter]]:
@@ -139,11 +152,15 @@ class TokenGSModel(SplatfactoModel):
         return 1
 
     def get_outputs(self, camera: Cameras | RayBundle) -> dict[str, Tensor]:  # type: ignore[override]
-        """RGB over the background, z-depth and accumulation [H, W, C] as the (one) camera sees the baked Gaussians."""
+        """RGB over the background, z-depth and accumulation [H, W, C] as the (one) camera sees the baked Gaussians.
+
+        A scene that moves is seen at the camera's time; at its first one by a camera without.
+        """
         if isinstance(camera, RayBundle):
             # `ns-render --render-nearest-camera` asks whether something blocks a line of sight: nothing known does.
             return {"depth": torch.full_like(camera.origins[..., :1], torch.inf)}
-        gaussians = bridge.gaussians_from_splats(dict(self.gauss_params.items()))
+        time = None if camera.times is None else float(camera.times.reshape(-1)[0])
+        gaussians = bridge.gaussians_from_splats(dict(self.gauss_params.items()), time)
         if self.crop_box is not None and not self.training:
             gaussians = gaussians.select(self.crop_box.within(gaussians.means).reshape(-1))
         width, height = int(camera.width.reshape(-1)[0]), int(camera.height.reshape(-1)[0])

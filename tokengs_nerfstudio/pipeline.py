@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from tokengs_nerfstudio.core.network import TokenGSNetwork
 from tokengs_nerfstudio.core.tuning import SceneTuning
+from tokengs_nerfstudio.core.types import Views
 from tokengs_nerfstudio.datamanager import SceneDataManager, SceneDataManagerConfig
 from tokengs_nerfstudio.model import TokenGSModel, TokenGSModelConfig
 
@@ -68,7 +69,7 @@ class TokenGSPipeline(VanillaPipeline):
         tuning = self.config.model.tuning
         supervised = context if tuning.supervision == "context" else list(range(len(self.datamanager.train_dataset)))
         size = self.datamanager.supervised_size()
-        views = self.datamanager.views(supervised, *size, background=tuning.background)
+        views = self._timed(network, self.datamanager.views(supervised, *size, background=tuning.background))
         seen = views.select([supervised.index(position) for position in context])
         loaded = time.perf_counter()
         with CONSOLE.status("Encoding the context views"):
@@ -80,6 +81,16 @@ class TokenGSPipeline(VanillaPipeline):
             "size": list(size),
         }
         self._report(network, context, views.num_views, size, loaded - started, time.perf_counter() - loaded)
+
+    def _timed(self, network: TokenGSNetwork, views: Views) -> Views:
+        """Weights that know time see a capture without times as one moment; that is said."""
+        if network.config.time_channels == 0 or views.times is not None:
+            return views
+        CONSOLE.log(
+            "[yellow]These weights know time, this capture does not: all photos count as of one moment, time 0. "
+            "If the scene moves, give every frame in transforms.json a `time`"
+        )
+        return replace(views, times=views.c2w.new_zeros(views.num_views))
 
     def _report(
         self,

@@ -93,6 +93,12 @@ class TokenGSTrainer(Trainer):
         tuning = self.pipeline.tuning
         if tuning is not None:
             CONSOLE.log(_summary(tuning.report()))
+        times = self.pipeline.model.baked_times
+        if times:
+            CONSOLE.log(
+                f"The scene moves: baked at {len(times)} times from {times[0]:g} to {times[-1]:g}; `ns-export "
+                f"gaussian-splat` writes it as it is at the first, {times[0]:g}"
+            )
         super()._after_train()
 
     def _load_checkpoint(self) -> None:

@@ -76,6 +76,16 @@ def test_the_units_of_a_capture_do_not_matter(network, cameras, rule):
     assert max(scores) - min(scores) < 0.02
 
 
+def test_the_search_sees_a_few_photos_of_half_the_side(network, cameras, monkeypatch):
+    c2w, intrinsics = (value.repeat(3, 1, 1) for value in cameras)
+    looked_at = []
+    encode = network.encode
+    monkeypatch.setattr(network, "encode", lambda views: looked_at.append(views) or encode(views))
+    choose_scale(network, Views(torch.rand(9, 3, 40, 64), c2w, intrinsics), ladder=(0.2, 0.4))
+    assert [tuple(views.images.shape) for views in looked_at] == [(1, 6, 3, 16, 32)] * 2
+    assert float(looked_at[0].intrinsics[0, 0, 0, 0]) == pytest.approx(float(intrinsics[0, 0, 0]) * 16 / 32)
+
+
 def test_networks_with_time_are_judged_at_each_photos_time(network, cameras):
     timed = TokenGSNetwork(replace(network.config, dynamic_tokens=4, time_channels=2))
     c2w, intrinsics = cameras

@@ -52,7 +52,9 @@ def resize_network(
     Raises ValueError for counts below one and for latents of a network that has none.
     """
     if latents is not None and network.latents is None:
-        raise ValueError("this network has no latent bottleneck, so its number of latents cannot change")
+        raise ValueError(
+            f"these weights have no latent bottleneck, so their number cannot become {latents}: leave it out"
+        )
     state = dict(network.state_dict())
     sizes: dict[str, int] = {}
     if dynamic_tokens is not None:
