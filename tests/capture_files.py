@@ -85,6 +85,6 @@ def write_weights(file: Path, **changes) -> Path:
     torch.manual_seed(7)
     network = TokenGSNetwork(NetworkConfig(**{**vars(SMALL_NETWORK), **changes}))
     if network.target_time_embedding is not None:
-        torch.nn.init.normal_(network.target_time_embedding.conv.weight, std=0.1)
+        torch.nn.init.normal_(network.target_time_embedding.conv.weight, std=1.0)
     save_network(network, file)
     return file

@@ -107,7 +107,7 @@ def test_a_finished_run_gets_more_steps(capture, weights, tmp_path):
 @pytest.fixture(scope="module")
 def dynamic_weights(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("dynamic")
-    return write_weights(folder / "dynamic.safetensors", dynamic_tokens=8, time_channels=2)
+    return write_weights(folder / "dynamic.safetensors", tokens=8, dynamic_tokens=32, time_channels=2)
 
 
 @pytest.fixture(scope="module")
@@ -128,13 +128,13 @@ def test_a_finished_run_of_moving_weights_shows_every_time_on_its_own(timed_capt
     _, pipeline, _, _ = eval_setup(tmp_path / "blobs/tokengs/run/config.yml", test_mode="inference")
     camera = pipeline.datamanager.eval_dataset.cameras[0:1]
     pictures = []
-    for time in pipeline.model.baked_times[2:4]:
+    for time in pipeline.model.baked_times[::7]:
         camera.times = torch.tensor([[time]])
         pictures.append(pipeline.model.get_outputs_for_camera(camera)["rgb"])
         trainer.pipeline.model._take(bridge.splat_parameters(world_gaussians(trainer, time)))
         expected = trainer.pipeline.model.get_outputs_for_camera(camera)["rgb"]
         torch.testing.assert_close(pictures[-1], expected, atol=1e-4, rtol=0)
-    assert (pictures[0] - pictures[1]).abs().max() > 0.02
+    assert (pictures[0] - pictures[1]).abs().max() > 0.01
 
 
 def world_gaussians(trainer: TokenGSTrainer, time: float) -> Gaussians:

@@ -102,8 +102,8 @@ class TokenGSModel(SplatfactoModel):
         self._to_world = to_canonical.inverse()
         photos = to_canonical.views(supervised.to(self.device))
         self.tuning = SceneTuning(network, to_canonical.views(seen), photos, self._tuning_config(), steps)
-        moves = network.config.time_channels > 0 and photos.times is not None
-        self._times = spread_times(photos.times) if moves else []
+        knows_time = network.config.time_channels > 0
+        self._times = spread_times(photos.times) if knows_time and photos.times is not None else []
         self.bake()
 
     def _tuning_config(self) -> TuningConfig:
