@@ -165,3 +165,15 @@ def test_what_is_wrong_is_said_in_one_line(workplace, config):
     assert failed.returncode == 1
     assert "no capture at" in failed.stderr
     assert "Traceback" not in failed.stderr
+
+
+def test_a_damaged_weight_file_ends_the_command_with_one_line(workplace):
+    damaged = workplace / "damaged.safetensors"
+    write_weights(damaged)
+    damaged.write_bytes(damaged.read_bytes()[:5000])
+    failed = run("ns-train", *train_arguments(workplace, "--pipeline.model.checkpoint", damaged), cwd=workplace)
+    assert failed.returncode == 1
+    errors = [line for line in failed.stderr.splitlines() if line.startswith("Error: ")]
+    assert len(errors) == 1
+    assert f"{damaged} is cut short: 5,000 bytes of" in errors[0]
+    assert "Traceback" not in failed.stderr

@@ -10,6 +10,8 @@ import torch
 import yaml
 from capture_files import edit, write_blobs, write_weights
 from nerfstudio.utils.eval_utils import eval_setup
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from tokengs_nerfstudio import bridge
 from tokengs_nerfstudio.configs import tokengs
@@ -203,6 +205,33 @@ def test_what_a_user_has_to_put_right_is_one_message(capture, weights, tmp_path,
     change(config, tmp_path)
     with pytest.raises(SystemExit, match=message):
         config.setup(local_rank=0, world_size=1).setup()
+
+
+def without_a_block(weights: Path, file: Path) -> None:
+    tensors = {key: value for key, value in load_file(weights).items() if not key.startswith("decoder.0.mlp")}
+    with safe_open(weights, framework="pt") as whole:
+        save_file(tensors, file, whole.metadata())
+
+
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (lambda weights, file: file.write_bytes(weights.read_bytes()[:5000]), "is cut short: 5,000 bytes of"),
+        (without_a_block, "does not fit the network its tensors suggest; 7 missing: decoder.0.mlp"),
+        (lambda _, file: save_file({"unet.weight": torch.zeros(3)}, file), "holds no TokenGS network"),
+        (lambda _, file: torch.save({"tokens": torch.zeros(3)}, file), "is a pickle, and opening one can run any code"),
+        (lambda _, file: file.mkdir(), "is a folder, not a weight file"),
+        (lambda _, file: file.touch(), r"is empty \(0 bytes\)"),
+    ],
+    ids=["truncated", "architecture", "other", "pickle", "folder", "empty"],
+)
+def test_files_that_are_no_weights_end_a_run_with_one_line(capture, weights, tmp_path, write, message):
+    file = tmp_path / "wrong.safetensors"
+    write(weights, file)
+    with pytest.raises(SystemExit, match=message) as ended:
+        run_config(capture, file, tmp_path).setup(local_rank=0, world_size=1).setup()
+    assert str(ended.value).startswith(f"Error: {file} ")
+    assert "\n" not in str(ended.value)
 
 
 def test_defects_keep_their_traceback(capture, weights, tmp_path, monkeypatch):

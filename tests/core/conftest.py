@@ -1,5 +1,5 @@
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -136,3 +136,10 @@ def randomised():
         return network
 
     return randomise
+
+
+@pytest.fixture
+def network(small_config, randomised) -> TokenGSNetwork:
+    """A static network with settings of its own, every parameter awake."""
+    config = replace(small_config, z_offset=0.25, scale_cap=0.3, frame="mean", scale="bound", image_size=(16, 24))
+    return randomised(TokenGSNetwork(config))

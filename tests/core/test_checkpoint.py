@@ -1,41 +1,23 @@
 import json
 import logging
 import struct
-import threading
-import time
 from dataclasses import replace
-from functools import partial
-from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from weight_files import published_file, same_tensors
 
-from tokengs_nerfstudio.core import registry, weight_file
+from tokengs_nerfstudio.core import weight_file
 from tokengs_nerfstudio.core.checkpoint import HEADER_KEY, load_network, save_network
 from tokengs_nerfstudio.core.key_table import to_own, to_published
-from tokengs_nerfstudio.core.network import PRESETS, TokenGSNetwork
-from tokengs_nerfstudio.core.registry import PUBLISHED, PublishedWeights, cache_folder, locate, preset, shipped_weights
-from tokengs_nerfstudio.core.resizing import dynamic_from_static, resize_network, resize_rows
+from tokengs_nerfstudio.core.network import PRESETS
 from tokengs_nerfstudio.core.weight_file import CheckpointError
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 NETWORKS = ["G1_base", "G2_latent_multiscale", "G3_dynamic"]
-
-
-@pytest.fixture
-def network(small_config, randomised):
-    config = replace(small_config, z_offset=0.25, scale_cap=0.3, frame="mean", scale="bound", image_size=(16, 24))
-    return randomised(TokenGSNetwork(config))
-
-
-def same_tensors(first, second):
-    return list(first) == list(second) and all(
-        torch.equal(first[key], second[key]) and first[key].dtype == second[key].dtype for key in first
-    )
 
 
 @pytest.mark.parametrize("layout", ["own", "published"])
@@ -99,15 +81,6 @@ def test_save_refuses_what_it_cannot_write(network, tmp_path):
         save_network(network, tmp_path / "weights.pt")
     with pytest.raises(ValueError, match="unknown layout 'theirs'"):
         save_network(network, tmp_path / "weights.safetensors", "theirs")
-
-
-def published_file(config, path):
-    with torch.device("meta"):
-        shapes = TokenGSNetwork(config).state_dict()
-    names = to_published(shapes, multiscale=bool(config.multiscale_layers))
-    # Shapes of the published size, values of none: zeros that share one element are written as they are on disk.
-    save_file({names[key]: torch.zeros(meta.shape, dtype=torch.bfloat16) for key, meta in shapes.items()}, path)
-    return path
 
 
 @pytest.mark.parametrize(
@@ -243,188 +216,9 @@ class TestWrongFiles:
         self.refused(path, r"it has width 32 \(not 64\)")
 
 
-class TestRegistry:
-    def test_shipped_names_are_the_files_of_the_package(self):
-        for name, path in shipped_weights().items():
-            assert locate(name).path == path
-            assert load_network(name).num_gaussians > 0
-
-    def test_published_names_know_their_conventions(self):
-        assert len(PUBLISHED) == 10
-        config = PUBLISHED["latent-6view-lpips"].config
-        assert (config.frame, config.scale, config.scale_value) == ("mean", "constant", 0.15)
-        assert (config.image_size, config.num_context) == ((256, 448), 6)
-        assert preset("eval_dl3dv_2view") is PRESETS["base-2view"]
-
-    def test_a_name_without_its_file_says_where_to_put_it(self, tmp_path, monkeypatch):
-        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-        with pytest.raises(CheckpointError, match=r"place the file as .*base-6view\.safetensors"):
-            load_network("base-6view")
-        with pytest.raises(CheckpointError, match="did you mean 'base-6view'"):
-            load_network("base-6vew")
-
-    def test_a_file_put_there_loads_with_its_own_number_of_views(self, tmp_path, monkeypatch):
-        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-        small = replace(PRESETS["base-6view"], width=64, heads=4, tokens=8)
-        monkeypatch.setitem(PRESETS, "base-6view", small)
-        cache_folder().mkdir()
-        published_file(small, cache_folder() / "base-6view.safetensors")
-        assert load_network("base-6view").config == small
-
-
-class Hub(BaseHTTPRequestHandler):
-    """As much of the hub as one file needs: its size, its hash and its bytes."""
-
-    def do_HEAD(self):
-        self.answer(body=False)
-
-    def do_GET(self):
-        self.answer(body=True)
-
-    def answer(self, body):
-        content = self.server.files.get(self.path)  # type: ignore[attr-defined]
-        self.server.requests.append(self.path)  # type: ignore[attr-defined]
-        self.send_response(200 if content else 404)
-        if not content:
-            self.send_header("X-Error-Code", "EntryNotFound")
-            self.send_header("Content-Length", "0")
-            return self.end_headers()
-        self.send_header("X-Repo-Commit", "0123456789" * 4)
-        self.send_header("ETag", f'"{sha256(content).hexdigest()}"')
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        if body:
-            self.wfile.write(content)
-
-    def log_message(self, *args):
-        pass
-
-
-@pytest.fixture
-def hub(tmp_path, monkeypatch):
-    from huggingface_hub import constants, file_download
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    server.files, server.requests = {}, []  # type: ignore[attr-defined]
-    thread = threading.Thread(target=partial(server.serve_forever, poll_interval=0.01), daemon=True)
-    thread.start()
-    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
-    for module in (constants, getattr(file_download, "constants", constants)):
-        monkeypatch.setattr(module, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    yield server
-    server.shutdown()
-    server.server_close()
-
-
-class TestHub:
-    def test_fetches_once_through_the_hub_client(self, hub, network, tmp_path):
-        save_network(network, tmp_path / "weights.safetensors")
-        hub.files["/someone/splats/resolve/main/deep/small.safetensors"] = (
-            tmp_path / "weights.safetensors"
-        ).read_bytes()
-        first = load_network("hf://someone/splats/deep/small.safetensors")
-        assert same_tensors(first.state_dict(), network.state_dict())
-        downloads = len(hub.requests)
-        load_network("hf://someone/splats/deep/small.safetensors")
-        assert len(hub.requests) <= downloads + 1  # at most a question whether the cached file is still current
-
-    def test_a_revision_can_be_named(self, hub, network, tmp_path):
-        save_network(network, tmp_path / "weights.safetensors")
-        hub.files["/someone/splats/resolve/v2/small.safetensors"] = (tmp_path / "weights.safetensors").read_bytes()
-        assert load_network("hf://someone/splats@v2/small.safetensors").config == network.config
-
-    def test_a_missing_file_is_one_line(self, hub):
-        with pytest.raises(CheckpointError, match=r"cannot fetch gone\.safetensors from hf://someone/splats") as caught:
-            load_network("hf://someone/splats/gone.safetensors")
-        assert "\n" not in str(caught.value)
-
-    def test_an_unreachable_hub_is_one_line(self, monkeypatch, tmp_path):
-        monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-        monkeypatch.setattr(time, "sleep", lambda seconds: None)  # the client's own pauses between its attempts
-        with pytest.raises(CheckpointError, match=r"cannot fetch .*pass the path of a local copy") as caught:
-            load_network("hf://someone/splats/small.safetensors")
-        assert "\n" not in str(caught.value)
-
-    @pytest.mark.parametrize("address", ["hf://someone", "hf://someone/splats", "hf://someone/splats/weights.ckpt"])
-    def test_malformed_addresses_are_refused(self, address):
-        with pytest.raises(CheckpointError, match=r"no hub address|never pickles"):
-            load_network(address)
-
-    def test_published_names_are_fetched_and_their_hash_checked(self, hub, network, tmp_path, monkeypatch):
-        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "none"))
-        save_network(network, tmp_path / "weights.safetensors")
-        content = (tmp_path / "weights.safetensors").read_bytes()
-        hub.files["/authors/release/resolve/main/six.safetensors"] = content
-        entry = PublishedWeights("base-6view", "six views", "authors/release", "six.safetensors")
-        good = replace(entry, sha256=sha256(content).hexdigest())
-        assert locate("six", {"six": good}).path.read_bytes() == content
-        assert locate("six", {"six": good}).preset == "base-6view"
-        with pytest.raises(CheckpointError, match="is not the published file 'six': its sha256 differs"):
-            locate("six", {"six": replace(entry, sha256="0" * 64)})
-        with pytest.raises(CheckpointError, match="place the file as"):
-            locate("seven", {"seven": replace(entry, file="seven.safetensors")})
-
-
-class TestResizing:
-    stored = load_file(GOLDEN / "token_resizing.safetensors")
-
-    @pytest.mark.parametrize("key", [key for key in stored if not key.startswith("in.")])
-    def test_equals_the_published_rows(self, key):
-        kind, count = key.split(".new")
-        resize = dynamic_from_static if kind == "dynamic_from_static" else resize_rows
-        torch.testing.assert_close(resize(self.stored["in.tokens_old"], int(count)), self.stored[key], atol=0, rtol=0)
-
-    @pytest.mark.parametrize(
-        ("old", "new", "total"),
-        [(1024, 256, 130818), (4096, 1024, 2096130), (4096, 256, 524036), (1000, 333, 166168), (1024, 1000, 511002)],
-    )
-    def test_chooses_the_published_rows_of_large_sets(self, old, new, total):
-        chosen = resize_rows(torch.arange(old, dtype=torch.float64)[:, None], new)
-        assert chosen.sum().item() == total
-
-    @pytest.mark.parametrize("count", [2, 6, 15])
-    def test_networks_load_with_other_numbers_of_tokens(self, network, make_views, tmp_path, count):
-        save_network(network, tmp_path / "weights.safetensors")
-        resized = load_network(tmp_path / "weights.safetensors", num_tokens=count)
-        assert resized.config.tokens == resized.num_tokens == count
-        assert resized.decode(resized.encode(make_views())).count == count * 3
-        save_network(resized, tmp_path / "resized.safetensors")
-        assert load_network(tmp_path / "resized.safetensors").config.tokens == count
-
-    def test_latents_are_resized_alike(self, golden_networks, tmp_path):
-        golden = golden_networks["G2_latent_multiscale"]
-        network = load_network(golden.write(tmp_path / "weights.safetensors"), golden.config, num_latents=4)
-        assert network.latents is not None
-        torch.testing.assert_close(
-            network.latents.detach(), resize_rows(golden.weights["enc_dec_backbone.latents"], 4), atol=0, rtol=0
-        )
-
-    def test_dynamic_tokens_start_as_the_static_ones(self, network, make_views):
-        dynamic = resize_network(network, dynamic_tokens=6)
-        assert dynamic.dynamic_tokens is not None
-        assert torch.equal(dynamic.dynamic_tokens, network.tokens)
-        with torch.no_grad():
-            views = make_views(times=True)
-            before = network.decode(network.encode(views))
-            after = dynamic.decode(dynamic.encode(views), time=0.3)
-        static = network.num_gaussians
-        torch.testing.assert_close(after.means[:, :static], before.means, atol=1e-5, rtol=1e-5)
-        assert after.count == 2 * static
-
-    def test_impossible_numbers_are_refused(self, network):
-        with pytest.raises(ValueError, match="at least one token, got 0"):
-            resize_network(network, tokens=0)
-        with pytest.raises(ValueError, match="no latent bottleneck"):
-            resize_network(network, latents=4)
-
-
 def test_headers_can_be_read_without_this_package(network, tmp_path):
     save_network(network, tmp_path / "weights.safetensors")
     with safe_open(tmp_path / "weights.safetensors", framework="pt") as file:
         stored = json.loads(file.metadata()[HEADER_KEY])
     assert stored["z_offset"] == 0.25
     assert stored["image_size"] == [16, 24]
-
-
-def test_shipped_folder_is_found_from_the_installed_package():
-    assert registry.SHIPPED.is_dir()

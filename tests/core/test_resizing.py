@@ -1,0 +1,65 @@
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tokengs_nerfstudio.core.checkpoint import load_network, save_network
+from tokengs_nerfstudio.core.resizing import dynamic_from_static, resize_network, resize_rows
+
+STORED = load_file(Path(__file__).resolve().parents[1] / "golden" / "token_resizing.safetensors")
+
+
+@pytest.mark.parametrize("key", [key for key in STORED if not key.startswith("in.")])
+def test_equals_the_published_rows(key):
+    kind, count = key.split(".new")
+    resize = dynamic_from_static if kind == "dynamic_from_static" else resize_rows
+    torch.testing.assert_close(resize(STORED["in.tokens_old"], int(count)), STORED[key], atol=0, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "total"),
+    [(1024, 256, 130818), (4096, 1024, 2096130), (4096, 256, 524036), (1000, 333, 166168), (1024, 1000, 511002)],
+)
+def test_chooses_the_published_rows_of_large_sets(old, new, total):
+    chosen = resize_rows(torch.arange(old, dtype=torch.float64)[:, None], new)
+    assert chosen.sum().item() == total
+
+
+@pytest.mark.parametrize("count", [2, 6, 15])
+def test_networks_load_with_other_numbers_of_tokens(network, make_views, tmp_path, count):
+    save_network(network, tmp_path / "weights.safetensors")
+    resized = load_network(tmp_path / "weights.safetensors", num_tokens=count)
+    assert resized.config.tokens == resized.num_tokens == count
+    assert resized.decode(resized.encode(make_views())).count == count * 3
+    save_network(resized, tmp_path / "resized.safetensors")
+    assert load_network(tmp_path / "resized.safetensors").config.tokens == count
+
+
+def test_latents_are_resized_alike(golden_networks, tmp_path):
+    golden = golden_networks["G2_latent_multiscale"]
+    network = load_network(golden.write(tmp_path / "weights.safetensors"), golden.config, num_latents=4)
+    assert network.latents is not None
+    torch.testing.assert_close(
+        network.latents.detach(), resize_rows(golden.weights["enc_dec_backbone.latents"], 4), atol=0, rtol=0
+    )
+
+
+def test_dynamic_tokens_start_as_the_static_ones(network, make_views):
+    dynamic = resize_network(network, dynamic_tokens=6)
+    assert dynamic.dynamic_tokens is not None
+    assert torch.equal(dynamic.dynamic_tokens, network.tokens)
+    with torch.no_grad():
+        views = make_views(times=True)
+        before = network.decode(network.encode(views))
+        after = dynamic.decode(dynamic.encode(views), time=0.3)
+    static = network.num_gaussians
+    torch.testing.assert_close(after.means[:, :static], before.means, atol=1e-5, rtol=1e-5)
+    assert after.count == 2 * static
+
+
+def test_impossible_numbers_are_refused(network):
+    with pytest.raises(ValueError, match="at least one token, got 0"):
+        resize_network(network, tokens=0)
+    with pytest.raises(ValueError, match="no latent bottleneck"):
+        resize_network(network, latents=4)

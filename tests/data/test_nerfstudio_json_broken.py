@@ -1,0 +1,135 @@
+"""Captures with missing frames, damaged files and senseless entries."""
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+from tokengs_nerfstudio.data import NerfstudioCapture
+
+
+def test_missing_images_are_reported_once_and_left_out(make_capture):
+    gone = {i: {"file_path": f"images/gone_{i}.png"} for i in (1, 2, 4, 5)}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        capture = NerfstudioCapture(make_capture(count=6, frames=gone))
+    assert len(caught) == 1
+    message = str(caught[0].message)
+    assert "4 of 6 images" in message
+    assert "gone_1.png, images/gone_2.png, images/gone_4.png, ..." in message
+    assert capture.file_names == ["images/frame_00000.png", "images/frame_00003.png"]
+    assert capture.c2w.shape == (2, 4, 4)
+
+
+def test_no_image_at_all_is_an_error(make_capture):
+    folder = make_capture(frames={i: {"file_path": f"gone_{i}.png"} for i in range(3)})
+    with pytest.raises(FileNotFoundError, match=r"3 of 3 images .* do not exist .*gone_0.png"):
+        NerfstudioCapture(folder)
+
+
+def test_a_folder_without_transforms_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"transforms\.json does not exist.*ns-process-data"):
+        NerfstudioCapture(tmp_path)
+
+
+def test_a_file_that_is_no_image_is_named(make_capture):
+    folder = make_capture()
+    (folder / "images/frame_00001.png").write_bytes(b"not a picture")
+    with pytest.raises(ValueError, match=r"cannot read the image .*frame_00001\.png"):
+        NerfstudioCapture(folder)
+
+
+def test_a_truncated_image_is_named_when_loaded(make_capture):
+    folder = make_capture()
+    path = folder / "images/frame_00001.png"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    capture = NerfstudioCapture(folder)
+    assert capture.load([0, 2]).num_views == 2
+    with pytest.raises(ValueError, match=r"cannot read the image .*frame_00001\.png"):
+        capture.load([0, 1])
+
+
+def test_frames_that_do_not_exist_cannot_be_loaded(make_capture):
+    capture = NerfstudioCapture(make_capture())
+    with pytest.raises(IndexError, match=r"frames 0 to 2, asked for \[3, -1\]"):
+        capture.load([3, 0, -1])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "is not valid JSON"),
+        ("[]", "a list called 'frames'"),
+        ('{"frames": {}}', "a list called 'frames'"),
+        ('{"frames": []}', "lists no frames"),
+        ('{"frames": [{"transform_matrix": []}]}', "frame 0 of .* has no 'file_path'"),
+    ],
+)
+def test_malformed_files(tmp_path, text, message):
+    (tmp_path / "transforms.json").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        NerfstudioCapture(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "message"),
+    [
+        (..., "has no 'transform_matrix'"),
+        ([[1, 2], [3]], "not a matrix of numbers"),
+        (np.eye(3).tolist(), "must be 4x4 or 3x4"),
+        (np.zeros((4, 4)).tolist(), "last row"),
+        ([*np.eye(4).tolist()[:3], [0, 0, 1, 1]], "last row"),
+        (np.diag([1.0, 1, 0, 1]).tolist(), "is singular"),
+        (np.diag([0.0, 0, 0, 1]).tolist(), "is singular"),
+        (np.diag([1.0, 1, 2, 1]).tolist(), "is not a rotation"),
+        (np.diag([1.0, 1, -1, 1]).tolist(), "is not a rotation"),
+        (np.full((4, 4), np.nan).tolist(), "is not finite"),
+    ],
+)
+def test_impossible_poses_are_named(make_capture, matrix, message):
+    folder = make_capture(frames={1: {"transform_matrix": matrix}})
+    with pytest.raises(ValueError, match=message) as caught:
+        NerfstudioCapture(folder)
+    assert "frame_00001.png" in str(caught.value)
+
+
+def test_poses_written_with_few_digits_or_a_scale_become_rotations(make_capture):
+    rounded = np.round(np.array([[0.8, -0.6, 0, 1], [0.6, 0.8, 0, 2], [0, 0, 1, 3]]), 3)
+    rounded[0, 0] += 0.0004
+    scaled = rounded * np.array([3.0, 3.0, 3.0, 1.0])
+    capture = NerfstudioCapture(
+        make_capture(frames={0: {"transform_matrix": rounded.tolist()}, 1: {"transform_matrix": scaled.tolist()}})
+    )
+    rotation = capture.c2w[:2, :3, :3]
+    torch.testing.assert_close(rotation @ rotation.mT, torch.eye(3).expand(2, 3, 3), atol=1e-6, rtol=0)
+    torch.testing.assert_close(capture.c2w[0], capture.c2w[1])
+    assert capture.c2w[0, :3, 3].tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"fl_x": ..., "fl_y": ...}, "has no focal length"),
+        ({"fl_x": "50"}, "'fl_x' of frame .* must be a finite number, got '50'"),
+        ({"fl_x": float("nan")}, "'fl_x' of frame .* must be a finite number"),
+        ({"fl_x": -1.0}, "'fl_x' of frame .* must be positive"),
+        ({"fl_x": ..., "camera_angle_x": 4.0}, "field of view"),
+        ({"w": 0}, "'w' of frame .* must be positive"),
+        ({"w": 30, "h": 40}, "recorded as 30x40, but its image is 40x30"),
+        ({"camera_model": "EQUIRECTANGULAR"}, "'EQUIRECTANGULAR', known are PINHOLE"),
+        ({"k4": 0.1}, "k4 = 0.1"),
+        ({"distortion_params": [1, 2]}, "six numbers"),
+        ({"train_filenames": "a"}, "must be a list of file paths"),
+        ({"test_filenames": ["other.png"]}, "'test_filenames' .* names no frame of it: other.png"),
+    ],
+)
+def test_senseless_fields_are_named(make_capture, fields, message):
+    folder = make_capture(shared=fields)
+    with pytest.raises(ValueError, match=message):
+        NerfstudioCapture(folder)
+
+
+def test_times_must_be_given_to_all_frames_or_none(make_capture):
+    with pytest.raises(ValueError, match=r"frame_00001\.png' .* has no 'time'"):
+        NerfstudioCapture(make_capture(frames={0: {"time": 0.0}, 2: {"time": 1.0}}))
