@@ -28,6 +28,7 @@ def stand_in(**arguments: Any) -> tuple[torch.Tensor, torch.Tensor, dict[str, An
     request = Request(
         Gaussians(*[a[name][None] for name in names]), a["viewmats"][None], a["Ks"][None], a["backgrounds"][None],
         a["width"], a["height"], a["near_plane"], a["far_plane"], depth=a["render_mode"] == "RGB+ED",
+        backend="torch", batch=(1,),
     )  # fmt: skip
     rgb, alpha, depth, info = torch_backend.rasterize(request)
     picture = rgb if depth is None else torch.cat([rgb, depth], 2)

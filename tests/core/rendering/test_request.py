@@ -6,8 +6,8 @@ import pytest
 import torch
 from random_scenes import Scene, random_scene
 
-from tokengs_nerfstudio.core.rendering.render import _chosen, render_with_info
-from tokengs_nerfstudio.core.rendering.request import Request, prepare
+from tokengs_nerfstudio.core.rendering.render import render_with_info
+from tokengs_nerfstudio.core.rendering.request import Request, chosen_backend, prepare
 from tokengs_nerfstudio.core.types import Gaussians
 
 
@@ -62,16 +62,16 @@ def test_tensors_on_two_devices_are_refused() -> None:
 
 
 def test_the_backend_follows_the_device() -> None:
-    assert _chosen("auto", torch.device("cpu")) == "numba"
-    assert _chosen("auto", torch.device("cuda", 1)) == "gsplat"
-    assert _chosen("torch", torch.device("cuda")) == "torch"
+    assert chosen_backend("auto", torch.device("cpu")) == "numba"
+    assert chosen_backend("auto", torch.device("cuda", 1)) == "gsplat"
+    assert chosen_backend("torch", torch.device("cuda")) == "torch"
     for backend, device, words in [
         ("gsplat", "cpu", "'gsplat' needs CUDA tensors"),
         ("numba", "cuda", "'numba' needs CPU tensors"),
         ("opengl", "cpu", "unknown rendering backend 'opengl'"),
     ]:
         with pytest.raises(ValueError, match=words):
-            _chosen(backend, torch.device(device))
+            chosen_backend(backend, torch.device(device))
 
 
 def test_densification_takes_one_scene() -> None:

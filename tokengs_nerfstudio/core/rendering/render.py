@@ -45,8 +45,8 @@ def render(
         ValueError: shapes or devices that do not fit together, sizes or planes out of range, an unknown backend, or one
             that does not run where the tensors are.
     """
-    renders, _ = _render(splats, c2w, intrinsics, width, height, near, far, background, backend, depth, tap=False)
-    return renders
+    request = prepare(splats, c2w, intrinsics, width, height, near, far, background, depth, backend)
+    return _drawn(request)[0]
 
 
 def render_with_info(
@@ -70,7 +70,8 @@ def render_with_info(
     """
     if c2w.ndim != 3:
         raise ValueError(f"densification works on one scene: c2w must be [view 4 4], got {list(c2w.shape)}")
-    return _render(splats, c2w, intrinsics, width, height, near, far, background, backend, depth, tap=True)
+    request = prepare(splats, c2w, intrinsics, width, height, near, far, background, depth, backend)
+    return _drawn(request, tap=True)
 
 
 def contributions(
@@ -98,52 +99,24 @@ def contributions(
     return weights[..., 0]
 
 
-def _render(
-    splats: Gaussians,
-    c2w: Tensor,
-    intrinsics: Tensor,
-    width: int,
-    height: int,
-    near: float,
-    far: float,
-    background: float | Tensor,
-    backend: str,
-    depth: bool,
-    tap: bool,
-) -> tuple[Renders, dict[str, Any]]:
-    backend = _chosen(backend, c2w.device)
-    dtype = splats.means.dtype if backend == "torch" else torch.float32
-    with torch.autocast(c2w.device.type, enabled=False):
-        request = prepare(splats, c2w, intrinsics, width, height, near, far, background, depth, dtype)
-        rgb, alpha, expected, info = _rasterize(backend, request, tap)
-    leading = c2w.shape[:-2]
+def _drawn(request: Request, tap: bool = False) -> tuple[Renders, dict[str, Any]]:
+    """The pictures with the caller's batch axes, and gsplat's dictionary of the last scene."""
+    with torch.autocast(request.viewmats.device.type, enabled=False):
+        rgb, alpha, depth, info = _rasterize(request, tap)
 
     def unflat(picture: Tensor) -> Tensor:
-        return picture.reshape(*leading, *picture.shape[2:])
+        return picture.reshape(*request.batch, *picture.shape[1:])
 
-    return Renders(unflat(rgb), unflat(alpha), None if expected is None else unflat(expected)), info
-
-
-def _chosen(backend: str, device: torch.device) -> str:
-    """The backend by name, where it can run on `device`."""
-    if backend == "auto":
-        return "gsplat" if device.type == "cuda" else "numba"
-    if backend not in ("gsplat", "numba", "torch"):
-        raise ValueError(f"unknown rendering backend '{backend}'; there are 'auto', 'gsplat', 'numba' and 'torch'")
-    if backend == "gsplat" and device.type != "cuda":
-        raise ValueError(f"backend 'gsplat' needs CUDA tensors, these are on {device}; use 'auto' or 'numba' there")
-    if backend == "numba" and device.type != "cpu":
-        raise ValueError(f"backend 'numba' needs CPU tensors, these are on {device}; use 'auto' or 'gsplat' there")
-    return backend
+    return Renders(unflat(rgb), unflat(alpha), None if depth is None else unflat(depth)), info
 
 
-def _rasterize(backend: str, request: Request, tap: bool) -> tuple[Tensor, Tensor, Tensor | None, dict[str, Any]]:
+def _rasterize(request: Request, tap: bool) -> tuple[Tensor, Tensor, Tensor | None, dict[str, Any]]:
     """Only the backend asked for is imported: numba and gsplat take their time."""
-    if backend == "gsplat":
+    if request.backend == "gsplat":
         from tokengs_nerfstudio.core.rendering import gsplat_backend
 
         return gsplat_backend.rasterize(request)
-    if backend == "numba":
+    if request.backend == "numba":
         from tokengs_nerfstudio.core.rendering import numba_backend
 
         return numba_backend.rasterize(request, tap)

@@ -1,4 +1,4 @@
-"""What a backend is asked for: checked, in float32, with one batch axis of scenes."""
+"""What a backend is asked for: checked, in one precision, with one batch axis of scenes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -24,6 +24,10 @@ class Request:
     near: float
     far: float
     depth: bool
+    backend: str
+    """gsplat, numba or torch"""
+    batch: tuple[int, ...]
+    """the caller's batch axes, whose product is `scene`"""
 
     @property
     def scenes(self) -> int:
@@ -44,9 +48,11 @@ def prepare(
     far: float,
     background: float | Tensor,
     depth: bool,
-    dtype: torch.dtype = torch.float32,
+    backend: str = "auto",
 ) -> Request:
     """The request for `render`'s arguments; ValueError names what does not fit."""
+    backend = chosen_backend(backend, c2w.device)
+    dtype = splats.means.dtype if backend == "torch" else torch.float32
     batch = _checked_batch(splats, c2w, intrinsics)
     _check_numbers(width, height, near, far)
     views = c2w.shape[-3]
@@ -56,7 +62,7 @@ def prepare(
 
     return Request(
         splats=Gaussians(**{field.name: flat(getattr(splats, field.name)) for field in fields(splats)}),
-        viewmats=flat(invert_rigid(c2w.to(dtype))),
+        viewmats=flat(_world_to_camera(c2w.to(dtype))),
         intrinsics=flat(intrinsics),
         background=flat(_background(background, [*batch, views], c2w).to(dtype)),
         width=width,
@@ -64,7 +70,27 @@ def prepare(
         near=near,
         far=far,
         depth=depth,
+        backend=backend,
+        batch=tuple(batch),
     )
+
+
+def chosen_backend(backend: str, device: torch.device) -> str:
+    """The backend by name, where it can run on `device`."""
+    if backend == "auto":
+        return "gsplat" if device.type == "cuda" else "numba"
+    if backend not in ("gsplat", "numba", "torch"):
+        raise ValueError(f"unknown rendering backend '{backend}'; there are 'auto', 'gsplat', 'numba' and 'torch'")
+    if backend == "gsplat" and device.type != "cuda":
+        raise ValueError(f"backend 'gsplat' needs CUDA tensors, these are on {device}; use 'auto' or 'numba' there")
+    if backend == "numba" and device.type != "cpu":
+        raise ValueError(f"backend 'numba' needs CPU tensors, these are on {device}; use 'auto' or 'gsplat' there")
+    return backend
+
+
+def _world_to_camera(c2w: Tensor) -> Tensor:
+    with torch.autocast(c2w.device.type, enabled=False):
+        return invert_rigid(c2w)
 
 
 def _checked_batch(splats: Gaussians, c2w: Tensor, intrinsics: Tensor) -> torch.Size:
