@@ -7,7 +7,7 @@ from tokengs_nerfstudio.core.cameras import Similarity, canonical_frame
 from tokengs_nerfstudio.core.metrics import psnr
 from tokengs_nerfstudio.core.network import TokenGSNetwork
 from tokengs_nerfstudio.core.rendering import render
-from tokengs_nerfstudio.core.scene_scale import LADDER, choose_scale, needs_search
+from tokengs_nerfstudio.core.scene_scale import LADDER, _searched, choose_scale, needs_search
 from tokengs_nerfstudio.core.types import Views
 
 SIZE = 32
@@ -84,6 +84,18 @@ def test_the_search_sees_a_few_photos_of_half_the_side(network, cameras, monkeyp
     choose_scale(network, Views(torch.rand(9, 3, 40, 64), c2w, intrinsics), ladder=(0.2, 0.4))
     assert [tuple(views.images.shape) for views in looked_at] == [(1, 6, 3, 16, 32)] * 2
     assert float(looked_at[0].intrinsics[0, 0, 0, 0]) == pytest.approx(float(intrinsics[0, 0, 0]) * 16 / 32)
+
+
+@pytest.mark.parametrize("best", range(7))
+def test_every_second_size_and_the_best_ones_neighbours_are_tried(best):
+    tried = []
+    scores = _searched([float(size) for size in range(7)], lambda size: tried.append(size) or -abs(size - best))
+    assert max(scores, key=scores.__getitem__) == best
+    assert len(tried) == len(set(tried)) == len(scores) <= 5
+
+
+def test_a_ladder_of_one_size_is_tried():
+    assert _searched([0.4], lambda size: size) == {0.4: 0.4}
 
 
 def test_networks_with_time_are_judged_at_each_photos_time(network, cameras):
