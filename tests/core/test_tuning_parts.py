@@ -1,9 +1,11 @@
 """The parts of tuning, one by one: sizes and order of photos, splitting, budget, memory, cameras."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
+from torch import Tensor
 from tuning_scenes import arc_cameras, blobs, photos
 
 from tokengs_nerfstudio.core.cameras import Similarity
@@ -15,6 +17,7 @@ from tokengs_nerfstudio.core.tuning_losses import Photometry
 from tokengs_nerfstudio.core.tuning_plan import level_factor, planned_stages, scene_extent
 from tokengs_nerfstudio.core.tuning_seeds import disagreement, dome, focus_distance, replacements, small_views
 from tokengs_nerfstudio.core.tuning_supervision import Supervision, level_size, most_typical_view, resized
+from tokengs_nerfstudio.core.tuning_tokens import TokenVariables
 from tokengs_nerfstudio.core.types import Gaussians, Views
 
 RATES = GaussianStageConfig(means_rate=1e-2, means_decay=0.05)
@@ -287,3 +290,25 @@ def test_a_dark_capture_gets_a_dome_and_a_grey_one_does_not() -> None:
         dropped, new = replacements(lost, photographed, near=0.01, background=0.5, seed=0)
         assert new.count == int(dropped.sum())
         assert bool((new.means.norm(dim=-1) > 20).any()) == far
+
+
+def test_tokens_are_decoded_again_only_after_they_moved() -> None:
+    decoded: list[float | None] = []
+
+    def decode(tokens: Tensor, time: float | None) -> Gaussians:
+        decoded.append(time)
+        scene = blobs(3).unsqueeze()
+        return replace(scene, means=scene.means * tokens.mean())
+
+    variables = TokenVariables(torch.ones(1, 2, 4), decode, rate=0.1, decay=1.0)
+    with torch.no_grad():
+        first = [variables.splats(time) for time in (None, 0.5, None, 0.5)]
+    assert decoded == [None, 0.5]
+    variables.splats(0.5).means.sum().backward()
+    before, kept = variables.snapshot(), first[0].means.clone()
+    variables.step(0.0)
+    with torch.no_grad():
+        assert not torch.equal(variables.splats().means, kept)
+        variables.restore(before)
+        assert torch.equal(variables.splats().means, kept)
+    assert decoded == [None, 0.5, 0.5, None, None]

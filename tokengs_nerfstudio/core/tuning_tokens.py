@@ -21,22 +21,22 @@ class TokenVariables:
         self._rate, self._decay = rate, decay
         self._tokens = start.detach().clone().requires_grad_()
         self._optimizer = torch.optim.Adam([self._tokens], lr=rate)
-        self._decoded: tuple[float | None, Gaussians] | None = None
+        self._decoded: dict[float | None, Gaussians] = {}
 
     def splats(self, time: float | None = None) -> Gaussians:
         """The Gaussians of now at `time`, with gradient where gradients are recorded.
 
-        Without, the last ones are kept until the tokens move: for large weights each decode takes a while.
+        Without, they are kept until the tokens move: for large weights each decode takes a while.
         """
         if torch.is_grad_enabled():
             return self._decode(self._tokens, time).squeeze()
-        if self._decoded is None or self._decoded[0] != time:
-            self._decoded = (time, self._decode(self._tokens, time).squeeze())
-        return self._decoded[1]
+        if time not in self._decoded:
+            self._decoded[time] = self._decode(self._tokens, time).squeeze()
+        return self._decoded[time]
 
     def step(self, progress: float) -> None:
         """One Adam step on the gradients at hand; `progress` from 0 to 1 sets the rate."""
-        self._decoded = None
+        self._decoded.clear()
         self._optimizer.param_groups[0]["lr"] = self._rate * self._decay**progress
         self._optimizer.step()
         self._optimizer.zero_grad()
@@ -46,7 +46,7 @@ class TokenVariables:
 
     @torch.no_grad()
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._decoded = None
+        self._decoded.clear()
         self._tokens.copy_(state["tokens"])
         self._optimizer.load_state_dict(deepcopy(state["optimizer"]))
 
@@ -55,5 +55,5 @@ class TokenVariables:
 
     @torch.no_grad()
     def restore(self, snapshot: Any) -> None:
-        self._decoded = None
+        self._decoded.clear()
         self._tokens.copy_(snapshot)
