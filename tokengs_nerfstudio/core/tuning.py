@@ -19,7 +19,7 @@ from tokengs_nerfstudio.core.tuning_losses import Photometry
 from tokengs_nerfstudio.core.tuning_plan import Stage, chosen_space, level_factor, planned_stages, scene_extent
 from tokengs_nerfstudio.core.tuning_seeds import replacements
 from tokengs_nerfstudio.core.tuning_stopping import BestState, TuningReport
-from tokengs_nerfstudio.core.tuning_supervision import Supervision, most_typical_view
+from tokengs_nerfstudio.core.tuning_supervision import Supervision, most_typical_view, usable
 from tokengs_nerfstudio.core.tuning_tokens import TokenVariables
 from tokengs_nerfstudio.core.types import Gaussians, SceneMemory, Views
 
@@ -99,6 +99,8 @@ class SceneTuning:
     ):
         if steps > 0 and supervised.num_views == 0:
             raise ValueError("tuning needs at least one supervised view, got none; use steps=0 for feed-forward")
+        if steps > 0 and not usable(supervised):
+            raise ValueError("every supervised photo is masked out wholly: masks are 0 where pixels are to be ignored")
         self.config, self.steps, self.steps_done, self._seed = config, steps, 0, seed
         self.space = chosen_space(config.space, network.config, supervised.num_views, config.few_views)
         self._most_steps = None if config.stopping == "steps" else config.steps_per_view * supervised.num_views
@@ -258,8 +260,9 @@ class SceneTuning:
         return CameraVariables(supervised.c2w, self.extent, *rates)
 
     def _left_out(self, supervised: Views) -> list[int]:
-        wanted = self.config.stopping == "held-out" and supervised.num_views >= max(2, self.config.held_out_from)
-        return [most_typical_view(supervised.c2w)] if wanted else []
+        candidates = usable(supervised)
+        wanted = self.config.stopping == "held-out" and len(candidates) >= max(2, self.config.held_out_from)
+        return [candidates[most_typical_view(supervised.c2w[candidates])]] if wanted else []
 
     def _enter_stage(self) -> None:
         """Gaussians take over from what was decoded; the state a stage starts from is the first to beat."""
@@ -296,7 +299,8 @@ class SceneTuning:
     def _photometry(self) -> Photometry:
         c, loose = self.config, self.stage == "gaussians"
         pulls = (c.opacity_pull, c.scale_pull) if loose else (0.0, 0.0)
-        return Photometry(c.ssim, *pulls, extent=self.extent, near=c.near, background=c.background)
+        share = self.supervision.valid_share
+        return Photometry(c.ssim, *pulls, self.extent, c.near, c.background, share)
 
     @torch.no_grad()
     def _look(self, force: bool = False) -> None:

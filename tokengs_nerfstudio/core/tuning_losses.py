@@ -1,7 +1,7 @@
 """What a tuning step compares, and its gradient: rendered against photographed, a few views at a time."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from jaxtyping import Float
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tokengs_nerfstudio.core.losses import l1, ssim
 from tokengs_nerfstudio.core.rendering import render
-from tokengs_nerfstudio.core.tuning_cameras import CameraVariables, with_cameras
+from tokengs_nerfstudio.core.tuning_cameras import CameraVariables
 from tokengs_nerfstudio.core.tuning_plan import by_time
 from tokengs_nerfstudio.core.tuning_supervision import Batch
 from tokengs_nerfstudio.core.types import Gaussians, Views
@@ -19,7 +19,11 @@ Parts = dict[str, float | Tensor]
 
 @dataclass(frozen=True)
 class Photometry:
-    """How pictures are rendered and what they cost."""
+    """How pictures are rendered and what they cost.
+
+    Masked pixels show the background in the rendering and in the photo alike: they have no gradient, and what the
+    photo shows there changes nothing; SSIM windows across a mask's border compare what is valid in them.
+    """
 
     ssim: float
     opacity_pull: float
@@ -28,6 +32,8 @@ class Photometry:
     extent: float
     near: float
     background: float
+    valid_share: float = 1.0
+    """of the photos' pixels; losses are means over these, so that the pulls keep their weight"""
 
     def rendered(self, splats: Gaussians, views: Views) -> Float[Tensor, "view 3 height width"]:
         size, cameras = (views.width, views.height), (views.c2w, views.intrinsics)
@@ -35,8 +41,9 @@ class Photometry:
 
     @torch.no_grad()
     def error(self, splats: Gaussians, views: Views) -> float:
-        """Mean squared error of the views, colours cut to [0, 1]."""
-        return float((self.rendered(splats, views).clamp(0, 1) - views.images).square().mean())
+        """Mean squared error of the views' valid pixels, colours cut to [0, 1]."""
+        error = (self.rendered(splats, views).clamp(0, 1) - views.images).square()
+        return float(error.mean() if views.masks is None else (error * views.masks).mean() / views.masks.mean())
 
     def backward(
         self, splats_at: Callable[[float | None], Gaussians], batch: Batch, cameras: CameraVariables, chunk: int
@@ -60,9 +67,10 @@ class Photometry:
         return parts
 
     def _loss(self, splats: Gaussians, batch: Batch, cameras: CameraVariables) -> tuple[Tensor, dict[str, Tensor]]:
-        views = with_cameras(batch.views, cameras.cameras(batch.indices))
+        views = replace(batch.views, c2w=cameras.cameras(batch.indices))
         rgb = cameras.exposed(self.rendered(splats, views), batch.indices)
-        parts = {"l1": l1(rgb, views.images), "ssim": ssim(rgb, views.images)}
+        shown, truth = (self._unmasked(pictures, views) for pictures in (rgb, views.images))
+        parts = {"l1": l1(shown, truth) / self.valid_share, "ssim": 1 - (1 - ssim(shown, truth)) / self.valid_share}
         loss = (1 - self.ssim) * parts["l1"] + self.ssim * (1 - parts["ssim"])
         if cameras.active:
             loss = loss + cameras.penalty()
@@ -72,6 +80,11 @@ class Photometry:
             loss = loss + self.opacity_pull * (near * splats.opacities).mean()
             loss = loss + self.scale_pull * (near[:, None] * splats.scales).mean() / self.extent
         return loss, {"loss": loss, **parts}
+
+    def _unmasked(self, pictures: Tensor, views: Views) -> Tensor:
+        if views.masks is None:
+            return pictures
+        return torch.where(views.masks > 0, pictures, pictures.new_full((), self.background))
 
 
 def _pieces(batch: Batch, size: int) -> list[Batch]:

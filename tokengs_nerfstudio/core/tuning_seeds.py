@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from tokengs_nerfstudio.core.cameras import pixel_rays, project
+from tokengs_nerfstudio.core.cameras import pixel_rays, project, wholly_valid
 from tokengs_nerfstudio.core.rendering import render
 from tokengs_nerfstudio.core.tuning_budget import seen_weights
 from tokengs_nerfstudio.core.types import Gaussians, Views
@@ -40,8 +40,12 @@ def replacements(
     """Which Gaussians the views would not miss, and as many new ones for them.
 
     Where the photos' borders are far from the background's grey, some of the new ones are a far dome in their colour.
+    No new one comes from a masked pixel.
     """
     dropped = seen_weights(gaussians, views, near) < _SPARED
+    masks = small_views(views).masks
+    if masks is not None and not masks.any():
+        return torch.zeros_like(dropped), gaussians.select(slice(0, 0))
     count, generator = int(dropped.sum()), torch.Generator().manual_seed(seed)
     far = dome(views)
     if count < 2 * far.count or (far.colors[0] - background).abs().max() < _UNLIKE_BACKGROUND:
@@ -55,10 +59,12 @@ def dome(views: Views) -> Gaussians:
 
     Directions that no photo shows would else be as grey as the background, in a capture before black cloth too.
     """
-    images = small_views(views).images
+    small = small_views(views)
+    # Not a number where masked: left out of the median below.
+    images = small.images if small.masks is None else small.images.where(small.masks > 0, torch.nan)
     rim = max(1, min(images.shape[-2:]) // 10)
     edges = torch.cat([images[..., :rim].flatten(2), images[..., -rim:].flatten(2), images[..., :rim, :].flatten(2)], 2)
-    color = edges.movedim(1, -1).reshape(-1, 3).median(0).values
+    color = edges.movedim(1, -1).reshape(-1, 3).nanmedian(0).values.nan_to_num(0.5)
     # Points of equal area on a sphere (Fibonacci lattice).
     step = (torch.arange(_DOME).to(color) + 0.5) / _DOME
     angle, height = math.pi * (1 + 5**0.5) * torch.arange(_DOME).to(color), 1 - 2 * step
@@ -81,7 +87,8 @@ def seeds(
     size = (views.width, views.height)
     renders = render(gaussians, views.c2w, views.intrinsics, *size, near=near, background=background)
     assert renders.depth is not None  # asked for by default
-    chance = ((renders.rgb - views.images).abs().mean(1) + 0.01).flatten().cpu()
+    chance = (renders.rgb - views.images).abs().mean(1) + 0.01
+    chance = (chance if views.masks is None else chance * views.masks[:, 0]).flatten().cpu()
     index = torch.multinomial(chance, max(count, 1), replacement=True, generator=generator)[:count]
     index = index.to(views.images.device)
     span = torch.linspace(_NEAREST, _FARTHEST, _DEPTHS).to(views.images)
@@ -100,7 +107,7 @@ def disagreement(
     """Mean colour difference between a pixel and where the better half of the other views see its depths.
 
     Colours are compared sharp and blurred. Depths that fewer views see are a little worse, those that no other view
-    sees as bad as unlike colours.
+    sees as bad as unlike colours. A view does not see what lands on its mask.
     """
     pixels = views.height * views.width
     origins, per_depth = _rays(views, index)
@@ -112,6 +119,9 @@ def disagreement(
         place, z = project(points.flatten(0, 1), views.c2w[view : view + 1], views.intrinsics[view : view + 1])
         grid = 2 * place[0] / place.new_tensor([views.width, views.height]) - 1
         inside = (z[0] > 0) & (grid.abs() < 1).all(-1) & (index // pixels != view).repeat_interleave(depths.shape[1])
+        if views.masks is not None:
+            valid = F.grid_sample(views.masks[view : view + 1], grid[None, None], align_corners=False)
+            inside = inside & (valid.flatten() > 0.5)
         seen = F.grid_sample(features[view : view + 1], grid[None, None], align_corners=False)[0, :, 0]
         difference = (seen.mT.reshape(*depths.shape, features.shape[1]) - own[:, None]).abs().mean(-1)
         costs[view] = torch.where(inside.reshape(depths.shape), difference, costs[view])
@@ -150,12 +160,16 @@ def focus_distance(c2w: Float[Tensor, "view 4 4"]) -> float:
 
 
 def small_views(views: Views) -> Views:
-    """At most 48 of the views, evenly chosen, at most 96 pixels on the shorter side."""
+    """At most 48 of the views, evenly chosen, at most 96 pixels on the shorter side; grey where they are masked."""
     views = views.select(slice(None, None, -(-views.num_views // _LOOK_VIEWS)))
     shrink = min(1.0, _LOOK_SIDE / min(views.height, views.width))
     height, width = max(1, round(views.height * shrink)), max(1, round(views.width * shrink))
     scale = views.intrinsics.new_tensor([width / views.width, height / views.height, 1.0])[:, None]
-    return Views(F.interpolate(views.images, (height, width), mode="area"), views.c2w, views.intrinsics * scale)
+    images, masks = F.interpolate(views.images, (height, width), mode="area"), None
+    if views.masks is not None:
+        masks = wholly_valid(F.interpolate(views.masks, (height, width), mode="area"))
+        images = images.where(masks > 0, 0.5)
+    return Views(images, views.c2w, views.intrinsics * scale, masks=masks)
 
 
 def _rays(views: Views, index: Int[Tensor, " seed"]) -> tuple[Float[Tensor, "seed 3"], Float[Tensor, "seed 3"]]:
