@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from tokengs_nerfstudio.core.network import TokenGSNetwork
+from tokengs_nerfstudio.core.rendering.gsplat_densification import GsplatDensification, check_densification
 from tokengs_nerfstudio.core.tuning_budget import contributing, free_memory, most_seen, views_that_fit
 from tokengs_nerfstudio.core.tuning_cameras import CameraVariables
 from tokengs_nerfstudio.core.tuning_gaussians import GaussianStageConfig, GaussianVariables, Growth
@@ -19,7 +20,7 @@ from tokengs_nerfstudio.core.tuning_losses import Photometry
 from tokengs_nerfstudio.core.tuning_plan import Stage, chosen_space, level_factor, planned_stages, scene_extent
 from tokengs_nerfstudio.core.tuning_seeds import replacements
 from tokengs_nerfstudio.core.tuning_stopping import BestState, TuningReport
-from tokengs_nerfstudio.core.tuning_supervision import Supervision, most_typical_view, usable
+from tokengs_nerfstudio.core.tuning_supervision import Supervision, check_supervision, left_out_view
 from tokengs_nerfstudio.core.tuning_tokens import TokenVariables
 from tokengs_nerfstudio.core.types import Gaussians, SceneMemory, Views
 
@@ -85,7 +86,8 @@ class SceneTuning:
     gradients) and stays outside of any module tree. `steps` is the whole number of steps planned, 0 for the
     feed-forward result alone.
 
-    Raises ValueError where the space asked for is not one the network has, or where there is nothing to supervise.
+    Raises ValueError where the space asked for is not one the network has, where there is nothing to supervise, or
+    where the densification asked for does not run here.
     """
 
     def __init__(
@@ -97,10 +99,10 @@ class SceneTuning:
         steps: int,
         seed: int = 0,
     ):
-        if steps > 0 and supervised.num_views == 0:
-            raise ValueError("tuning needs at least one supervised view, got none; use steps=0 for feed-forward")
-        if steps > 0 and not usable(supervised):
-            raise ValueError("every supervised photo is masked out wholly: masks are 0 where pixels are to be ignored")
+        if steps > 0:
+            check_supervision(supervised)
+        if steps > 0 and config.densification != "budget":
+            check_densification(config.densification, supervised.images.device)
         self.config, self.steps, self.steps_done, self._seed = config, steps, 0, seed
         self.space = chosen_space(config.space, network.config, supervised.num_views, config.few_views)
         self._most_steps = None if config.stopping == "steps" else config.steps_per_view * supervised.num_views
@@ -137,13 +139,15 @@ class SceneTuning:
             return {}
         progress = self._stage_step / self._stages[self._stage].steps
         batch = self.supervision.batch(self.config.views_per_step, self._factor(progress))
-        parts = self._photometry().backward(self._variables.splats, batch, self.cameras, self._chunk)
+        gaussians = self._variables if isinstance(self._variables, GaussianVariables) else None
+        drawn = [] if gaussians is not None and gaussians.asks_for_pictures else None
+        parts = self._photometry().backward(self._variables.splats, batch, self.cameras, self._chunk, drawn)
         self._variables.step(progress)
         self.cameras.step(progress)
         self.steps_done += 1
         self._stage_step += 1
-        if isinstance(self._variables, GaussianVariables):
-            self._variables.grow(self._stage_step)
+        if gaussians is not None:
+            gaussians.grow(self._stage_step, drawn or ())
         self._look()
         self._leave_stage()
         return parts
@@ -251,8 +255,15 @@ class SceneTuning:
         budget = min(budget, c.max_gaussians or budget)
         free = free_memory(views.images.device)
         self._chunk = views_that_fit(budget, c.views_per_step, views.height, views.width, free)
-        stage = self._stages[min(self._stage, len(self._stages) - 1)]
-        return GaussianVariables(start, self.extent, c, Growth(budget, c.growth_end * stage.steps, c.growth_every))
+        return GaussianVariables(start, self.extent, c, self._growth(budget))
+
+    def _growth(self, budget: int) -> Growth | GsplatDensification:
+        c = self.config
+        until = c.growth_end * self._stages[min(self._stage, len(self._stages) - 1)].steps
+        if c.densification == "budget":
+            return Growth(budget, until, c.growth_every)
+        device = self.supervision.views.images.device
+        return GsplatDensification(c.densification, self.extent, budget, until, c.growth_every, self._seed, device)
 
     def _camera_variables(self, supervised: Views) -> CameraVariables:
         c = self.config
@@ -260,9 +271,8 @@ class SceneTuning:
         return CameraVariables(supervised.c2w, self.extent, *rates)
 
     def _left_out(self, supervised: Views) -> list[int]:
-        candidates = usable(supervised)
-        wanted = self.config.stopping == "held-out" and len(candidates) >= max(2, self.config.held_out_from)
-        return [candidates[most_typical_view(supervised.c2w[candidates])]] if wanted else []
+        wanted = self.config.stopping == "held-out"
+        return left_out_view(supervised, self.config.held_out_from) if wanted else []
 
     def _enter_stage(self) -> None:
         """Gaussians take over from what was decoded; the state a stage starts from is the first to beat."""

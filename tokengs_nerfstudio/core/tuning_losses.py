@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from tokengs_nerfstudio.core.losses import l1, ssim
-from tokengs_nerfstudio.core.rendering import render
+from tokengs_nerfstudio.core.rendering import render, render_with_info
 from tokengs_nerfstudio.core.tuning_cameras import CameraVariables
 from tokengs_nerfstudio.core.tuning_plan import by_time
 from tokengs_nerfstudio.core.tuning_supervision import Batch
@@ -35,9 +36,18 @@ class Photometry:
     valid_share: float = 1.0
     """of the photos' pixels; losses are means over these, so that the pulls keep their weight"""
 
-    def rendered(self, splats: Gaussians, views: Views) -> Float[Tensor, "view 3 height width"]:
-        size, cameras = (views.width, views.height), (views.c2w, views.intrinsics)
-        return render(splats, *cameras, *size, near=self.near, background=self.background, depth=False).rgb
+    def rendered(
+        self, splats: Gaussians, views: Views, drawn: list[dict[str, Any]] | None = None
+    ) -> Float[Tensor, "view 3 height width"]:
+        """The views as they are now; `drawn` gets the dictionary of `render_with_info`."""
+        camera = (views.c2w, views.intrinsics, views.width, views.height)
+        options: dict[str, Any] = {"near": self.near, "background": self.background, "depth": False}
+        if drawn is None:
+            return render(splats, *camera, **options).rgb
+        renders, info = render_with_info(splats, *camera, **options)
+        info["means2d"].retain_grad()
+        drawn.append(info)
+        return renders.rgb
 
     @torch.no_grad()
     def error(self, splats: Gaussians, views: Views) -> float:
@@ -46,12 +56,18 @@ class Photometry:
         return float(error.mean() if views.masks is None else (error * views.masks).mean() / views.masks.mean())
 
     def backward(
-        self, splats_at: Callable[[float | None], Gaussians], batch: Batch, cameras: CameraVariables, chunk: int
+        self,
+        splats_at: Callable[[float | None], Gaussians],
+        batch: Batch,
+        cameras: CameraVariables,
+        chunk: int,
+        drawn: list[dict[str, Any]] | None = None,
     ) -> Parts:
         """Leaves the gradients of one step's loss with the variables behind `splats_at` and with the cameras.
 
         The views of one time share their Gaussians, which are made once; at most `chunk` views are rendered together,
-        and their gradients gathered at the Gaussians before they go on to the variables once.
+        and their gradients gathered at the Gaussians before they go on to the variables once. `drawn` gets what
+        densification reads of each piece.
         """
         parts: Parts = {}
         for time, group in by_time(batch):
@@ -59,16 +75,18 @@ class Photometry:
             leaves = splats.detach()._map(lambda tensor: tensor.requires_grad_())
             for piece in _pieces(group, chunk):
                 share = piece.indices.numel() / batch.indices.numel()
-                loss, named = self._loss(leaves, piece, cameras)
+                loss, named = self._loss(leaves, piece, cameras, drawn)
                 (share * loss).backward()
                 for name, value in named.items():
                     parts[name] = parts.get(name, 0.0) + share * value.detach()
             _pass_on(splats, leaves)
         return parts
 
-    def _loss(self, splats: Gaussians, batch: Batch, cameras: CameraVariables) -> tuple[Tensor, dict[str, Tensor]]:
+    def _loss(
+        self, splats: Gaussians, batch: Batch, cameras: CameraVariables, drawn: list[dict[str, Any]] | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         views = replace(batch.views, c2w=cameras.cameras(batch.indices))
-        rgb = cameras.exposed(self.rendered(splats, views), batch.indices)
+        rgb = cameras.exposed(self.rendered(splats, views, drawn), batch.indices)
         shown, truth = (self._unmasked(pictures, views) for pictures in (rgb, views.images))
         parts = {"l1": l1(shown, truth) / self.valid_share, "ssim": 1 - (1 - ssim(shown, truth)) / self.valid_share}
         loss = (1 - self.ssim) * parts["l1"] + self.ssim * (1 - parts["ssim"])

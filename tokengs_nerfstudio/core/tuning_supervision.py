@@ -96,6 +96,21 @@ def usable(views: Views) -> list[int]:
     return views.masks.flatten(1).any(1).nonzero()[:, 0].tolist()
 
 
+def check_supervision(views: Views) -> None:
+    """ValueError where there is nothing to supervise with."""
+    if views.num_views == 0:
+        raise ValueError("tuning needs at least one supervised view, got none; use steps=0 for feed-forward")
+    if not usable(views):
+        raise ValueError("every supervised photo is masked out wholly: masks are 0 where pixels are to be ignored")
+
+
+def left_out_view(views: Views, least: int) -> list[int]:
+    """The view to stop by, among those with valid pixels; none where these are fewer than `least`, or one alone."""
+    candidates = usable(views)
+    enough = len(candidates) >= max(2, least)
+    return [candidates[most_typical_view(views.c2w[candidates])]] if enough else []
+
+
 def most_typical_view(c2w: Float[Tensor, "view 4 4"]) -> int:
     """The view whose distance to its nearest neighbour is the median: neither a twin nor an outlier.
 
