@@ -15,6 +15,7 @@ from tokengs_nerfstudio.core.network import TokenGSNetwork
 from tokengs_nerfstudio.core.rendering.gsplat_densification import GsplatDensification, check_densification
 from tokengs_nerfstudio.core.tuning_budget import contributing, free_memory, most_seen, views_that_fit
 from tokengs_nerfstudio.core.tuning_cameras import CameraVariables
+from tokengs_nerfstudio.core.tuning_depths import ClearSpace
 from tokengs_nerfstudio.core.tuning_gaussians import GaussianStageConfig, GaussianVariables, Growth
 from tokengs_nerfstudio.core.tuning_losses import Photometry
 from tokengs_nerfstudio.core.tuning_plan import Stage, chosen_space, level_factor, planned_stages, scene_extent
@@ -148,6 +149,7 @@ class SceneTuning:
         self._stage_step += 1
         if gaussians is not None:
             gaussians.grow(self._stage_step, drawn or ())
+            self._clear(gaussians)
         self._look()
         self._leave_stage()
         return parts
@@ -255,6 +257,7 @@ class SceneTuning:
         budget = min(budget, c.max_gaussians or budget)
         free = free_memory(views.images.device)
         self._chunk = views_that_fit(budget, c.views_per_step, views.height, views.width, free)
+        self._clear_space = ClearSpace.before(views.select(self.supervision.trained), c.clear_share, self._seed)
         return GaussianVariables(start, self.extent, c, self._growth(budget))
 
     def _growth(self, budget: int) -> Growth | GsplatDensification:
@@ -285,6 +288,11 @@ class SceneTuning:
             start, c = self._variables.splats().detach(), self.config
             self._variables.exchange(*replacements(start, trained, c.near, c.background, self._seed))
 
+    def _clear(self, gaussians: GaussianVariables) -> None:
+        """Nothing stays right before a camera; looked at whenever the left-out view would be, and at the end."""
+        if self._clear_space.depth > 0 and self._look_due:
+            gaussians.remove(self._clear_space.contains(gaussians.splats().means.detach()))
+
     def _leave_stage(self) -> None:
         """To the next stage, with the best state of this one, when its steps are done or help no more."""
         steps = self._stages[self._stage].steps
@@ -312,12 +320,15 @@ class SceneTuning:
         share = self.supervision.valid_share
         return Photometry(c.ssim, *pulls, self.extent, c.near, c.background, share)
 
+    @property
+    def _look_due(self) -> bool:
+        last = self._stage_step >= self._stages[self._stage].steps
+        return last or self._stage_step % self.config.check_every == 0
+
     @torch.no_grad()
     def _look(self, force: bool = False) -> None:
         """Remembers the state if the left-out view has never looked better; one host synchronisation a look."""
-        last = self._stage_step >= self._stages[self._stage].steps
-        due = force or last or self._stage_step % self.config.check_every == 0
-        if not self.supervision.held_out or not due:
+        if not self.supervision.held_out or not (force or self._look_due):
             return
         views = self.supervision.held_out_views()
         time = None if views.times is None else float(views.times[0])

@@ -58,6 +58,9 @@ class GaussianStageConfig:
     """steps from one round of splitting to the next"""
     reseed: bool = True
     """give Gaussians that no supervised view shows a new place before the Gaussian stage"""
+    clear_share: float = 0.8
+    """no Gaussian stays before a camera nearer than this share of the depth of the nearest surface, where the photos
+    tell how near that is; 0: Gaussians may be anywhere"""
     steps_per_view: int = 30
     """most steps of the Gaussian stage for each supervised view, unless `stopping` is steps: few photos are soon known
     by heart"""
@@ -170,6 +173,12 @@ class GaussianVariables:
     def exchange(self, dropped: Bool[Tensor, " gaussian"], new: Gaussians) -> None:
         """Puts `new` Gaussians in the place of those that are dropped."""
         self._replace(~dropped, _raw(new))
+
+    @torch.no_grad()
+    def remove(self, dropped: Bool[Tensor, " gaussian"]) -> None:
+        """Takes Gaussians away, unless that is all of them."""
+        if dropped.any() and not dropped.all():
+            self._replace(~dropped, {name: value.detach()[:0] for name, value in self._parameters.items()})
 
     def state_dict(self) -> dict[str, Any]:
         return {
