@@ -11,7 +11,7 @@ from tokengs_nerfstudio.core.tuning import SceneTuning, TuningConfig, tune
 from tokengs_nerfstudio.core.tuning_budget import seen_weights
 from tokengs_nerfstudio.core.tuning_cameras import CameraVariables
 from tokengs_nerfstudio.core.tuning_losses import Photometry
-from tokengs_nerfstudio.core.tuning_seeds import dome, replacements
+from tokengs_nerfstudio.core.tuning_seeds import dome, random_gaussians, replacements
 from tokengs_nerfstudio.core.tuning_supervision import Batch, Supervision, resized
 from tokengs_nerfstudio.core.types import Gaussians, Views
 
@@ -109,6 +109,7 @@ def test_no_seed_comes_from_a_masked_pixel() -> None:
     assert new.count == lost.count
     assert (new.colors - torch.tensor([1.0, 0, 0])).abs().amax(-1).min() > 0.3
     assert (dome(red).colors - 0.05).abs().max() < 0.05
+    assert (random_gaussians(red, 200, seed=0).colors - torch.tensor([1.0, 0, 0])).abs().amax(-1).min() > 0.3
     nothing = replace(red, masks=torch.zeros_like(red.masks))
     dropped, new = replacements(lost, nothing, near=0.01, background=0.5, seed=0)
     assert not dropped.any()

@@ -100,9 +100,11 @@ def seeds(
 
 
 def random_gaussians(views: Views, count: int, seed: int) -> Gaussians:
-    """`count` Gaussians behind random pixels, at random depths about the point the cameras look at."""
+    """`count` Gaussians behind random valid pixels, at random depths about the point the cameras look at."""
     generator = torch.Generator().manual_seed(seed)
-    index = torch.randint(views.images[:, 0].numel(), (count,), generator=generator)
+    masks = torch.ones_like(views.images[:, :1]) if views.masks is None else views.masks
+    valid = masks.flatten().nonzero()[:, 0]
+    index = valid[torch.randint(len(valid), (count,), generator=generator)]
     depth = _NEAREST + (_FARTHEST - _NEAREST) * torch.rand(count, generator=generator)
     return _behind_pixels(views, index, focus_distance(views.c2w) * depth, generator)
 
