@@ -35,7 +35,7 @@ def tuned(config: TuningConfig, steps: int = 40) -> tuple[SceneTuning, list[int]
 
 
 def test_the_number_changes_only_when_due_and_the_error_falls() -> None:
-    tuning, counts = tuned(replace(CONFIG, reseed=False))
+    tuning, counts = tuned(replace(CONFIG, reseed=False, clear_share=0.0))
     changes = [step for step in range(1, 41) if counts[step] != counts[step - 1]]
     assert changes == [10, 20]  # growth ends at step 24
     assert counts[-1] > counts[0]
@@ -110,7 +110,7 @@ def test_mcmc_moves_faded_gaussians_and_grows_within_the_budget(monkeypatch: pyt
     monkeypatch.setattr(operations, "quat_scale_to_covar_preci", covariances)
     monkeypatch.setattr(gsplat_densification, "check_densification", lambda *_: None)
     monkeypatch.setattr("tokengs_nerfstudio.core.tuning.check_densification", lambda *_: None)
-    tuning, counts = tuned(replace(CONFIG, densification="gsplat-mcmc", max_gaussians=275))
+    tuning, counts = tuned(replace(CONFIG, densification="gsplat-mcmc", max_gaussians=275, clear_share=0.0))
     assert counts[0] == 256
     assert counts[10:12] == [268, 268]
     assert counts[20:] == [275] * 21

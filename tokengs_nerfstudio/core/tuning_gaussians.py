@@ -177,8 +177,13 @@ class GaussianVariables:
     @torch.no_grad()
     def remove(self, dropped: Bool[Tensor, " gaussian"]) -> None:
         """Takes Gaussians away, unless that is all of them."""
-        if dropped.any() and not dropped.all():
+        if dropped.all() or not dropped.any():
+            return
+        if isinstance(self._growth, Growth):
             self._replace(~dropped, {name: value.detach()[:0] for name, value in self._parameters.items()})
+        else:
+            self._growth.remove(self._parameters, self._optimizers, dropped)
+            self._slope = torch.zeros_like(self._parameters["opacities"], requires_grad=False)
 
     def state_dict(self) -> dict[str, Any]:
         return {

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
+from jaxtyping import Bool
 from torch import Tensor
 
 Densification = Literal["budget", "gsplat-default", "gsplat-mcmc"]
@@ -86,16 +87,25 @@ class GsplatDensification:
         slopes = self._state["grad2d"] / self._state["count"].clamp(min=1)
         return max(_SLOPE, float(slopes.topk(room + 1).values[-1]))
 
-    def _remove_excess(self, parameters: dict[str, Tensor], optimizers: dict[str, torch.optim.Optimizer]) -> None:
-        """The faintest beyond the budget: the due step's own gradients were not yet known when the threshold was."""
+    def remove(
+        self,
+        parameters: dict[str, Tensor],
+        optimizers: dict[str, torch.optim.Optimizer],
+        dropped: Bool[Tensor, " gaussian"],
+    ) -> None:
+        """Takes Gaussians away, from what the strategy has counted too."""
         from gsplat.strategy.ops import remove
 
+        remove(parameters, optimizers, self._state, dropped)  # type: ignore[arg-type]
+
+    def _remove_excess(self, parameters: dict[str, Tensor], optimizers: dict[str, torch.optim.Optimizer]) -> None:
+        """The faintest beyond the budget: the due step's own gradients were not yet known when the threshold was."""
         excess = len(parameters["means"]) - self._budget
         if excess > 0:
             faintest = parameters["opacities"].detach().topk(excess, largest=False).indices
             mask = torch.zeros(len(parameters["means"]), dtype=torch.bool, device=faintest.device)
             mask[faintest] = True
-            remove(parameters, optimizers, self._state, mask)  # type: ignore[arg-type]
+            self.remove(parameters, optimizers, mask)
 
 
 def check_densification(kind: str, device: torch.device) -> None:
