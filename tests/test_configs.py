@@ -20,6 +20,7 @@ FLAGS = {
     "--pipeline.model.checkpoint",
     "--pipeline.model.max-gaussians",
     "--pipeline.model.num-tokens",
+    "--pipeline.model.num-latents",
     "--pipeline.model.precision",
     "--pipeline.model.scene-scale",
     "--pipeline.model.steps-per-bake",

@@ -153,6 +153,45 @@ def test_undistortion_keeps_transparency_and_masks(tmp_path):
     assert item["mask"].all()
 
 
+def write_masks(folder: Path, size: tuple[int, int] = (16, 12)) -> None:
+    """Every photo's left half is masked."""
+    (folder / "masks").mkdir()
+    mask = Image.new("L", size, 255)
+    mask.paste(0, (0, 0, size[0] // 2, size[1]))
+    mask.save(folder / "masks/m.png")
+    edit(folder, lambda meta: [frame.update(mask_path="masks/m.png") for frame in meta["frames"]])
+
+
+def test_masks_come_with_the_views(tmp_path):
+    write_masks(write_capture(tmp_path))
+    views = manager(tmp_path, max_image_size=8).views([2, 0], 6, 8)
+    assert views.masks is not None
+    assert views.masks.shape == (2, 1, 6, 8)
+    assert (views.masks[..., :4] == 0).all()
+    assert (views.masks[..., 5:] == 1).all()
+    assert manager(write_capture(tmp_path / "plain")).views([0], 12, 16).masks is None
+
+
+def test_undistortion_moves_masks_with_their_photos(tmp_path):
+    write_masks(write_capture(tmp_path, count=2, k1=-0.1))
+    mask = manager(tmp_path).train_dataset.get_data(0, "uint8")["mask"]
+    assert not mask[:, :8].any()
+    assert mask[:, 9:].all()
+
+
+def test_masks_that_do_not_fit_are_named_and_a_finished_run_needs_none(tmp_path):
+    write_masks(write_capture(tmp_path), size=(8, 6))
+    with pytest.raises(ValueError, match=r"m\.png has 8x6 pixels in 1 channels; expected 16x12"):
+        manager(tmp_path).train_dataset.get_data(0)
+    Image.new("RGB", (16, 12)).save(tmp_path / "masks/m.png")
+    with pytest.raises(ValueError, match="in 3 channels"):
+        manager(tmp_path).train_dataset.get_data(0)
+    (tmp_path / "masks/m.png").unlink()
+    with pytest.raises(FileNotFoundError, match=r"m\.png does not exist"):
+        manager(tmp_path).train_dataset.get_data(0)
+    assert "mask" not in manager(tmp_path, test_mode="test").train_dataset.get_data(0)
+
+
 def test_perspective_cameras_stay_what_they_are():
     cameras = Cameras(torch.eye(4)[None, :3], 50.0, 51.0, 15.5, 12.0, 31, 24, times=torch.tensor([0.25]))
     straight = undistorted_cameras(cameras)

@@ -182,6 +182,18 @@ def test_masks_are_handed_on_where_every_frame_has_one(tmp_path):
     assert outputs(folder).mask_filenames == [folder / f"masks/{i}.png" for i in range(3)]
 
 
+def test_masks_of_reduced_images_and_masks_on_some_frames_only(tmp_path):
+    folder = write_capture(tmp_path, count=3)
+    (folder / "images_2").mkdir()
+    for image in (folder / "images").iterdir():
+        Image.new("RGB", (8, 6)).save(folder / "images_2" / image.name)
+    edit(folder, lambda meta: [frame.update(mask_path="masks/m.png") for frame in meta["frames"]])
+    assert outputs(folder, downscale_factor=2).mask_filenames == [folder / "masks_2/m.png"] * 3
+    edit(folder, lambda meta: meta["frames"][1].pop("mask_path"))
+    with pytest.raises(ValueError, match=r"'mask_path' of frame 'images/frame_001\.png'"):
+        outputs(folder)
+
+
 def test_original_coordinates_can_be_recovered(tmp_path):
     folder = write_capture(tmp_path, applied_transform=[[1, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0]])
     parsed = outputs(folder, eval_mode="all")

@@ -166,6 +166,18 @@ def test_metrics_of_a_perfect_and_of_a_wrong_picture():
     assert int(model.get_metrics_dict(outputs, {"image": outputs["rgb"] * 0.5})["gaussian_count"]) == 2
 
 
+def test_masks_are_for_the_loss_and_not_for_the_metrics():
+    model = baked_model()
+    outputs = model.get_outputs_for_camera(front_camera())
+    wrong, mask = outputs["rgb"].clone(), torch.ones(30, 40, 1, dtype=torch.bool)
+    wrong[:, :10] = 1
+    mask[:, :10] = False
+    batch = {"image": wrong, "mask": mask}
+    assert float(model.get_loss_dict(outputs, batch)["l1"]) == 0
+    metrics, _ = model.get_image_metrics_and_images(outputs, batch)
+    assert metrics["psnr"] == pytest.approx(model.get_image_metrics_and_images(outputs, {"image": wrong})[0]["psnr"])
+
+
 def test_transparent_truth_is_compared_over_the_background():
     model = baked_model()
     outputs = model.get_outputs_for_camera(front_camera())

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from tokengs_nerfstudio import bridge
 from tokengs_nerfstudio.configs import tokengs
 from tokengs_nerfstudio.core.tuning import TuningConfig
 from tokengs_nerfstudio.core.types import Gaussians
+from tokengs_nerfstudio.data import NerfstudioCapture, write_nerfstudio_capture
 from tokengs_nerfstudio.trainer import TokenGSTrainer, TokenGSTrainerConfig, newest_checkpoint
 
 
@@ -268,6 +270,26 @@ def test_several_devices_are_refused(capture, weights, tmp_path):
     config = run_config(capture, weights, tmp_path)
     with pytest.raises(ValueError, match="num-devices 1"):
         config.pipeline.setup(device="cpu", world_size=2)
+
+
+def test_what_is_masked_has_no_part_in_the_tuning(capture, weights, tmp_path):
+    """Two captures that differ only behind the masks, in photos that the encoder does not see."""
+    views = NerfstudioCapture(capture).load(range(10))
+    masks = torch.ones_like(views.images[:, :1])
+    masks[[4, 5, 6], :, :, :20] = 0
+    found = []
+    for name, content in (("dark", 0.0), ("bright", 1.0)):
+        painted = replace(views, images=views.images.where(masks > 0, content), masks=masks)
+        folder = write_nerfstudio_capture(tmp_path / name / "scene", painted)
+        config = run_config(folder, weights, tmp_path / name, steps=12)
+        config.pipeline.datamanager.context_indices = (1, 3, 7)
+        config.pipeline.model.tuning = TuningConfig(space="tokens+gaussians", held_out_from=4, check_every=3)
+        trainer = config.setup(local_rank=0, world_size=1)
+        trainer.setup()
+        trainer.train()
+        found.append(trainer.pipeline.model.means)
+    assert len(found[0]) > 100
+    assert torch.equal(found[0], found[1])
 
 
 def test_tuning_brings_the_renders_nearer_to_the_photos(capture, weights, tmp_path):

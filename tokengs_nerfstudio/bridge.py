@@ -88,10 +88,12 @@ def views_from_cameras(
     height: int,
     width: int,
     background: float | Float[Tensor, " 3"] = 0.5,
+    masks: Sequence[Shaped[Tensor, "_ _ 1"]] | None = None,
 ) -> Views:
     """nerfstudio cameras and their images (H W C) as Views of one size: centre crop to the aspect, then resize.
 
-    The images may differ in size from each other, but each must be of its own camera's size.
+    The images may differ in size from each other, but each must be of its own camera's size, as must its mask (H W 1,
+    0 where a pixel is to be ignored).
     """
     c2w, intrinsics = camera_matrices(cameras)
     times = None if cameras.times is None else cameras.times.reshape(-1).float()
@@ -102,7 +104,7 @@ def views_from_cameras(
             image_on_background(image, background)[None],
             c2w[at],
             intrinsics[at],
-            None if times is None else times[at],
+            masks=None if masks is None else masks[index].float().movedim(-1, 0)[None],
         )
         resized.append(crop_and_resize(one, height, width))
     return Views(
@@ -110,6 +112,7 @@ def views_from_cameras(
         c2w=c2w,
         intrinsics=torch.cat([view.intrinsics for view in resized]),
         times=times,
+        masks=None if masks is None else torch.cat([view.masks for view in resized if view.masks is not None]),
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +22,9 @@ from PIL import Image, ImageOps
 from rich.progress import track
 
 from tokengs_nerfstudio import bridge
+from tokengs_nerfstudio.core.cameras import wholly_valid
 from tokengs_nerfstudio.core.types import Views
+from tokengs_nerfstudio.data.images import check_mask, stored_size
 from tokengs_nerfstudio.data.lens import Lens
 from tokengs_nerfstudio.data.view_sampler import spread_views
 from tokengs_nerfstudio.dataparser import TokenGSDataParserConfig
@@ -65,7 +67,11 @@ class SceneDataset(InputDataset):
     """
 
     def __init__(self, outputs: DataparserOutputs, scale_factor: float = 1.0, images_needed: bool = True):
+        # Only the tuning looks at masks; mask_color is the wish of another dataparser to paint over what they hide.
+        if not images_needed and not outputs.metadata.get("mask_color"):
+            outputs = replace(outputs, mask_filenames=None)
         super().__init__(outputs, scale_factor)
+        self.masks = outputs.mask_filenames
         self.images_needed = images_needed
         self.captured_cameras = self.cameras
         self.cameras = undistorted_cameras(self.captured_cameras)
@@ -85,6 +91,9 @@ class SceneDataset(InputDataset):
         camera = self.captured_cameras[image_idx]
         if not path.exists():
             return self._placeholder(image_idx, path, image_type)
+        if self.masks is not None:
+            size = (int(camera.width), int(camera.height)) if self.scale_factor == 1.0 else stored_size(path)
+            check_mask(self.masks[image_idx], size)
         data = super().get_data(image_idx, image_type)
         expected = (int(camera.height.item()), int(camera.width.item()))
         if tuple(data["image"].shape[:2]) != expected:
@@ -131,12 +140,11 @@ def _undistorted(data: dict[str, Any], lens: Lens) -> dict[str, Any]:
     """A dataset's item with lens distortion taken out of its image (any dtype, RGB or RGBA) and of its mask."""
     if lens.is_pinhole:
         return data
-    changed = {"image": data["image"]} | ({"mask": data["mask"]} if "mask" in data else {})
-    for name, value in changed.items():
-        planes = value.float().numpy()
-        straight = [lens.undistort(np.repeat(planes[..., c : c + 1], 3, axis=-1)) for c in range(planes.shape[-1])]
-        pixels = torch.from_numpy(np.stack([plane[..., 0] for plane in straight], axis=-1))
-        data[name] = pixels if value.is_floating_point() else (pixels + 0.5).to(value.dtype)
+    image = data["image"]
+    pixels = torch.from_numpy(lens.undistort(image.float().numpy()))
+    data["image"] = pixels if image.is_floating_point() else (pixels + 0.5).to(image.dtype)
+    if "mask" in data:
+        data["mask"] = wholly_valid(torch.from_numpy(lens.undistort(data["mask"].float().numpy()))).bool()
     return data
 
 
@@ -257,7 +265,9 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
         return max(1, round(height * factor)), max(1, round(width * factor))
 
     def views(self, positions: Sequence[int], height: int, width: int, background: float = 0.5) -> Views:
-        """Train images at `positions` as Views of one size, in nerfstudio's world frame."""
-        images = [self.cached_train[position]["image"] for position in positions]
+        """Train images and their masks at `positions` as Views of one size, in nerfstudio's world frame."""
+        cached = [self.cached_train[position] for position in positions]
+        images = [item["image"] for item in cached]
+        masks = [item["mask"] for item in cached] if self.train_dataset.masks is not None else None
         cameras = self.train_dataset.cameras[torch.tensor(positions)]
-        return bridge.views_from_cameras(cameras, images, height, width, background)
+        return bridge.views_from_cameras(cameras, images, height, width, background, masks)

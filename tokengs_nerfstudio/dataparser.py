@@ -30,6 +30,7 @@ from tokengs_nerfstudio.data.transforms_json import (
     camera_to_world,
     frame_times,
     lens_of,
+    mask_paths,
     read_transforms,
     recorded_size,
 )
@@ -107,7 +108,7 @@ class TokenGSDataParser(DataParser):
             image_filenames=[frame.image for frame in chosen],
             cameras=_cameras(chosen, poses[indices], None if times is None else times[indices]),
             scene_box=SceneBox(aabb=torch.tensor([[-1.0] * 3, [1.0] * 3])),
-            mask_filenames=_masks(transforms.file.parent, chosen),
+            mask_filenames=self._masks(chosen),
             dataparser_scale=scale * float(shared.get("applied_scale", 1.0)),
             dataparser_transform=_from_original(shared, transform),
         )
@@ -150,6 +151,14 @@ class TokenGSDataParser(DataParser):
         if self.downscale_factor in (None, 1):
             return plain
         return folder / f"images_{self.downscale_factor}" / plain.name
+
+    def _masks(self, frames: list[_Frame]) -> list[Path] | None:
+        """The frames' masks, in masks_N where the photos are in images_N."""
+        masks = mask_paths([frame.record for frame in frames])
+        if masks is None or self.downscale_factor in (None, 1):
+            return masks
+        folder = frames[0].record.file.parent / f"masks_{self.downscale_factor}"
+        return [folder / mask.name for mask in masks]
 
 
 def split_indices(
@@ -257,11 +266,6 @@ def _cameras(frames: list[_Frame], poses: Tensor, times: np.ndarray | None) -> C
         camera_type=kinds,
         times=None if times is None else torch.from_numpy(times).float(),
     )
-
-
-def _masks(folder: Path, frames: list[_Frame]) -> list[Path] | None:
-    masks = [folder / frame.record.own["mask_path"] for frame in frames if "mask_path" in frame.record.own]
-    return masks if len(masks) == len(frames) and all(mask.is_file() for mask in masks) else None
 
 
 def _automatic_factor(folder: Path, image: Path) -> int:

@@ -192,9 +192,15 @@ class TokenGSModel(SplatfactoModel):
     def get_loss_dict(
         self, outputs: dict[str, Tensor], batch: dict[str, Any], metrics_dict: dict[str, Tensor] | None = None
     ) -> dict[str, Tensor]:
-        """What evaluation during training logs; the tuning has a loss of its own."""
+        """What evaluation during training logs; the tuning has a loss of its own.
+
+        As in splatfacto the loss leaves masked pixels out, the metrics count them.
+        """
         rendered, truth = self._compared(outputs, batch)
-        return {"l1": (rendered - truth).abs().mean()}
+        error = (rendered - truth).abs()
+        if "mask" in batch:
+            error = error * batch["mask"].to(error).movedim(-1, 0)
+        return {"l1": error.mean()}
 
     def get_image_metrics_and_images(
         self, outputs: dict[str, Tensor], batch: dict[str, Any]

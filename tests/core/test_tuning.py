@@ -131,7 +131,7 @@ def test_a_fixed_number_of_steps_is_exact() -> None:
 @pytest.mark.parametrize("steps", [0, 12])
 def test_the_number_of_gaussians_can_be_limited(space: str, steps: int) -> None:
     network, views = small_network(), scene_views(3)
-    config = replace(FIXED, space=space, gaussians_per_pixel=2.0)
+    config = replace(FIXED, space=space, gaussians_per_pixel=2.0, clear_share=0.0)
     whole = tune(network, views, views, config, steps)
     few = tune(network, views, views, replace(config, max_gaussians=100), steps)
     assert few.count == 100 < whole.count

@@ -15,7 +15,6 @@ from tokengs_nerfstudio.core.tuning_cameras import CameraVariables, rigid_motion
 from tokengs_nerfstudio.core.tuning_gaussians import GaussianStageConfig, GaussianVariables, Growth, rotation_matrices
 from tokengs_nerfstudio.core.tuning_losses import Photometry
 from tokengs_nerfstudio.core.tuning_plan import level_factor, planned_stages, scene_extent
-from tokengs_nerfstudio.core.tuning_seeds import disagreement, dome, focus_distance, replacements, small_views
 from tokengs_nerfstudio.core.tuning_supervision import Supervision, level_size, most_typical_view, resized
 from tokengs_nerfstudio.core.tuning_tokens import TokenVariables
 from tokengs_nerfstudio.core.types import Gaussians, Views
@@ -230,66 +229,6 @@ def test_an_exposure_is_found() -> None:
     with torch.no_grad():
         exposed = cameras.exposed(views.images, indices)
     assert (exposed - images)[1].abs().mean() < 0.3 * (views.images - images)[1].abs().mean()
-
-
-def test_photos_agree_on_the_true_depth() -> None:
-    scene = blobs(300, seed=3)
-    views = small_views(photos(scene, arc_cameras(6), size=64))
-    renders = render(scene, views.c2w, views.intrinsics, views.width, views.height)
-    assert renders.depth is not None
-    solid = (renders.alpha[:, 0] > 0.95).flatten().nonzero()[:, 0]
-    index = solid[torch.randperm(len(solid))[:300]]
-    truth = renders.depth.flatten()[index]
-    factors = torch.tensor([0.6, 0.8, 1.0, 1.25, 1.6])
-    cost = disagreement(views, index, truth[:, None] * factors)
-    assert (cost.argmin(1) == 2).float().mean() > 0.5
-    assert cost.mean(0).argmin() == 2
-
-
-def test_gaussians_out_of_sight_come_back_where_the_picture_is_wrong() -> None:
-    scene = blobs(100)
-    views = photos(scene, arc_cameras(5), size=48)
-    lost = Gaussians(
-        scene.means - torch.tensor([0.0, 0.0, 9.0]), scene.quats, scene.scales, scene.opacities, scene.colors
-    )
-    half = Gaussians(*(torch.cat([getattr(scene, n)[:50], getattr(lost, n)[50:]]) for n in vars(scene)))
-    dropped, new = replacements(half, views, near=0.01, background=0.5, seed=0)
-    assert dropped[50:].all()
-    assert new.count == int(dropped.sum())
-    again = replacements(half, views, near=0.01, background=0.5, seed=0)[1]
-    assert torch.equal(new.means, again.means)
-    assert contributing(new, views) > 0.8 * new.count
-
-
-def test_focus_distance_of_cameras_on_an_arc_is_its_radius() -> None:
-    assert focus_distance(arc_cameras(5, radius=2.0)) == pytest.approx(2.0, rel=1e-2)
-    alone = focus_distance(arc_cameras(1))
-    assert alone > 0
-    assert math.isfinite(alone)
-
-
-def test_the_dome_shows_the_photos_border_in_every_direction() -> None:
-    views = photos(blobs(), arc_cameras(3))
-    dark = Views(views.images * 0.1, views.c2w, views.intrinsics)
-    shell = dome(dark)
-    for turn in ([0.0, math.pi, 0.0], [math.pi / 2, 0.0, 0.0], [0.3, 2.0, 0.1]):
-        camera = views.c2w[:1] @ rigid_motion(torch.tensor([turn]), torch.zeros(1, 3))
-        size = (views.width, views.height)
-        rgb = render(shell, camera, views.intrinsics[:1], *size, depth=False).rgb
-        assert (rgb - 0.05).abs().max() < 0.05
-
-
-def test_a_dark_capture_gets_a_dome_and_a_grey_one_does_not() -> None:
-    scene, c2w = blobs(3000), arc_cameras(3)
-    lost = Gaussians(
-        scene.means - torch.tensor([0.0, 0.0, 9.0]), scene.quats, scene.scales, scene.opacities, scene.colors
-    )
-    views = photos(blobs(), c2w)
-    dark = Views(views.images * 0.1, views.c2w, views.intrinsics)
-    for photographed, far in ((views, False), (dark, True)):
-        dropped, new = replacements(lost, photographed, near=0.01, background=0.5, seed=0)
-        assert new.count == int(dropped.sum())
-        assert bool((new.means.norm(dim=-1) > 20).any()) == far
 
 
 def test_tokens_are_decoded_again_only_after_they_moved() -> None:

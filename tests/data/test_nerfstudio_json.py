@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 from PIL import Image
 
 from tokengs_nerfstudio.core.cameras import project
-from tokengs_nerfstudio.data import NerfstudioCapture
+from tokengs_nerfstudio.data import NerfstudioCapture, write_nerfstudio_capture
 
 
 def pixels(folder: Path, name: str = "images/frame_00000.png") -> torch.Tensor:
@@ -96,6 +97,36 @@ def test_intrinsics_follow_the_size_of_the_files(make_capture):
     # Written for 80x75 while the files are 40x30: factors 0.5 and 0.4.
     capture = NerfstudioCapture(make_capture(shared={"w": 80, "h": 75, "fl_y": 60.0, "cx": 41.0, "cy": 40.0}))
     assert intrinsics(capture) == pytest.approx([25, 24, 20.5, 16])
+
+
+def test_masks_come_with_the_photos(make_capture):
+    folder = make_capture(size=(40, 30), shared={"k1": -0.1, "camera_model": "OPENCV"})
+    straight = NerfstudioCapture(folder).load([0, 1])
+    masks = torch.ones(2, 1, 30, 40)
+    masks[:, :, :, :18] = 0
+    assert straight.masks is None
+    again = write_nerfstudio_capture(folder.parent / "masked", replace(straight, masks=masks))
+    assert torch.equal(NerfstudioCapture(again).load([1, 0]).masks, masks)
+    halved = NerfstudioCapture(again, max_size=20).load([1]).masks
+    assert (halved[..., :9] == 0).all()
+    assert (halved[..., 10:] == 1).all()
+    (again / "masks/frame_00001.png").unlink()
+    with pytest.raises(FileNotFoundError, match=r"masks/frame_00001\.png does not exist"):
+        NerfstudioCapture(again)
+
+
+def test_masks_of_distorted_photos_are_undistorted(make_capture):
+    folder = make_capture(
+        shared={"k1": -0.3, "camera_model": "OPENCV"}, frames={i: {"mask_path": "m.png"} for i in range(3)}
+    )
+    mask = np.full((30, 40), 255, np.uint8)
+    mask[8:20, :15] = 0
+    Image.fromarray(mask).save(folder / "m.png")
+    Image.fromarray(mask).save(folder / "images/frame_00000.png")
+    views = NerfstudioCapture(folder).load([0])
+    valid = views.masks.expand_as(views.images) > 0
+    assert (views.images[valid] > 0.998).all()
+    assert (views.images[~valid] < 0.999).all()
 
 
 def test_max_size_reduces_images_and_intrinsics_together(make_capture):

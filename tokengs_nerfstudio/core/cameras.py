@@ -199,7 +199,7 @@ def project(
 
 
 def crop_and_resize(views: Views, height: int, width: int, published_rounding: bool = False) -> Views:
-    """The largest centred crop of the wanted aspect, resized with antialiasing; cameras adapted exactly.
+    """The largest centred crop of the wanted aspect, resized with antialiasing; cameras and masks adapted exactly.
 
     With `published_rounding` the principal point is shifted as the published TokenGS pipeline does: half a pixel off
     where an odd number of rows or columns is cut away, which its weights were trained with.
@@ -214,15 +214,27 @@ def crop_and_resize(views: Views, height: int, width: int, published_rounding: b
     crop_height, crop_width = max(1, int(height * ratio + slack)), max(1, int(width * ratio + slack))
     # An even split of the cut rows, ties to even: torchvision's centre crop, which the published pipeline uses.
     top, left = round((full_height - crop_height) / 2), round((full_width - crop_width) / 2)
-    images = views.images[..., top : top + crop_height, left : left + crop_width]
-    if (crop_height, crop_width) != (height, width):
-        flat = rearrange(images, "... c h w -> (...) c h w")
-        flat = F.interpolate(flat, (height, width), mode="bilinear", antialias=True, align_corners=False)
-        images = flat.reshape(*images.shape[:-2], height, width)
+    cut = (..., slice(top, top + crop_height), slice(left, left + crop_width))
+    images = resized_images(views.images[cut], height, width)
+    masks = None if views.masks is None else wholly_valid(resized_images(views.masks[cut], height, width))
     shift_x = (full_width - crop_width) / 2 if published_rounding else left
     shift_y = (full_height - crop_height) / 2 if published_rounding else top
     intrinsics = cropped_intrinsics(views.intrinsics, shift_x, shift_y, width / crop_width, height / crop_height)
-    return Views(images, views.c2w, intrinsics, views.times)
+    return Views(images, views.c2w, intrinsics, views.times, masks)
+
+
+def resized_images(images: Float[Tensor, "*image c _ _"], height: int, width: int) -> Float[Tensor, "*image c h w"]:
+    """Bilinear with antialiasing, as it is where the size is right already."""
+    if images.shape[-2:] == (height, width):
+        return images
+    flat = rearrange(images, "... c h w -> (...) c h w")
+    flat = F.interpolate(flat, (height, width), mode="bilinear", antialias=True, align_corners=False)
+    return flat.reshape(*images.shape[:-2], height, width)
+
+
+def wholly_valid(masks: Float[Tensor, "*pixel"]) -> Float[Tensor, "*pixel"]:
+    """Resampled masks, 1 again only where every pixel behind is valid: nothing that is masked shines through."""
+    return (masks > 0.999).to(masks)
 
 
 def cropped_intrinsics(

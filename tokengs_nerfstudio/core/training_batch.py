@@ -1,6 +1,6 @@
 """What one training step sees: context and supervised views of several scenes in their canonical frames."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import torch
 from jaxtyping import Float
@@ -59,7 +59,7 @@ def canonical_batch(
 
 
 def mirrored(views: Views) -> Views:
-    """The same world in a mirror, x -> -x: images, cameras and principal points change together.
+    """The same world in a mirror, x -> -x: images, masks, cameras and principal points change together.
 
     With S = diag(-1, 1, 1, 1), camera-to-world matrices become S c2w S, which are proper rotations again; the principal
     point moves to width - cx. Mirroring twice gives the views back.
@@ -67,15 +67,17 @@ def mirrored(views: Views) -> Views:
     flip = views.c2w.new_tensor([-1.0, 1.0, 1.0, 1.0])
     intrinsics = views.intrinsics.clone()
     intrinsics[..., 0, 2] = views.width - intrinsics[..., 0, 2]
-    return replace(
-        views, images=views.images.flip(-1), c2w=flip[:, None] * views.c2w * flip[None, :], intrinsics=intrinsics
-    )
+    c2w = flip[:, None] * views.c2w * flip[None, :]
+    masks = None if views.masks is None else views.masks.flip(-1)
+    return replace(views, images=views.images.flip(-1), c2w=c2w, intrinsics=intrinsics, masks=masks)
 
 
 def mirrored_scenes(views: Views, chosen: Tensor) -> Views:
     """Batched views with the scenes mirrored for which the boolean vector `chosen` [batch] is true."""
     other = mirrored(views)
-    images = torch.where(chosen[:, None, None, None, None], other.images, views.images)
-    c2w = torch.where(chosen[:, None, None, None], other.c2w, views.c2w)
-    intrinsics = torch.where(chosen[:, None, None, None], other.intrinsics, views.intrinsics)
-    return replace(views, images=images, c2w=c2w, intrinsics=intrinsics)
+
+    def mixed(name: str) -> Tensor | None:
+        ours, theirs = getattr(views, name), getattr(other, name)
+        return None if ours is None else torch.where(chosen.reshape(-1, *[1] * (ours.ndim - 1)), theirs, ours)
+
+    return Views(**{field.name: mixed(field.name) for field in fields(views)})  # type: ignore[arg-type]

@@ -12,14 +12,16 @@ import torch
 from torch import Tensor
 
 from tokengs_nerfstudio.core.network import TokenGSNetwork
+from tokengs_nerfstudio.core.rendering.gsplat_densification import GsplatDensification, check_densification
 from tokengs_nerfstudio.core.tuning_budget import contributing, free_memory, most_seen, views_that_fit
 from tokengs_nerfstudio.core.tuning_cameras import CameraVariables
+from tokengs_nerfstudio.core.tuning_depths import ClearSpace
 from tokengs_nerfstudio.core.tuning_gaussians import GaussianStageConfig, GaussianVariables, Growth
 from tokengs_nerfstudio.core.tuning_losses import Photometry
 from tokengs_nerfstudio.core.tuning_plan import Stage, chosen_space, level_factor, planned_stages, scene_extent
 from tokengs_nerfstudio.core.tuning_seeds import replacements
 from tokengs_nerfstudio.core.tuning_stopping import BestState, TuningReport
-from tokengs_nerfstudio.core.tuning_supervision import Supervision, most_typical_view
+from tokengs_nerfstudio.core.tuning_supervision import Supervision, check_supervision, left_out_view
 from tokengs_nerfstudio.core.tuning_tokens import TokenVariables
 from tokengs_nerfstudio.core.types import Gaussians, SceneMemory, Views
 
@@ -85,7 +87,8 @@ class SceneTuning:
     gradients) and stays outside of any module tree. `steps` is the whole number of steps planned, 0 for the
     feed-forward result alone.
 
-    Raises ValueError where the space asked for is not one the network has, or where there is nothing to supervise.
+    Raises ValueError where the space asked for is not one the network has, where there is nothing to supervise, or
+    where the densification asked for does not run here.
     """
 
     def __init__(
@@ -97,8 +100,10 @@ class SceneTuning:
         steps: int,
         seed: int = 0,
     ):
-        if steps > 0 and supervised.num_views == 0:
-            raise ValueError("tuning needs at least one supervised view, got none; use steps=0 for feed-forward")
+        if steps > 0:
+            check_supervision(supervised)
+        if steps > 0 and config.densification != "budget":
+            check_densification(config.densification, supervised.images.device)
         self.config, self.steps, self.steps_done, self._seed = config, steps, 0, seed
         self.space = chosen_space(config.space, network.config, supervised.num_views, config.few_views)
         self._most_steps = None if config.stopping == "steps" else config.steps_per_view * supervised.num_views
@@ -135,13 +140,16 @@ class SceneTuning:
             return {}
         progress = self._stage_step / self._stages[self._stage].steps
         batch = self.supervision.batch(self.config.views_per_step, self._factor(progress))
-        parts = self._photometry().backward(self._variables.splats, batch, self.cameras, self._chunk)
+        gaussians = self._variables if isinstance(self._variables, GaussianVariables) else None
+        drawn = [] if gaussians is not None and gaussians.asks_for_pictures else None
+        parts = self._photometry().backward(self._variables.splats, batch, self.cameras, self._chunk, drawn)
         self._variables.step(progress)
         self.cameras.step(progress)
         self.steps_done += 1
         self._stage_step += 1
-        if isinstance(self._variables, GaussianVariables):
-            self._variables.grow(self._stage_step)
+        if gaussians is not None:
+            gaussians.grow(self._stage_step, drawn or ())
+            self._clear(gaussians)
         self._look()
         self._leave_stage()
         return parts
@@ -249,8 +257,16 @@ class SceneTuning:
         budget = min(budget, c.max_gaussians or budget)
         free = free_memory(views.images.device)
         self._chunk = views_that_fit(budget, c.views_per_step, views.height, views.width, free)
-        stage = self._stages[min(self._stage, len(self._stages) - 1)]
-        return GaussianVariables(start, self.extent, c, Growth(budget, c.growth_end * stage.steps, c.growth_every))
+        self._clear_space = ClearSpace.before(views.select(self.supervision.trained), c.clear_share, self._seed)
+        return GaussianVariables(start, self.extent, c, self._growth(budget))
+
+    def _growth(self, budget: int) -> Growth | GsplatDensification:
+        c = self.config
+        until = c.growth_end * self._stages[min(self._stage, len(self._stages) - 1)].steps
+        if c.densification == "budget":
+            return Growth(budget, until, c.growth_every)
+        device = self.supervision.views.images.device
+        return GsplatDensification(c.densification, self.extent, budget, until, c.growth_every, self._seed, device)
 
     def _camera_variables(self, supervised: Views) -> CameraVariables:
         c = self.config
@@ -258,8 +274,8 @@ class SceneTuning:
         return CameraVariables(supervised.c2w, self.extent, *rates)
 
     def _left_out(self, supervised: Views) -> list[int]:
-        wanted = self.config.stopping == "held-out" and supervised.num_views >= max(2, self.config.held_out_from)
-        return [most_typical_view(supervised.c2w)] if wanted else []
+        wanted = self.config.stopping == "held-out"
+        return left_out_view(supervised, self.config.held_out_from) if wanted else []
 
     def _enter_stage(self) -> None:
         """Gaussians take over from what was decoded; the state a stage starts from is the first to beat."""
@@ -271,6 +287,11 @@ class SceneTuning:
             trained = self.supervision.views.select(self.supervision.trained)
             start, c = self._variables.splats().detach(), self.config
             self._variables.exchange(*replacements(start, trained, c.near, c.background, self._seed))
+
+    def _clear(self, gaussians: GaussianVariables) -> None:
+        """Nothing stays right before a camera; looked at whenever the left-out view would be, and at the end."""
+        if self._clear_space.depth > 0 and self._look_due:
+            gaussians.remove(self._clear_space.contains(gaussians.splats().means.detach()))
 
     def _leave_stage(self) -> None:
         """To the next stage, with the best state of this one, when its steps are done or help no more."""
@@ -296,14 +317,18 @@ class SceneTuning:
     def _photometry(self) -> Photometry:
         c, loose = self.config, self.stage == "gaussians"
         pulls = (c.opacity_pull, c.scale_pull) if loose else (0.0, 0.0)
-        return Photometry(c.ssim, *pulls, extent=self.extent, near=c.near, background=c.background)
+        share = self.supervision.valid_share
+        return Photometry(c.ssim, *pulls, self.extent, c.near, c.background, share)
+
+    @property
+    def _look_due(self) -> bool:
+        last = self._stage_step >= self._stages[self._stage].steps
+        return last or self._stage_step % self.config.check_every == 0
 
     @torch.no_grad()
     def _look(self, force: bool = False) -> None:
         """Remembers the state if the left-out view has never looked better; one host synchronisation a look."""
-        last = self._stage_step >= self._stages[self._stage].steps
-        due = force or last or self._stage_step % self.config.check_every == 0
-        if not self.supervision.held_out or not due:
+        if not self.supervision.held_out or not (force or self._look_due):
             return
         views = self.supervision.held_out_views()
         time = None if views.times is None else float(views.times[0])

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from tokengs_nerfstudio.core.cameras import resized_images
 from tokengs_nerfstudio.core.rendering import contributions
 from tokengs_nerfstudio.core.types import Gaussians, Views
 
@@ -19,7 +20,7 @@ _PER_GAUSSIAN, _PER_PROJECTION, _PER_PIXEL = 14 * 4 * 4, 400, 240
 def seen_weights(
     gaussians: Gaussians, views: Views, near: float = 0.01, largest_side: int = 160
 ) -> Float[Tensor, " gaussian"]:
-    """What each Gaussian adds to the views: its blending weights summed over their pixels.
+    """What each Gaussian adds to the views: its blending weights summed over their valid pixels.
 
     Views are rendered one by one, at most `largest_side` pixels large; pixels count in units of the views as given.
     """
@@ -29,7 +30,8 @@ def seen_weights(
     total = torch.zeros_like(gaussians.opacities)
     for view in range(views.num_views):
         camera = (views.c2w[view : view + 1], views.intrinsics[view : view + 1] * scale)
-        total += contributions(gaussians, *camera, width, height, near=near)
+        mask = None if views.masks is None else resized_images(views.masks[view : view + 1], height, width)
+        total += contributions(gaussians, *camera, width, height, near=near, masks=mask)
     return total * (views.height * views.width / (height * width))
 
 

@@ -7,8 +7,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from tokengs_nerfstudio.core.types import Views
-
 # Exposures and poses that the photos do not ask for are pulled back to none at all.
 _EXPOSURE_PULL = 0.01
 
@@ -87,7 +85,3 @@ def rigid_motion(turn: Float[Tensor, "view 3"], shift: Float[Tensor, "view 3"]) 
     upper = torch.cat([torch.linalg.matrix_exp(cross), shift[..., None]], dim=-1)
     last = upper.new_tensor([0.0, 0.0, 0.0, 1.0]).expand(len(turn), 1, 4)
     return torch.cat([upper, last], dim=-2)
-
-
-def with_cameras(views: Views, c2w: Float[Tensor, "view 4 4"]) -> Views:
-    return Views(views.images, c2w, views.intrinsics, views.times)

@@ -1,6 +1,7 @@
 """Gaussians as the variables of an optimisation: raw parameters, their rates, splitting and relocation."""
 
 import math
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from tokengs_nerfstudio.core.rendering.gsplat_densification import Densification, GsplatDensification
 from tokengs_nerfstudio.core.types import Gaussians
 
 FIELDS = ("means", "scales", "quats", "opacities", "colors")
@@ -47,12 +49,18 @@ class GaussianStageConfig:
     """number of Gaussians that must not be exceeded; 0: as many as the network makes or the photos can fix"""
     gaussians_per_pixel: float = 0.35
     """Gaussians that the Gaussian stage grows to, per pixel of one supervised photo, below `max_gaussians`"""
+    densification: Densification = "budget"
+    """how their number rises, never above `gaussians_per_pixel`: budget splits the most pulled ones until it is
+    reached; gsplat-default and gsplat-mcmc (CUDA only) are gsplat's own strategies, which may need fewer"""
     growth_end: float = 0.6
     """share of the Gaussian stage after which no Gaussian is split any more"""
     growth_every: int = 50
     """steps from one round of splitting to the next"""
     reseed: bool = True
     """give Gaussians that no supervised view shows a new place before the Gaussian stage"""
+    clear_share: float = 0.8
+    """no Gaussian stays before a camera nearer than this share of the depth of the nearest surface, where the photos
+    tell how near that is; 0: Gaussians may be anywhere"""
     steps_per_view: int = 30
     """most steps of the Gaussian stage for each supervised view, unless `stopping` is steps: few photos are soon known
     by heart"""
@@ -84,11 +92,13 @@ class Growth:
 
 
 class GaussianVariables:
-    """Log scales, logit opacities, logit colours, means and quaternions, with their own Adam."""
+    """Log scales, logit opacities, logit colours, means and quaternions, each with an Adam of its own."""
 
     name = "gaussians"
 
-    def __init__(self, start: Gaussians, extent: float, config: GaussianStageConfig, growth: Growth):
+    def __init__(
+        self, start: Gaussians, extent: float, config: GaussianStageConfig, growth: Growth | GsplatDensification
+    ):
         self._rates = {
             "means": config.means_rate * extent,
             "scales": config.scales_rate,
@@ -99,12 +109,17 @@ class GaussianVariables:
         self._config = config
         self._growth, self._first_count = growth, start.count
         self._parameters = {name: value.requires_grad_() for name, value in _raw(start).items()}
-        self._optimizer = self._new_optimizer()
+        self._optimizers = self._new_optimizers()
         self._slope = torch.zeros_like(self._parameters["opacities"], requires_grad=False)
 
     @property
     def count(self) -> int:
         return self._parameters["means"].shape[0]
+
+    @property
+    def asks_for_pictures(self) -> bool:
+        """Whether `grow` needs the dictionaries of what was rendered."""
+        return not isinstance(self._growth, Growth)
 
     def splats(self, time: float | None = None) -> Gaussians:
         """The Gaussians of now, with gradient; they stand still, so `time` is not looked at."""
@@ -119,17 +134,21 @@ class GaussianVariables:
 
     def step(self, progress: float) -> None:
         """One Adam step on the gradients at hand; `progress` from 0 to 1 sets the rates."""
-        for group in self._optimizer.param_groups:
-            decay = self._config.means_decay if group["name"] == "means" else self._config.rates_decay
-            group["lr"] = self._rates[group["name"]] * decay**progress
         gradient = self._parameters["means"].grad
         if gradient is not None:
             self._slope += gradient.norm(dim=-1)
-        self._optimizer.step()
-        self._optimizer.zero_grad()
+        for name, optimizer in self._optimizers.items():
+            decay = self._config.means_decay if name == "means" else self._config.rates_decay
+            optimizer.param_groups[0]["lr"] = self._rates[name] * decay**progress
+            optimizer.step()
+            optimizer.zero_grad()
 
-    def grow(self, step: int) -> None:
-        """Splits Gaussians if that is due after `step` steps."""
+    def grow(self, step: int, drawn: Sequence[dict[str, Any]] = ()) -> None:
+        """More Gaussians (or fewer) if that is due after `step` steps; `drawn` are the pictures of the last one."""
+        if not isinstance(self._growth, Growth):
+            self._growth.grow(self._parameters, self._optimizers, step, drawn)
+            self._slope = torch.zeros_like(self._parameters["opacities"], requires_grad=False)
+            return
         target = self._growth.target(self._first_count, step)
         if target is not None:
             self.densify(target)
@@ -155,36 +174,52 @@ class GaussianVariables:
         """Puts `new` Gaussians in the place of those that are dropped."""
         self._replace(~dropped, _raw(new))
 
+    @torch.no_grad()
+    def remove(self, dropped: Bool[Tensor, " gaussian"]) -> None:
+        """Takes Gaussians away, unless that is all of them."""
+        if dropped.all() or not dropped.any():
+            return
+        if isinstance(self._growth, Growth):
+            self._replace(~dropped, {name: value.detach()[:0] for name, value in self._parameters.items()})
+        else:
+            self._growth.remove(self._parameters, self._optimizers, dropped)
+            self._slope = torch.zeros_like(self._parameters["opacities"], requires_grad=False)
+
     def state_dict(self) -> dict[str, Any]:
-        parameters = {name: value.detach().clone() for name, value in self._parameters.items()}
-        optimizer = deepcopy(self._optimizer.state_dict())
-        slope = self._slope.clone()
-        return {"parameters": parameters, "optimizer": optimizer, "slope": slope, "first_count": self._first_count}
+        return {
+            "parameters": {name: value.detach().clone() for name, value in self._parameters.items()},
+            "optimizers": {name: deepcopy(optimizer.state_dict()) for name, optimizer in self._optimizers.items()},
+            "slope": self._slope.clone(),
+            "first_count": self._first_count,
+            "growth": None if isinstance(self._growth, Growth) else self._growth.state_dict(),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         device = self._slope.device
         for name, value in state["parameters"].items():
             self._parameters[name] = value.detach().clone().to(device).requires_grad_()
-        self._optimizer = self._new_optimizer()
-        self._optimizer.load_state_dict(deepcopy(state["optimizer"]))
+        self._optimizers = self._new_optimizers()
+        for name, optimizer in self._optimizers.items():
+            optimizer.load_state_dict(deepcopy(state["optimizers"][name]))
         self._slope = state["slope"].clone().to(device)
         self._first_count = state["first_count"]
+        if not isinstance(self._growth, Growth):
+            self._growth.load_state_dict(state["growth"], device)
 
     def snapshot(self) -> Any:
         return {name: value.detach().clone() for name, value in self._parameters.items()}
 
     def restore(self, snapshot: Any) -> None:
-        """The Gaussians of a snapshot, with a fresh optimiser."""
+        """The Gaussians of a snapshot, with fresh optimisers."""
         for name, value in snapshot.items():
             self._parameters[name] = value.clone().requires_grad_()
-        self._optimizer = self._new_optimizer()
+        self._optimizers = self._new_optimizers()
         self._slope = torch.zeros_like(self._parameters["opacities"], requires_grad=False)
 
-    def _new_optimizer(self) -> torch.optim.Adam:
-        groups = [
-            {"params": [value], "lr": self._rates[name], "name": name} for name, value in self._parameters.items()
-        ]
-        return torch.optim.Adam(groups, betas=(0.9, 0.99), eps=1e-15, fused=True)
+    def _new_optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        """One for each parameter, as gsplat's strategies want it."""
+        options: dict[str, Any] = {"betas": (0.9, 0.99), "eps": 1e-15, "fused": True}
+        return {n: torch.optim.Adam([value], lr=self._rates[n], **options) for n, value in self._parameters.items()}
 
     def _children(self, parents: Int[Tensor, " parent"]) -> dict[str, Tensor]:
         """Two Gaussians for each parent, side by side along its longest axis."""
@@ -201,17 +236,16 @@ class GaussianVariables:
 
     def _replace(self, kept: Bool[Tensor, " gaussian"], added: dict[str, Tensor]) -> None:
         """Keeps some Gaussians with their optimiser state and appends others, whose state starts at zero."""
-        for group in self._optimizer.param_groups:
-            name = group["name"]
-            old = group["params"][0]
-            state = self._optimizer.state.pop(old, {})
+        for name, optimizer in self._optimizers.items():
+            old = self._parameters[name]
+            state = optimizer.state.pop(old, {})
             new = torch.cat([old.detach()[kept], added[name]]).requires_grad_()
             for key in ("exp_avg", "exp_avg_sq"):
                 if key in state:
                     state[key] = torch.cat([state[key][kept], torch.zeros_like(added[name])])
-            group["params"][0] = self._parameters[name] = new
+            optimizer.param_groups[0]["params"][0] = self._parameters[name] = new
             if state:
-                self._optimizer.state[new] = state
+                optimizer.state[new] = state
         self._slope = torch.zeros_like(self._parameters["opacities"], requires_grad=False)
 
 

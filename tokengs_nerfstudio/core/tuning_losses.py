@@ -1,15 +1,16 @@
 """What a tuning step compares, and its gradient: rendered against photographed, a few views at a time."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from tokengs_nerfstudio.core.losses import l1, ssim
-from tokengs_nerfstudio.core.rendering import render
-from tokengs_nerfstudio.core.tuning_cameras import CameraVariables, with_cameras
+from tokengs_nerfstudio.core.rendering import render, render_with_info
+from tokengs_nerfstudio.core.tuning_cameras import CameraVariables
 from tokengs_nerfstudio.core.tuning_plan import by_time
 from tokengs_nerfstudio.core.tuning_supervision import Batch
 from tokengs_nerfstudio.core.types import Gaussians, Views
@@ -19,7 +20,11 @@ Parts = dict[str, float | Tensor]
 
 @dataclass(frozen=True)
 class Photometry:
-    """How pictures are rendered and what they cost."""
+    """How pictures are rendered and what they cost.
+
+    Masked pixels show the background in the rendering and in the photo alike: they have no gradient, and what the
+    photo shows there changes nothing; SSIM windows across a mask's border compare what is valid in them.
+    """
 
     ssim: float
     opacity_pull: float
@@ -28,23 +33,41 @@ class Photometry:
     extent: float
     near: float
     background: float
+    valid_share: float = 1.0
+    """of the photos' pixels; losses are means over these, so that the pulls keep their weight"""
 
-    def rendered(self, splats: Gaussians, views: Views) -> Float[Tensor, "view 3 height width"]:
-        size, cameras = (views.width, views.height), (views.c2w, views.intrinsics)
-        return render(splats, *cameras, *size, near=self.near, background=self.background, depth=False).rgb
+    def rendered(
+        self, splats: Gaussians, views: Views, drawn: list[dict[str, Any]] | None = None
+    ) -> Float[Tensor, "view 3 height width"]:
+        """The views as they are now; `drawn` gets the dictionary of `render_with_info`."""
+        camera = (views.c2w, views.intrinsics, views.width, views.height)
+        options: dict[str, Any] = {"near": self.near, "background": self.background, "depth": False}
+        if drawn is None:
+            return render(splats, *camera, **options).rgb
+        renders, info = render_with_info(splats, *camera, **options)
+        info["means2d"].retain_grad()
+        drawn.append(info)
+        return renders.rgb
 
     @torch.no_grad()
     def error(self, splats: Gaussians, views: Views) -> float:
-        """Mean squared error of the views, colours cut to [0, 1]."""
-        return float((self.rendered(splats, views).clamp(0, 1) - views.images).square().mean())
+        """Mean squared error of the views' valid pixels, colours cut to [0, 1]."""
+        error = (self.rendered(splats, views).clamp(0, 1) - views.images).square()
+        return float(error.mean() if views.masks is None else (error * views.masks).mean() / views.masks.mean())
 
     def backward(
-        self, splats_at: Callable[[float | None], Gaussians], batch: Batch, cameras: CameraVariables, chunk: int
+        self,
+        splats_at: Callable[[float | None], Gaussians],
+        batch: Batch,
+        cameras: CameraVariables,
+        chunk: int,
+        drawn: list[dict[str, Any]] | None = None,
     ) -> Parts:
         """Leaves the gradients of one step's loss with the variables behind `splats_at` and with the cameras.
 
         The views of one time share their Gaussians, which are made once; at most `chunk` views are rendered together,
-        and their gradients gathered at the Gaussians before they go on to the variables once.
+        and their gradients gathered at the Gaussians before they go on to the variables once. `drawn` gets what
+        densification reads of each piece.
         """
         parts: Parts = {}
         for time, group in by_time(batch):
@@ -52,17 +75,20 @@ class Photometry:
             leaves = splats.detach()._map(lambda tensor: tensor.requires_grad_())
             for piece in _pieces(group, chunk):
                 share = piece.indices.numel() / batch.indices.numel()
-                loss, named = self._loss(leaves, piece, cameras)
+                loss, named = self._loss(leaves, piece, cameras, drawn)
                 (share * loss).backward()
                 for name, value in named.items():
                     parts[name] = parts.get(name, 0.0) + share * value.detach()
             _pass_on(splats, leaves)
         return parts
 
-    def _loss(self, splats: Gaussians, batch: Batch, cameras: CameraVariables) -> tuple[Tensor, dict[str, Tensor]]:
-        views = with_cameras(batch.views, cameras.cameras(batch.indices))
-        rgb = cameras.exposed(self.rendered(splats, views), batch.indices)
-        parts = {"l1": l1(rgb, views.images), "ssim": ssim(rgb, views.images)}
+    def _loss(
+        self, splats: Gaussians, batch: Batch, cameras: CameraVariables, drawn: list[dict[str, Any]] | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        views = replace(batch.views, c2w=cameras.cameras(batch.indices))
+        rgb = cameras.exposed(self.rendered(splats, views, drawn), batch.indices)
+        shown, truth = (self._unmasked(pictures, views) for pictures in (rgb, views.images))
+        parts = {"l1": l1(shown, truth) / self.valid_share, "ssim": 1 - (1 - ssim(shown, truth)) / self.valid_share}
         loss = (1 - self.ssim) * parts["l1"] + self.ssim * (1 - parts["ssim"])
         if cameras.active:
             loss = loss + cameras.penalty()
@@ -72,6 +98,11 @@ class Photometry:
             loss = loss + self.opacity_pull * (near * splats.opacities).mean()
             loss = loss + self.scale_pull * (near[:, None] * splats.scales).mean() / self.extent
         return loss, {"loss": loss, **parts}
+
+    def _unmasked(self, pictures: Tensor, views: Views) -> Tensor:
+        if views.masks is None:
+            return pictures
+        return torch.where(views.masks > 0, pictures, pictures.new_full((), self.background))
 
 
 def _pieces(batch: Batch, size: int) -> list[Batch]:

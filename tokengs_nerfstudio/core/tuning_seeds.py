@@ -2,8 +2,8 @@
 
 A network that meets a capture unlike its training scenes leaves many of its Gaussians where no photo looks. They would
 have to fade and be split off from the others before they help; here they are given a new place at once. Of several
-depths along a pixel's ray, one is drawn by how well the other photos show the pixel's colour there (a coarse plane
-sweep, Collins 1996); what the network has rendered is one of the candidates.
+depths along a pixel's ray, one is drawn by how well the other photos show the pixel's colour there; what the network
+has rendered is one of the candidates.
 """
 
 import math
@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from tokengs_nerfstudio.core.cameras import pixel_rays, project
 from tokengs_nerfstudio.core.rendering import render
 from tokengs_nerfstudio.core.tuning_budget import seen_weights
+from tokengs_nerfstudio.core.tuning_depths import disagreement, focus_distance, pixel_ways, small_views
 from tokengs_nerfstudio.core.types import Gaussians, Views
 
 # A Gaussian that covers less than this many pixels' worth, over all views, can be spared.
@@ -25,13 +25,11 @@ _OPACITY = 0.2
 _COVER = 1.5
 # Depths tried along a ray, from half to one and a half times the distance of what the cameras look at.
 _DEPTHS, _NEAREST, _FARTHEST = 24, 0.5, 1.5
-# Colour difference by which a depth becomes e times less likely, and what it costs to be outside of all other views.
-_TEMPERATURE, _UNSEEN = 0.02, 0.1
+# Colour difference by which a depth becomes e times less likely.
+_TEMPERATURE = 0.02
 _DEPTH_NOISE = 0.02
 # A shell this many times farther than what the cameras look at, for photos whose borders differ so much from the grey.
 _DOME, _DOME_RADIUS, _UNLIKE_BACKGROUND = 600, 20.0, 0.2
-# Photos are looked at this small, and no more of them than this.
-_LOOK_SIDE, _LOOK_VIEWS = 96, 48
 
 
 def replacements(
@@ -40,8 +38,12 @@ def replacements(
     """Which Gaussians the views would not miss, and as many new ones for them.
 
     Where the photos' borders are far from the background's grey, some of the new ones are a far dome in their colour.
+    No new one comes from a masked pixel.
     """
     dropped = seen_weights(gaussians, views, near) < _SPARED
+    masks = small_views(views).masks
+    if masks is not None and not masks.any():
+        return torch.zeros_like(dropped), gaussians.select(slice(0, 0))
     count, generator = int(dropped.sum()), torch.Generator().manual_seed(seed)
     far = dome(views)
     if count < 2 * far.count or (far.colors[0] - background).abs().max() < _UNLIKE_BACKGROUND:
@@ -55,10 +57,12 @@ def dome(views: Views) -> Gaussians:
 
     Directions that no photo shows would else be as grey as the background, in a capture before black cloth too.
     """
-    images = small_views(views).images
+    small = small_views(views)
+    # Not a number where masked: left out of the median below.
+    images = small.images if small.masks is None else small.images.where(small.masks > 0, torch.nan)
     rim = max(1, min(images.shape[-2:]) // 10)
     edges = torch.cat([images[..., :rim].flatten(2), images[..., -rim:].flatten(2), images[..., :rim, :].flatten(2)], 2)
-    color = edges.movedim(1, -1).reshape(-1, 3).median(0).values
+    color = edges.movedim(1, -1).reshape(-1, 3).nanmedian(0).values.nan_to_num(0.5)
     # Points of equal area on a sphere (Fibonacci lattice).
     step = (torch.arange(_DOME).to(color) + 0.5) / _DOME
     angle, height = math.pi * (1 + 5**0.5) * torch.arange(_DOME).to(color), 1 - 2 * step
@@ -81,7 +85,8 @@ def seeds(
     size = (views.width, views.height)
     renders = render(gaussians, views.c2w, views.intrinsics, *size, near=near, background=background)
     assert renders.depth is not None  # asked for by default
-    chance = ((renders.rgb - views.images).abs().mean(1) + 0.01).flatten().cpu()
+    chance = (renders.rgb - views.images).abs().mean(1) + 0.01
+    chance = (chance if views.masks is None else chance * views.masks[:, 0]).flatten().cpu()
     index = torch.multinomial(chance, max(count, 1), replacement=True, generator=generator)[:count]
     index = index.to(views.images.device)
     span = torch.linspace(_NEAREST, _FARTHEST, _DEPTHS).to(views.images)
@@ -94,77 +99,14 @@ def seeds(
     return _behind_pixels(views, index, depth, generator)
 
 
-def disagreement(
-    views: Views, index: Int[Tensor, " seed"], depths: Float[Tensor, "seed depth"]
-) -> Float[Tensor, "seed depth"]:
-    """Mean colour difference between a pixel and where the better half of the other views see its depths.
-
-    Colours are compared sharp and blurred. Depths that fewer views see are a little worse, those that no other view
-    sees as bad as unlike colours.
-    """
-    pixels = views.height * views.width
-    origins, per_depth = _rays(views, index)
-    points = origins[:, None] + per_depth[:, None] * depths[..., None]
-    features = torch.cat([views.images, F.avg_pool2d(views.images, 7, 1, 3, count_include_pad=False)], dim=1)
-    own = features.movedim(1, -1).reshape(-1, features.shape[1])[index]
-    costs = depths.new_full((views.num_views, *depths.shape), float("inf"))
-    for view in range(views.num_views):
-        place, z = project(points.flatten(0, 1), views.c2w[view : view + 1], views.intrinsics[view : view + 1])
-        grid = 2 * place[0] / place.new_tensor([views.width, views.height]) - 1
-        inside = (z[0] > 0) & (grid.abs() < 1).all(-1) & (index // pixels != view).repeat_interleave(depths.shape[1])
-        seen = F.grid_sample(features[view : view + 1], grid[None, None], align_corners=False)[0, :, 0]
-        difference = (seen.mT.reshape(*depths.shape, features.shape[1]) - own[:, None]).abs().mean(-1)
-        costs[view] = torch.where(inside.reshape(depths.shape), difference, costs[view])
-    return _better_half(costs)
-
-
-def _better_half(costs: Float[Tensor, "view seed depth"]) -> Float[Tensor, "seed depth"]:
-    costs = costs.sort(dim=0).values
-    seeing = costs.isfinite().sum(0)
-    half = ((seeing + 1) // 2).clamp(min=1)
-    rank = torch.arange(len(costs), device=costs.device)[:, None, None]
-    mean = torch.where(rank < half, costs, torch.zeros_like(costs)).sum(0) / half
-    rarely = 1 - seeing / seeing.amax(dim=1, keepdim=True).clamp(min=1)
-    return torch.where(seeing > 0, mean, torch.full_like(mean, 2 * _UNSEEN)) + _UNSEEN * rarely
-
-
 def random_gaussians(views: Views, count: int, seed: int) -> Gaussians:
-    """`count` Gaussians behind random pixels, at random depths about the point the cameras look at."""
+    """`count` Gaussians behind random valid pixels, at random depths about the point the cameras look at."""
     generator = torch.Generator().manual_seed(seed)
-    index = torch.randint(views.images[:, 0].numel(), (count,), generator=generator)
+    masks = torch.ones_like(views.images[:, :1]) if views.masks is None else views.masks
+    valid = masks.flatten().nonzero()[:, 0]
+    index = valid[torch.randint(len(valid), (count,), generator=generator)]
     depth = _NEAREST + (_FARTHEST - _NEAREST) * torch.rand(count, generator=generator)
     return _behind_pixels(views, index, focus_distance(views.c2w) * depth, generator)
-
-
-def focus_distance(c2w: Float[Tensor, "view 4 4"]) -> float:
-    """Mean distance of the cameras from the point nearest to all their axes (twice their spread where those part)."""
-    axes, centers = c2w[:, :3, 2], c2w[:, :3, 3]
-    eye = torch.eye(3, device=c2w.device)
-    across = eye - axes[:, :, None] * axes[:, None, :]
-    system = across.sum(0) + 1e-4 * eye
-    focus = torch.linalg.solve(system, (across @ centers[..., None]).sum(0))[:, 0]
-    in_front = ((focus - centers) * axes).sum(-1).median() > 0
-    spread = (centers - centers.mean(0)).norm(dim=-1).max()
-    distance = (focus - centers).norm(dim=-1).mean() if in_front else 2 * spread
-    return max(float(distance), 1e-6)
-
-
-def small_views(views: Views) -> Views:
-    """At most 48 of the views, evenly chosen, at most 96 pixels on the shorter side."""
-    views = views.select(slice(None, None, -(-views.num_views // _LOOK_VIEWS)))
-    shrink = min(1.0, _LOOK_SIDE / min(views.height, views.width))
-    height, width = max(1, round(views.height * shrink)), max(1, round(views.width * shrink))
-    scale = views.intrinsics.new_tensor([width / views.width, height / views.height, 1.0])[:, None]
-    return Views(F.interpolate(views.images, (height, width), mode="area"), views.c2w, views.intrinsics * scale)
-
-
-def _rays(views: Views, index: Int[Tensor, " seed"]) -> tuple[Float[Tensor, "seed 3"], Float[Tensor, "seed 3"]]:
-    """Origins of the pixels' rays, and their way for each unit of z-depth."""
-    origins, directions = pixel_rays(views.c2w, views.intrinsics, views.height, views.width)
-    forward = views.c2w[:, :3, 2, None, None]
-    per_depth = directions / (directions * forward).sum(1, keepdim=True)
-    first, second = (x.movedim(1, -1).reshape(-1, 3)[index] for x in (origins, per_depth))
-    return first, second
 
 
 def _behind_pixels(
@@ -172,7 +114,7 @@ def _behind_pixels(
 ) -> Gaussians:
     """Round Gaussians at z-depth `depth` behind the pixels `index` of all views, as large as their share of a view."""
     pixels, count = views.height * views.width, len(index)
-    origins, per_depth = _rays(views, index)
+    origins, per_depth = pixel_ways(views, index)
     scales = _COVER * (pixels / max(count, 1)) ** 0.5 * depth / views.intrinsics[index // pixels, 0, 0]
     return Gaussians(
         means=origins + per_depth * depth[:, None],

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from tokengs_nerfstudio.core.cameras import resized_images, wholly_valid
 from tokengs_nerfstudio.core.types import Views
 
 # A photo whose shorter side would fall below this many pixels says too little to be worth a step.
@@ -24,12 +24,16 @@ class Batch:
 
 
 class Supervision:
-    """Serves the supervised views in random order, each once before any comes again."""
+    """Serves the supervised views in random order, each once before any comes again; never one wholly masked.
+
+    `valid_share` is the share of the photos' pixels that may supervise.
+    """
 
     def __init__(self, views: Views, held_out: Sequence[int], seed: int):
         self.views = views
         self.held_out = list(held_out)
-        self.trained = [i for i in range(views.num_views) if i not in self.held_out]
+        self.trained = [i for i in usable(views) if i not in self.held_out]
+        self.valid_share = 1.0 if views.masks is None else float(views.masks.mean())
         self._sizes: dict[tuple[int, int], Views] = {(views.height, views.width): views}
         self._generator = torch.Generator().manual_seed(seed)
         self._queue: list[int] = []
@@ -75,10 +79,36 @@ def level_size(height: int, width: int, factor: float) -> tuple[int, int]:
 
 
 def resized(views: Views, height: int, width: int) -> Views:
-    """The whole images at another size, antialiased; intrinsics follow exactly, also where the aspect changes a bit."""
-    images = F.interpolate(views.images, (height, width), mode="bilinear", antialias=True, align_corners=False)
+    """The whole images at another size, antialiased; intrinsics follow exactly, also where the aspect changes a bit.
+
+    A pixel is valid where everything is that it is made of.
+    """
+    images = resized_images(views.images, height, width).clamp(0, 1)
+    masks = None if views.masks is None else wholly_valid(resized_images(views.masks, height, width))
     scale = views.intrinsics.new_tensor([width / views.width, height / views.height, 1.0])
-    return Views(images.clamp(0, 1), views.c2w, views.intrinsics * scale[:, None], views.times)
+    return Views(images, views.c2w, views.intrinsics * scale[:, None], views.times, masks)
+
+
+def usable(views: Views) -> list[int]:
+    """The views that have any pixel to supervise with."""
+    if views.masks is None:
+        return list(range(views.num_views))
+    return views.masks.flatten(1).any(1).nonzero()[:, 0].tolist()
+
+
+def check_supervision(views: Views) -> None:
+    """ValueError where there is nothing to supervise with."""
+    if views.num_views == 0:
+        raise ValueError("tuning needs at least one supervised view, got none; use steps=0 for feed-forward")
+    if not usable(views):
+        raise ValueError("every supervised photo is masked out wholly: masks are 0 where pixels are to be ignored")
+
+
+def left_out_view(views: Views, least: int) -> list[int]:
+    """The view to stop by, among those with valid pixels; none where these are fewer than `least`, or one alone."""
+    candidates = usable(views)
+    enough = len(candidates) >= max(2, least)
+    return [candidates[most_typical_view(views.c2w[candidates])]] if enough else []
 
 
 def most_typical_view(c2w: Float[Tensor, "view 4 4"]) -> int:

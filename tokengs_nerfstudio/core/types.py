@@ -63,13 +63,15 @@ class Views(_TensorRecord):
     """Posed images of one scene or of a batch of scenes.
 
     RGB in [0, 1]; OpenCV camera-to-world (x right, y down, z forward); intrinsics in pixels of these images, the
-    first pixel's centre at (0.5, 0.5); times in [0, 1], normalised by whoever builds the item.
+    first pixel's centre at (0.5, 0.5); times in [0, 1], normalised by whoever builds the item; masks 1 where a pixel
+    may supervise and 0 where it is to be ignored (the network looks at all of them).
     """
 
     images: Float[Tensor, "*batch view 3 height width"]
     c2w: Float[Tensor, "*batch view 4 4"]
     intrinsics: Float[Tensor, "*batch view 3 3"]
     times: Float[Tensor, "*batch view"] | None = None
+    masks: Float[Tensor, "*batch view 1 height width"] | None = None
 
     @property
     def num_views(self) -> int:
@@ -91,6 +93,7 @@ class Views(_TensorRecord):
             c2w=self.c2w[..., index, :, :],
             intrinsics=self.intrinsics[..., index, :, :],
             times=None if self.times is None else self.times[..., index],
+            masks=None if self.masks is None else self.masks[..., index, :, :, :],
         )
 
 

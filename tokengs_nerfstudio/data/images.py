@@ -1,4 +1,4 @@
-"""Photos on disk as arrays: RGB in [0, 1], transparency composited, cropped and resized while decoding."""
+"""Photos and their masks on disk as arrays: RGB in [0, 1], transparency composited, cropped, resized while decoding."""
 
 import math
 from pathlib import Path
@@ -47,6 +47,41 @@ def read_image(
             return _composite(_shown(image, window, upright), background)
     except _UNREADABLE as error:
         raise _unreadable(path, error) from error
+
+
+def check_mask(path: Path, size: tuple[int, int]) -> None:
+    """Whether a mask's header says one channel and its photo's `size` (width, height).
+
+    FileNotFoundError or ValueError naming the file where not.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"the mask {path} does not exist; put it back or remove its frame's mask_path")
+    try:
+        with Image.open(path) as image:
+            found, channels = image.size, len(image.getbands())
+    except _UNREADABLE as error:
+        raise _unreadable(path, error) from error
+    if found != size or channels != 1:
+        raise ValueError(
+            f"the mask {path} has {found[0]}x{found[1]} pixels in {channels} channels; expected {size[0]}x{size[1]} as "
+            "its photo in one channel, 0 where a pixel is to be ignored"
+        )
+
+
+def read_mask(path: Path, window: Window) -> Float[ndarray, "height width"]:
+    """The part of a mask that `window` shows: the share of what is behind a pixel that is not 0, float32 in [0, 1].
+
+    ValueError naming the file where it cannot be read.
+    """
+    try:
+        with Image.open(path) as image:
+            valid = Image.fromarray(np.asarray(image).astype(bool).astype(np.float32))
+    except _UNREADABLE as error:
+        raise _unreadable(path, error) from error
+    if not window.is_whole:
+        box = (window.left, window.top, window.right, window.bottom)
+        valid = valid.resize((window.width, window.height), Image.Resampling.BILINEAR, box=box)
+    return np.asarray(valid)
 
 
 def _unreadable(path: Path, error: Exception) -> ValueError:

@@ -91,8 +91,8 @@ class Lens:
             )
         return Lens(float(new[0, 0]), float(new[1, 1]), float(new[0, 2]) + 0.5, float(new[1, 2]) + 0.5)
 
-    def undistort(self, image: Float[ndarray, "height width 3"]) -> Float[ndarray, "height width 3"]:
-        """The image as `pinhole` of its size sees it, bilinearly sampled; a pinhole lens's image as it is."""
+    def undistort(self, image: Float[ndarray, "height width *channel"]) -> Float[ndarray, "height width *channel"]:
+        """The image (or mask) as `pinhole` of its size sees it, sampled bilinearly; a pinhole lens's image as it is."""
         if self.is_pinhole:
             return image
         height, width = image.shape[:2]
@@ -101,7 +101,8 @@ class Lens:
         maps = make_maps(
             self._opencv_matrix, np.array(self.coefficients), np.eye(3), new, (width, height), cv2.CV_32FC1
         )
-        return cv2.remap(image, maps[0], maps[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        straight = cv2.remap(image, maps[0], maps[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return straight.reshape(image.shape)  # OpenCV drops the axis of a single channel
 
     @property
     def _opencv_matrix(self) -> Float[ndarray, "3 3"]:

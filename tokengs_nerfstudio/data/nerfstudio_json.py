@@ -14,9 +14,10 @@ from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor
 
+from tokengs_nerfstudio.core.cameras import wholly_valid
 from tokengs_nerfstudio.core.types import Views
 from tokengs_nerfstudio.data.frame_split import FrameSplit, split_by_fraction, split_by_interval
-from tokengs_nerfstudio.data.images import is_turned, read_image, stored_size
+from tokengs_nerfstudio.data.images import check_mask, is_turned, read_image, read_mask, stored_size
 from tokengs_nerfstudio.data.lens import Lens, Window, centred_window
 from tokengs_nerfstudio.data.transforms_json import (
     FrameRecord,
@@ -24,6 +25,7 @@ from tokengs_nerfstudio.data.transforms_json import (
     camera_to_world,
     frame_times,
     lens_of,
+    mask_paths,
     read_transforms,
     recorded_size,
 )
@@ -40,9 +42,15 @@ class _Photo:
     upright: bool
     window: Window
     lens: Lens
+    mask: Path | None
 
     def read(self, background: Float[ndarray, "3"]) -> Float[ndarray, "height width 3"]:
         return self.lens.undistort(read_image(self.path, self.window, background, self.upright))
+
+    def read_mask(self) -> Float[ndarray, "height width"]:
+        """The share of what is behind a pixel that is valid; for photos that have a mask."""
+        assert self.mask is not None
+        return self.lens.undistort(read_mask(self.mask, self.window))
 
 
 class NerfstudioCapture:
@@ -56,6 +64,7 @@ class NerfstudioCapture:
     * Stored pixels are taken as they are, as nerfstudio does; a photo is turned by its EXIF entry only where the
       recorded width and height are those of the turned photo.
     * Transparent pixels are composited over `background` (grey 0.5, over which the method renders).
+    * `mask_path` files become the views' masks.
     * `times` are the frames' `time`, mapped to [0, 1] over the frames that are there.
 
     `max_size` caps the longer side of the loaded images in pixels. Building one reads image headers only; images are
@@ -71,7 +80,8 @@ class NerfstudioCapture:
         """Read the capture whose folder or JSON file is `path`.
 
         Raises FileNotFoundError where there is no capture or no image at all, ValueError (naming file and frame) for
-        malformed JSON, missing or senseless fields, impossible poses, unknown camera models and unreadable images.
+        malformed JSON, missing or senseless fields, impossible poses, unknown camera models, unreadable images and
+        masks that are missing or do not fit their photo.
         """
         transforms = read_transforms(Path(path))
         self.file = transforms.file
@@ -102,6 +112,7 @@ class NerfstudioCapture:
             c2w=self.c2w[indices],
             intrinsics=self.intrinsics[indices],
             times=None if self.times is None else self.times[indices],
+            masks=self._masks(indices) if self._photos[0].mask else None,
         )
 
     def _images(self, indices: list[int]) -> Float[Tensor, "view 3 height width"]:
@@ -114,6 +125,16 @@ class NerfstudioCapture:
         with ThreadPoolExecutor(max_workers=_THREADS) as pool:
             list(pool.map(read_into, range(len(indices))))
         return images
+
+    def _masks(self, indices: list[int]) -> Float[Tensor, "view 1 height width"]:
+        masks = torch.empty(len(indices), 1, *self.image_size)
+
+        def read_into(place: int) -> None:
+            masks[place, 0] = torch.from_numpy(self._photos[indices[place]].read_mask())
+
+        with ThreadPoolExecutor(max_workers=_THREADS) as pool:
+            list(pool.map(read_into, range(len(indices))))
+        return wholly_valid(masks)
 
     def split(self, train_fraction: float = 0.9, interval: int | None = None) -> FrameSplit:
         """The frames to learn from and those to evaluate on.
@@ -188,9 +209,13 @@ def _photos(records: list[FrameRecord], paths: list[Path], max_size: int | None)
     upright = [_is_upright(record, path, size) for record, path, size in zip(records, paths, stored)]
     sizes = [(size[1], size[0]) if turn else size for size, turn in zip(stored, upright)]
     shown = _reduced(_common_size(sizes, records[0].file), max_size)
+    masks = mask_paths(records) or [None] * len(records)
+    for mask, size in zip(masks, sizes):
+        if mask is not None:
+            check_mask(mask, size)
     return [
-        _Photo(path, turn, window, _lens(record, size).through(window))
-        for record, path, turn, size in zip(records, paths, upright, sizes)
+        _Photo(path, turn, window, _lens(record, size).through(window), mask)
+        for record, path, turn, size, mask in zip(records, paths, upright, sizes, masks)
         for window in [centred_window(size, shown)]
     ]
 

@@ -28,9 +28,9 @@ def write_nerfstudio_capture(
     """Write one scene's views as `folder/transforms.json` and `folder/images/frame_00000.png`, ...
 
     `views` has no batch axis: images [view 3 height width] in [0, 1] (rounded to 8 bits), OpenCV camera-to-world
-    (written with nerfstudio's OpenGL axes), intrinsics in pixels, times where there are any. `train` and `test` are
-    indices into the views and become `train_filenames`, `val_filenames` and `test_filenames`; with only one of them
-    the other holds the remaining views, with neither the reader's own split applies.
+    (written with nerfstudio's OpenGL axes), intrinsics in pixels, times and masks (`folder/masks`) where there are any.
+    `train` and `test` are indices into the views and become `train_filenames`, `val_filenames` and `test_filenames`;
+    with only one of them the other holds the remaining views, with neither the reader's own split applies.
 
     Everything is written beside `folder` first and moved there in one step, so an interrupted call leaves nothing
     half-written behind under that name. With `overwrite` an existing capture is replaced, but only one that this
@@ -51,6 +51,9 @@ def write_nerfstudio_capture(
     try:
         (fresh / "images").mkdir(parents=True)
         _write_images(views.images, [fresh / name for name in names])
+        if views.masks is not None:
+            (fresh / "masks").mkdir()
+            _write_images(views.masks, [fresh / _mask_name(name) for name in names])
         (fresh / "transforms.json").write_text(json.dumps(transforms, indent=1), encoding="utf-8")
         _move(fresh, folder.absolute())
     finally:
@@ -93,9 +96,15 @@ def _transforms(views: Views, names: list[str]) -> dict[str, Any]:
             frame |= cameras[index]
         if views.times is not None:
             frame["time"] = float(views.times[index])
+        if views.masks is not None:
+            frame["mask_path"] = _mask_name(name)
         frames.append(frame)
     size = {"w": views.width, "h": views.height}
     return {"written_by": WRITTEN_BY, "camera_model": "PINHOLE", **size, **shared, "frames": frames}
+
+
+def _mask_name(image: str) -> str:
+    return image.replace("images/", "masks/")
 
 
 def _camera(matrix: Tensor) -> dict[str, float]:
@@ -128,7 +137,7 @@ def _write_images(images: Tensor, paths: list[Path]) -> None:
     pixels = (images.detach().float().clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
 
     def write(image: np.ndarray, path: Path) -> None:
-        Image.fromarray(image).save(path)
+        Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image).save(path)
 
     with ThreadPoolExecutor(max_workers=4) as pool:
         list(pool.map(write, pixels, paths))

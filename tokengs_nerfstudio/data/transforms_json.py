@@ -114,6 +114,20 @@ def _rotation(matrix: Float[ndarray, "3 3"], frame: FrameRecord) -> Float[ndarra
     return left @ right
 
 
+def mask_paths(frames: list[FrameRecord]) -> list[Path] | None:
+    """The frames' `mask_path` files (0 where a pixel is to be ignored); None where no frame has one.
+
+    ValueError where some frames have one and others do not, or where it is no text.
+    """
+    given = [frame.own.get("mask_path") for frame in frames]
+    if all(path is None for path in given):
+        return None
+    for frame, path in zip(frames, given):
+        if not isinstance(path, str):
+            raise ValueError(f"'mask_path' of {frame} must be the path of a file as in other frames, got {path!r}")
+    return [frame.file.parent / Path(str(path).replace("\\", "/")) for frame, path in zip(frames, given)]
+
+
 def recorded_size(frame: FrameRecord) -> tuple[float, float] | None:
     """The image (width, height) that a frame's intrinsics are written for; None where the file does not say."""
     width, height = _positive(frame, "w"), _positive(frame, "h")

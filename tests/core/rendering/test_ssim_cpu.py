@@ -1,10 +1,14 @@
 """The compiled SSIM against the readable one in float64: values, gradients, borders, degenerate images."""
 
+import threading
+from collections.abc import Iterator
+
 import pytest
 import torch
 from torch import Tensor
 
 from tokengs_nerfstudio.core import losses
+from tokengs_nerfstudio.core.rendering._threads import run
 from tokengs_nerfstudio.core.rendering.ssim_cpu import plane_ssim
 
 
@@ -26,6 +30,36 @@ def test_values_and_gradients_equal_the_reference(shape: tuple[int, ...]) -> Non
     )
     torch.testing.assert_close(value.double(), exact, atol=1e-6, rtol=0)
     assert (gradient - slope).norm() <= 1e-5 * slope.norm()
+
+
+@pytest.fixture
+def threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("threads")
+def test_the_number_of_threads_changes_no_bit() -> None:
+    pred, target, weights = torch.rand(7, 30, 41), torch.rand(7, 30, 41), torch.rand(7)
+    torch.set_num_threads(1)
+    expected = value_and_gradient(plane_ssim, pred, target, weights)
+    torch.set_num_threads(3)
+    for found, known in zip(value_and_gradient(plane_ssim, pred, target, weights), expected):
+        assert torch.equal(found, known)
+
+
+@pytest.mark.usefixtures("threads")
+def test_a_job_on_the_shared_threads_may_ask_for_it() -> None:
+    """All threads busy with jobs that hand out work themselves: nobody waits for work that nobody can start."""
+    torch.set_num_threads(3)
+    pred, target = torch.rand(6, 30, 41), torch.rand(6, 30, 41)
+    expected, found = plane_ssim(pred, target), []
+    caller = threading.Thread(target=run, args=(lambda *_: found.append(plane_ssim(pred, target)), 12), daemon=True)
+    caller.start()
+    caller.join(timeout=120)
+    assert len(found) == 12
+    assert all(torch.equal(value, expected) for value in found)
 
 
 def test_flat_images_give_finite_gradients() -> None:

@@ -83,8 +83,9 @@ def contributions(
     near: float = 0.01,
     far: float = 1e10,
     backend: Backend = "auto",
+    masks: Float[Tensor, "*batch view 1 {height} {width}"] | None = None,
 ) -> Float[Tensor, "*batch gaussian"]:
-    """What each Gaussian adds to the pictures: its blending weights, summed over pixels and views.
+    """What each Gaussian adds to the pictures: its blending weights, summed over pixels (times `masks`) and views.
 
     A picture is linear in the colours, so the weights are the gradient of its sum. Nothing is differentiable here.
     """
@@ -95,7 +96,8 @@ def contributions(
         renders = render(
             painted, c2w.detach(), intrinsics, width, height, near, far, background=0.0, backend=backend, depth=False
         )
-        (weights,) = torch.autograd.grad(renders.rgb[..., 0, :, :].sum(), colors)
+        added = renders.rgb[..., :1, :, :]
+        (weights,) = torch.autograd.grad((added if masks is None else added * masks).sum(), colors)
     return weights[..., 0]
 
 

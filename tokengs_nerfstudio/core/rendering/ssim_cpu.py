@@ -4,9 +4,6 @@ It lives here because numba does. `core.losses.ssim` is the function to call; th
 fifteen planes in torch, which without it would cost a tuning step more than rendering does.
 """
 
-import os
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from typing import Any, no_type_check
 
 import numba
@@ -15,6 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+from tokengs_nerfstudio.core.rendering._threads import run
 
 F = np.float32
 _HALF = 5  # the window has 11 taps
@@ -137,18 +136,21 @@ def _plane_ssim(x, y, gradient, w):
     return total / (height * width)
 
 
+@_njit
+@no_type_check
+def _planes_ssim(task, tasks, x, y, gradients, values, w):
+    """This task's share of the planes."""
+    for k in range(task, x.shape[0], tasks):
+        values[k] = _plane_ssim(x[k], y[k], gradients[k], w)
+
+
 class _PlaneSSIM(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, pred: Tensor, target: Tensor) -> Tensor:
         x, y = pred.detach().contiguous(), target.detach().contiguous()
         gradient = torch.empty_like(x)
         values = torch.empty(x.shape[0], dtype=torch.float64)
-        planes = [tensor.numpy() for tensor in (x, y, gradient, values)]
-
-        def work(k: int) -> None:
-            planes[3][k] = _plane_ssim(planes[0][k], planes[1][k], planes[2][k], _WEIGHTS)
-
-        list(_pool(os.getpid(), max(1, torch.get_num_threads())).map(work, range(x.shape[0])))
+        run(_planes_ssim, x.shape[0], *(tensor.numpy() for tensor in (x, y, gradient, values)), _WEIGHTS)
         ctx.save_for_backward(gradient)
         return values.float()
 
@@ -157,12 +159,6 @@ class _PlaneSSIM(torch.autograd.Function):
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None]:
         (gradient,) = ctx.saved_tensors
         return gradient * upstream[0][:, None, None], None
-
-
-@lru_cache(maxsize=4)
-def _pool(process: int, threads: int) -> ThreadPoolExecutor:
-    """Threads of this process: a forked child must not wait for its parent's."""
-    return ThreadPoolExecutor(threads, thread_name_prefix="ssim")
 
 
 def plane_ssim(pred: Float[Tensor, "plane h w"], target: Float[Tensor, "plane h w"]) -> Float[Tensor, " plane"]:
