@@ -14,6 +14,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 import torch
+from torch import Tensor
 
 from tokengs_nerfstudio.core.cameras import Similarity, canonical_frame, crop_and_resize
 from tokengs_nerfstudio.core.metrics import psnr
@@ -81,9 +82,9 @@ def _context_psnr(network: TokenGSNetwork, context: Views, frame: Similarity) ->
     """PSNR of the context photos in dB, rendered from the scene reconstructed in `frame`; -inf where it is broken."""
     views = frame.views(context).unsqueeze()
     memory = network.encode(views)
-    groups: list[slice] = [slice(None)]
-    if network.config.time_channels:
-        groups = [slice(view, view + 1) for view in range(views.num_views)]
+    groups: list[slice | Tensor] = [slice(None)]
+    if network.config.time_channels and views.times is not None:
+        groups = [(views.times[0] == time).nonzero()[:, 0] for time in views.times[0].unique()]
     scores = []
     for group in groups:
         shown = views.select(group)
