@@ -1,0 +1,216 @@
+"""What each part of the method brings, in small: tables over held-out procedural scenes.
+
+Number of context views, number of tokens, what is tuned (near the context views and far from them), errors in the
+poses; with several weight files, feed-forward quality of each. Every table is written to one JSON as soon as it is
+there. Time is processor time of this process.
+
+    python scripts/ablations.py --weights tiny runs/no_visibility/network.safetensors
+"""
+
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import tyro
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from tokengs_nerfstudio.core import Gaussians, TokenGSNetwork, TuningConfig, Views, load_network, render, tune
+from tokengs_nerfstudio.core.cameras import Similarity, canonical_frame
+from tokengs_nerfstudio.core.metrics import psnr
+from tokengs_nerfstudio.core.resizing import resize_network
+from tokengs_nerfstudio.core.tuning_budget import contributing
+from tokengs_nerfstudio.core.tuning_cameras import rigid_motion
+from tokengs_nerfstudio.data.pretraining import HELD_OUT_SEED
+from tokengs_nerfstudio.data.procedural import procedural_batch
+
+CONSOLE = Console(width=int(os.environ.get("COLUMNS", 120)))
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Ablations:
+    """Ablations on procedural scenes that no training has seen."""
+
+    weights: tuple[str, ...] = ("tiny",)
+    """registered names or paths; all tables but that of the weights are made with the first"""
+    scenes: int = 12
+    """number of scenes"""
+    side: int = 64
+    """height and width of context and targets, in pixels"""
+    targets: int = 8
+    """novel views of each scene"""
+    views: tuple[int, ...] = (2, 4, 8, 12)
+    """numbers of context views"""
+    tokens: tuple[int, ...] = (64, 128, 256, 512, 1024)
+    """numbers of tokens"""
+    spaces: tuple[str, ...] = ("tokens", "gaussians", "tokens+gaussians")
+    """what is tuned on four context views"""
+    steps: int = 100
+    """steps of each tuning"""
+    noise: tuple[float, ...] = (0.0, 1.0, 2.0)
+    """pose errors of the context: degrees, and percent of the largest baseline"""
+    seed: int = 0
+    """seed of tunings and pose errors"""
+    threads: int = 2
+    """threads of torch and of the renderer"""
+    tables: tuple[str, ...] = ("weights", "views", "tokens", "spaces", "poses")
+    """which tables are made"""
+    output: Path = Path("outputs/ablations.json")
+    """where the numbers go"""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One scene in the network's frame."""
+
+    context: Views
+    targets: Views
+
+    @property
+    def far(self) -> Tensor:
+        """Which half of the targets is farther from its nearest context camera than the other half."""
+        distance = torch.cdist(self.targets.c2w[:, :3, 3], self.context.c2w[:, :3, 3]).min(dim=1).values
+        return distance > distance.median()
+
+
+def cases(args: Ablations, network: TokenGSNetwork, count: int) -> Iterator[Case]:
+    """The scenes with `count` context views; targets are the same whatever the count."""
+    most = max(*args.views, 4)
+    for seed in range(HELD_OUT_SEED, HELD_OUT_SEED + args.scenes):
+        views = procedural_batch([seed], most + args.targets, args.side, args.side)[0].squeeze()
+        rules = network.config
+        frame: Similarity = canonical_frame(views.c2w[:count], rules.frame, rules.scale, rules.scale_value)
+        moved = frame.views(views)
+        yield Case(moved.select(slice(0, count)), moved.select(slice(most, None)))
+
+
+@torch.no_grad()
+def novel(splats: Gaussians, views: Views, config: TuningConfig) -> Tensor:
+    """PSNR of each view in dB."""
+    size = (views.width, views.height)
+    kept = {"near": config.near, "background": config.background, "depth": False}
+    return psnr(render(splats, views.c2w, views.intrinsics, *size, **kept).rgb, views.images)
+
+
+def feed_forward(network: TokenGSNetwork, case: Case) -> Gaussians:
+    return tune(network, case.context, case.context, TuningConfig(), steps=0)
+
+
+def measured(args: Ablations, name: str, count: int, network: TokenGSNetwork, make: Callable[[Case], Gaussians]) -> Row:
+    """Means over the scenes: PSNR of near and far targets, share of Gaussians that the context shows, seconds."""
+    config, near, far, shown, seconds = TuningConfig(), [], [], [], 0.0
+    for case in cases(args, network, count):
+        started = time.process_time()
+        splats = make(case)
+        seconds += time.process_time() - started
+        values, chosen = novel(splats, case.targets, config), case.far
+        near.append(values[~chosen].mean())
+        far.append(values[chosen].mean())
+        shown.append(contributing(splats, case.context, config.near) / splats.count)
+    mean = {key: float(torch.tensor(column).mean()) for key, column in (("near", near), ("far", far), ("shown", shown))}
+    return {"what": name, "psnr": (mean["near"] + mean["far"]) / 2, **mean, "cpu seconds": seconds / args.scenes}
+
+
+def weights_table(args: Ablations) -> Iterator[Row]:
+    for source in args.weights:
+        network = load_network(source)
+        yield measured(args, source, 4, network, lambda case, n=network: feed_forward(n, case))
+
+
+def views_table(args: Ablations) -> Iterator[Row]:
+    network = load_network(args.weights[0])
+    for count in args.views:
+        yield measured(args, f"{count} views", count, network, lambda case: feed_forward(network, case))
+
+
+def tokens_table(args: Ablations) -> Iterator[Row]:
+    """Feed-forward, and with the tokens tuned: repeated tokens only part under tuning."""
+    tuned = replace(TuningConfig(), space="tokens", supervision="context")
+    for count in args.tokens:
+        network = resize_network(load_network(args.weights[0]), tokens=count)
+        for name, steps in (("feed-forward", 0), ("tuned", args.steps)):
+            make = lambda case, n=network, s=steps: tune(n, case.context, case.context, tuned, s, args.seed)  # noqa: E731
+            yield measured(args, f"{count} tokens, {name}", 4, network, make)
+
+
+def spaces_table(args: Ablations) -> Iterator[Row]:
+    network, plain = load_network(args.weights[0]), TuningConfig()
+    yield measured(args, "feed-forward", 4, network, lambda case: feed_forward(network, case))
+    for space in args.spaces:
+        for reseed in (False, True) if "gaussians" in space else (False,):
+            config = replace(plain, space=space, reseed=reseed)  # type: ignore[arg-type]
+            make = lambda case, c=config: tune(network, case.context, case.context, c, args.steps, args.seed)  # noqa: E731
+            yield measured(args, space + (", reseeded" if reseed else ""), 4, network, make)
+
+
+def poses_table(args: Ablations) -> Iterator[Row]:
+    network, plain = load_network(args.weights[0]), replace(TuningConfig(), space="tokens")
+    for amount in args.noise:
+        for refine in (False, True):
+            config = replace(plain, refine_poses=refine)
+
+            def make(case: Case, config: TuningConfig = config, amount: float = amount) -> Gaussians:
+                context = disturbed(case.context, amount, args.seed)
+                return tune(network, context, context, config, args.steps, args.seed)
+
+            name = f"{amount:g} degrees, {amount:g} % of the baseline" + (", refined" if refine else "")
+            yield measured(args, name, 4, network, make)
+
+
+def disturbed(views: Views, amount: float, seed: int) -> Views:
+    """Every camera but the first turned by `amount` degrees and moved by `amount` percent of the largest baseline."""
+    generator = torch.Generator().manual_seed(seed)
+    axes = torch.nn.functional.normalize(torch.randn(2, views.num_views, 3, generator=generator), dim=-1)
+    axes[:, 0] = 0.0
+    centers = views.c2w[:, :3, 3]
+    baseline = torch.cdist(centers, centers).max()
+    motion = rigid_motion(torch.deg2rad(torch.tensor(amount)) * axes[0], torch.zeros_like(axes[0]))
+    c2w = views.c2w @ motion
+    c2w[:, :3, 3] += amount / 100 * baseline * axes[1]
+    return replace(views, c2w=c2w)
+
+
+TABLES: dict[str, Callable[[Ablations], Iterator[Row]]] = {
+    "weights": weights_table,
+    "views": views_table,
+    "tokens": tokens_table,
+    "spaces": spaces_table,
+    "poses": poses_table,
+}
+
+
+def printed(name: str, rows: list[Row]) -> Table:
+    table = Table(title=f"{name}: PSNR of novel views in dB")
+    for column in rows[0]:
+        table.add_column(column, justify="left" if column == "what" else "right")
+    for row in rows:
+        table.add_row(*(value if isinstance(value, str) else f"{value:.2f}" for value in row.values()))
+    return table
+
+
+def main(args: Ablations) -> None:
+    unknown = set(args.tables) - set(TABLES)
+    if unknown:
+        raise SystemExit(f"unknown tables {', '.join(sorted(unknown))}; there are {', '.join(TABLES)}")
+    torch.set_num_threads(args.threads)
+    about = {"torch": torch.__version__, "python": platform.python_version(), "machine": platform.processor()}
+    record = {**about, "arguments": json.loads(json.dumps(asdict(args), default=str)), "tables": {}}
+    args.output.parent.mkdir(parents=True, exist_ok=True)
+    for name in args.tables:
+        record["tables"][name] = list(TABLES[name](args))
+        unfinished = args.output.with_name(args.output.name + ".unfinished")
+        unfinished.write_text(json.dumps(record, indent=1))
+        os.replace(unfinished, args.output)
+        CONSOLE.print(printed(name, record["tables"][name]))
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Ablations))
