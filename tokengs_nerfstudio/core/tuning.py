@@ -22,8 +22,8 @@ from tokengs_nerfstudio.core.tuning_plan import Stage, chosen_space, level_facto
 from tokengs_nerfstudio.core.tuning_seeds import replacements
 from tokengs_nerfstudio.core.tuning_stopping import BestState, TuningReport
 from tokengs_nerfstudio.core.tuning_supervision import Supervision, check_supervision, left_out_view
-from tokengs_nerfstudio.core.tuning_tokens import TokenVariables
-from tokengs_nerfstudio.core.types import Gaussians, SceneMemory, Views
+from tokengs_nerfstudio.core.tuning_tokens import TokenVariables, latent_variables, token_variables
+from tokengs_nerfstudio.core.types import Gaussians, Views
 
 Variables = TokenVariables | GaussianVariables
 
@@ -109,7 +109,6 @@ class SceneTuning:
         self._most_steps = None if config.stopping == "steps" else config.steps_per_view * supervised.num_views
         self._stage, self._stage_step, self._stages = 0, 0, self._plan(self.space, steps)
         self._network = network.requires_grad_(False)
-        self._memory: SceneMemory | None = None
         self._kept: Tensor | None = None
         self._time = None if supervised.times is None else float(supervised.times[0])
         self._variables: Variables = self._encoded(context)
@@ -230,23 +229,12 @@ class SceneTuning:
     def _plan(self, space: str, steps: int) -> list[Stage]:
         return planned_stages(space, steps, self.config.token_fraction, self.config.token_steps, self._most_steps)
 
-    @torch.no_grad()
     def _encoded(self, context: Views) -> TokenVariables:
         """Tokens or latents: also where only Gaussians are tuned, for these start from what the tokens decode to."""
-        network, config, batched = self._network, self.config, context.unsqueeze()
+        config, batched = self.config, context.unsqueeze()
         if self.space == "latents":
-            latents = network.encode_latents(batched)
-            return TokenVariables(latents, self._decode, config.latent_rate, config.rates_decay)
-        self._memory = network.encode(batched)
-        tokens = network.initial_tokens(1)
-        rate = config.token_rate * float(tokens.square().mean().sqrt())
-        return TokenVariables(tokens, self._decode, rate, config.rates_decay)
-
-    def _decode(self, variable: Tensor, time: float | None) -> Gaussians:
-        network = self._network
-        if self._memory is None:
-            return network.decode(network.memory_from_latents(variable), time=time)
-        return network.decode(self._memory, variable, time=time)
+            return latent_variables(self._network, batched, config.latent_rate, config.rates_decay)
+        return token_variables(self._network, batched, config.token_rate, config.rates_decay)
 
     def _gaussian_variables(self, start: Gaussians) -> GaussianVariables:
         """Gaussians as variables, no more than allowed, and as many of a step's views together as fit with them."""

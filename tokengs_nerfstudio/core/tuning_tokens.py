@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tokengs_nerfstudio.core.types import Gaussians
+from tokengs_nerfstudio.core.network import TokenGSNetwork
+from tokengs_nerfstudio.core.types import Gaussians, Views
 
 Decode = Callable[[Tensor, float | None], Gaussians]
 """(tokens or latents `[1 token dim]`, target time) -> one scene's Gaussians with a batch axis of one."""
@@ -57,3 +58,24 @@ class TokenVariables:
     def restore(self, snapshot: Any) -> None:
         self._decoded.clear()
         self._tokens.copy_(snapshot)
+
+
+@torch.no_grad()
+def token_variables(network: TokenGSNetwork, context: Views, rate: float, decay: float) -> TokenVariables:
+    """The network's tokens, read against what it remembers of `context` (a batch of one scene, encoded once).
+
+    `rate` is a fraction of the tokens' root mean square.
+    """
+    memory, tokens = network.encode(context), network.initial_tokens(1)
+    size = float(tokens.square().mean().sqrt())
+    return TokenVariables(tokens, lambda tuned, time: network.decode(memory, tuned, time=time), rate * size, decay)
+
+
+@torch.no_grad()
+def latent_variables(network: TokenGSNetwork, context: Views, rate: float, decay: float) -> TokenVariables:
+    """The latents that a network with a bottleneck makes of `context` (a batch of one scene)."""
+
+    def decode(latents: Tensor, time: float | None) -> Gaussians:
+        return network.decode(network.memory_from_latents(latents), time=time)
+
+    return TokenVariables(network.encode_latents(context), decode, rate, decay)
