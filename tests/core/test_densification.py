@@ -46,7 +46,7 @@ def test_the_number_changes_only_when_due_and_the_error_falls() -> None:
 
 @pytest.mark.parametrize("limit", [200, 256, 300])
 def test_the_budget_is_kept_at_every_step(limit: int) -> None:
-    _, counts = tuned(replace(CONFIG, max_gaussians=limit, gaussians_per_pixel=9.0))
+    _, counts = tuned(replace(CONFIG, max_gaussians=limit, gaussians_per_pixel=9.0, clear_share=0.0))
     assert max(counts) <= limit
     assert counts[-1] > 0.9 * limit
 

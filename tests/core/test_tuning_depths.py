@@ -16,7 +16,13 @@ from tokengs_nerfstudio.core.tuning_depths import (
     small_views,
     with_midpoints,
 )
-from tokengs_nerfstudio.core.types import Views
+from tokengs_nerfstudio.core.types import Gaussians, Views
+
+
+def gaussians_at(means: torch.Tensor, size: float) -> Gaussians:
+    count = len(means)
+    quats = torch.tensor([1.0, 0.0, 0.0, 0.0]).expand(count, 4)
+    return Gaussians(means, quats, torch.full((count, 3), size), torch.ones(count), torch.zeros(count, 3))
 
 
 def test_photos_agree_on_the_true_depth() -> None:
@@ -66,7 +72,10 @@ def test_clear_space_is_what_a_camera_sees_near_by() -> None:
     space = ClearSpace(views.c2w, views.intrinsics, views.width, views.height, depth=0.5)
     in_camera = torch.tensor([[0, 0, 0.4], [0, 0, 0.6], [0, 0, -0.4], [0.15, 0, 0.4], [0.3, 0, 0.4]])
     world = in_camera @ views.c2w[0, :3, :3].T + views.c2w[0, :3, 3]
-    assert space.contains(world).tolist() == [True, False, False, True, False]
+    small = gaussians_at(world, 1e-3)
+    assert space.contains(small).tolist() == [True, False, False, True, False]
+    wide = gaussians_at(world, 0.1)
+    assert space.contains(wide).tolist() == [True, False, False, True, True]
 
 
 def test_midpoints_are_rigid_and_between_neighbours_alone() -> None:
@@ -87,7 +96,7 @@ def test_gaussians_before_a_lens_are_taken_away(share: float) -> None:
     config = TuningConfig(space="gaussians", stopping="steps", check_every=2, reseed=False, clear_share=share)
     tuning = SceneTuning(small_network(), views.select([0, 3]), views, config, steps=2)
     space = ClearSpace.before(views, 0.8, seed=0)
-    assert space.contains(tuning.gaussians().means).any()
+    assert space.contains(tuning.gaussians()).any()
     while not tuning.finished:
         tuning.step()
-    assert bool(space.contains(tuning.gaussians().means).any()) == (share == 0)
+    assert bool(space.contains(tuning.gaussians()).any()) == (share == 0)

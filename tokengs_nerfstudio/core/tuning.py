@@ -279,7 +279,7 @@ class SceneTuning:
     def _clear(self, gaussians: GaussianVariables) -> None:
         """Nothing stays right before a camera; looked at whenever the left-out view would be, and at the end."""
         if self._clear_space.depth > 0 and self._look_due:
-            gaussians.remove(self._clear_space.contains(gaussians.splats().means.detach()))
+            gaussians.remove(self._clear_space.contains(gaussians.splats().detach()))
 
     def _leave_stage(self) -> None:
         """To the next stage, with the best state of this one, when its steps are done or help no more."""

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from tokengs_nerfstudio.core.cameras import pixel_rays, project, wholly_valid
-from tokengs_nerfstudio.core.types import Views
+from tokengs_nerfstudio.core.types import Gaussians, Views
 
 # Photos are looked at this small, and no more of them than this.
 _LOOK_SIDE, _LOOK_VIEWS = 96, 48
@@ -27,6 +27,8 @@ _ALIKE, _DISTINCT = 0.08, 0.02
 _SAME = 3
 # Fewer believed depths, or fewer photos, say nothing; of more, this share may be mistaken.
 _ENOUGH, _FEWEST_VIEWS, _MISTAKEN = 200, 3, 0.01
+# Standard deviations to which a Gaussian is seen.
+_REACH = 2.0
 # More cameras than this are thinned out.
 _MOST_CAMERAS = 96
 
@@ -75,11 +77,17 @@ class ClearSpace:
         thin = slice(None, None, -(-len(c2w) // _MOST_CAMERAS))
         return cls(c2w[thin], views.intrinsics[owner[thin]], views.width, views.height, depth)
 
-    def contains(self, means: Float[Tensor, "gaussian 3"]) -> Bool[Tensor, " gaussian"]:
-        """Which of the points are in it."""
-        place, z = project(means, self.c2w, self.intrinsics)
-        inside = ((place >= 0) & (place <= place.new_tensor([self.width, self.height]))).all(-1)
-        return (inside & (z > 0) & (z < self.depth)).any(0)
+    def contains(self, gaussians: Gaussians) -> Bool[Tensor, " gaussian"]:
+        """Which Gaussians have their centre so near before a camera that sees the centre or some of what is around."""
+        place, z = project(gaussians.means, self.c2w, self.intrinsics)
+        near = (z > 0) & (z < self.depth)
+        beside = (place - place.clamp(torch.zeros_like(self._size), self._size)).norm(dim=-1)
+        radius = _REACH * gaussians.scales.amax(dim=-1) * self.intrinsics[:, None, 0, 0] / z.clamp(min=1e-9)
+        return (near & (beside <= radius)).any(0)
+
+    @property
+    def _size(self) -> Float[Tensor, "2"]:
+        return self.c2w.new_tensor([self.width, self.height])
 
 
 def with_midpoints(
