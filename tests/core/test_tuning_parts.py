@@ -12,7 +12,13 @@ from tokengs_nerfstudio.core.cameras import Similarity
 from tokengs_nerfstudio.core.rendering import render
 from tokengs_nerfstudio.core.tuning_budget import contributing, most_seen, step_memory, views_that_fit
 from tokengs_nerfstudio.core.tuning_cameras import CameraVariables, rigid_motion
-from tokengs_nerfstudio.core.tuning_gaussians import GaussianStageConfig, GaussianVariables, Growth, rotation_matrices
+from tokengs_nerfstudio.core.tuning_gaussians import (
+    GaussianStageConfig,
+    GaussianVariables,
+    Growth,
+    rotation_matrices,
+    thinned,
+)
 from tokengs_nerfstudio.core.tuning_losses import Photometry
 from tokengs_nerfstudio.core.tuning_plan import level_factor, planned_stages, scene_extent
 from tokengs_nerfstudio.core.tuning_supervision import Supervision, level_size, most_typical_view, resized
@@ -124,6 +130,18 @@ def test_faded_gaussians_make_room_and_the_budget_is_kept() -> None:
     assert variables.splats().opacities.min() > 0.3
     variables.splats().means.sum().backward()
     variables.step(0.0)
+
+
+def test_thinned_gaussians_keep_their_mean_opacity_and_their_gradients() -> None:
+    opacities = torch.full((4000,), 0.5, requires_grad=True)
+    scene = replace(blobs(4000), opacities=opacities)
+    some = thinned(scene, 0.3, seed=1)
+    assert (some.opacities == 0).float().mean().item() == pytest.approx(0.3, abs=0.03)
+    assert some.opacities.mean().item() == pytest.approx(0.5, abs=0.03)
+    assert torch.equal(some.opacities, thinned(scene, 0.3, seed=1).opacities)
+    assert not torch.equal(some.opacities, thinned(scene, 0.3, seed=2).opacities)
+    (slope,) = torch.autograd.grad(some.opacities.sum(), opacities)
+    assert torch.equal(slope > 0, some.opacities > 0)
 
 
 def test_growth_is_geometric_and_ends() -> None:

@@ -16,7 +16,7 @@ from tokengs_nerfstudio.core.rendering.gsplat_densification import GsplatDensifi
 from tokengs_nerfstudio.core.tuning_budget import contributing, free_memory, most_seen, views_that_fit
 from tokengs_nerfstudio.core.tuning_cameras import CameraVariables
 from tokengs_nerfstudio.core.tuning_depths import ClearSpace
-from tokengs_nerfstudio.core.tuning_gaussians import GaussianStageConfig, GaussianVariables, Growth
+from tokengs_nerfstudio.core.tuning_gaussians import GaussianStageConfig, GaussianVariables, Growth, thinned
 from tokengs_nerfstudio.core.tuning_losses import Photometry
 from tokengs_nerfstudio.core.tuning_plan import Stage, chosen_space, level_factor, planned_stages, scene_extent
 from tokengs_nerfstudio.core.tuning_seeds import replacements
@@ -141,7 +141,7 @@ class SceneTuning:
         batch = self.supervision.batch(self.config.views_per_step, self._factor(progress))
         gaussians = self._variables if isinstance(self._variables, GaussianVariables) else None
         drawn = [] if gaussians is not None and gaussians.asks_for_pictures else None
-        parts = self._photometry().backward(self._variables.splats, batch, self.cameras, self._chunk, drawn)
+        parts = self._photometry().backward(self._splats_of_step, batch, self.cameras, self._chunk, drawn)
         self._variables.step(progress)
         self.cameras.step(progress)
         self.steps_done += 1
@@ -275,6 +275,13 @@ class SceneTuning:
             trained = self.supervision.views.select(self.supervision.trained)
             start, c = self._variables.splats().detach(), self.config
             self._variables.exchange(*replacements(start, trained, c.near, c.background, self._seed))
+
+    def _splats_of_step(self, time: float | None) -> Gaussians:
+        splats, c = self._variables.splats(time), self.config
+        few = self.supervision.views.num_views < c.held_out_from
+        if self.stage != "gaussians" or not few or c.dropout == 0:
+            return splats
+        return thinned(splats, c.dropout, self._seed + self.steps_done)
 
     def _clear(self, gaussians: GaussianVariables) -> None:
         """Nothing stays right before a camera; looked at whenever the left-out view would be, and at the end."""

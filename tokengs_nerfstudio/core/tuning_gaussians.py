@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -64,6 +64,8 @@ class GaussianStageConfig:
     steps_per_view: int = 30
     """most steps of the Gaussian stage for each supervised view, unless `stopping` is steps: few photos are soon known
     by heart"""
+    dropout: float = 0.3
+    """share of the Gaussians missing from each step of the Gaussian stage, with fewer photos than `held_out_from`"""
     opacity_pull: float = 0.01
     """weight of the mean opacity, which lets Gaussians fade that nothing asks for"""
     scale_pull: float = 0.01
@@ -72,6 +74,8 @@ class GaussianStageConfig:
     def __post_init__(self) -> None:
         if len(self.levels) != len(self.level_starts):
             raise ValueError(f"tuning.levels {self.levels} and level_starts {self.level_starts} differ in length")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"tuning.dropout is {self.dropout}; a share from 0 to below 1 is needed")
 
 
 @dataclass(frozen=True)
@@ -247,6 +251,17 @@ class GaussianVariables:
             if state:
                 optimizer.state[new] = state
         self._slope = torch.zeros_like(self._parameters["opacities"], requires_grad=False)
+
+
+def thinned(gaussians: Gaussians, share: float, seed: int) -> Gaussians:
+    """The Gaussians with `share` of their opacities, drawn at random, at zero and the others raised to make up for it.
+
+    What hides behind another Gaussian in the few photos there are is seen and corrected too (DropGaussian, Park et al.,
+    CVPR 2025).
+    """
+    generator = torch.Generator().manual_seed(seed)
+    kept = torch.rand(gaussians.opacities.shape, generator=generator).to(gaussians.opacities) >= share
+    return replace(gaussians, opacities=(gaussians.opacities * kept / (1 - share)).clamp(max=1.0))
 
 
 def rotation_matrices(quats: Float[Tensor, "gaussian 4"]) -> Float[Tensor, "gaussian 3 3"]:

@@ -18,8 +18,8 @@ from tokengs_nerfstudio.core.tuning_budget import seen_weights
 from tokengs_nerfstudio.core.tuning_depths import disagreement, focus_distance, pixel_ways, small_views
 from tokengs_nerfstudio.core.types import Gaussians, Views
 
-# A Gaussian that covers less than this many pixels' worth, over all views, can be spared.
-_SPARED = 0.1
+# A Gaussian that covers less than this share of what one has in the mean, over all views, can be spared.
+_SPARED = 0.2
 _OPACITY = 0.2
 # Seeds are so large that, all at one depth, they would cover every pixel about this many times.
 _COVER = 1.5
@@ -40,7 +40,8 @@ def replacements(
     Where the photos' borders are far from the background's grey, some of the new ones are a far dome in their colour.
     No new one comes from a masked pixel.
     """
-    dropped = seen_weights(gaussians, views, near) < _SPARED
+    weights = seen_weights(gaussians, views, near)
+    dropped = weights <= _SPARED * weights.mean()
     masks = small_views(views).masks
     if masks is not None and not masks.any():
         return torch.zeros_like(dropped), gaussians.select(slice(0, 0))
