@@ -4,15 +4,13 @@ Run without options to print the figures, with --check to compare them with the 
 renew those. Ratios are what is compared: times depend on the machine, ratios much less.
 """
 
-import json
-import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import date
 from pathlib import Path
 from typing import Any
 
+import baselines
 import torch
 import tyro
 from torch import Tensor
@@ -31,13 +29,9 @@ SLACK = 0.85
 
 
 @dataclass
-class Options:
+class Options(baselines.BaselineOptions):
     """Benchmark encode + decode at C 384, 6 + 6 blocks, 512 tokens, 4 views of 128x128, float32, on the CPU."""
 
-    check: bool = False
-    """compare with the committed ratios; exit status 1 where one is worse"""
-    write: bool = False
-    """write the committed ratios anew"""
     repeats: int = 7
     """how often each implementation runs, in turns"""
     threads: int = 1
@@ -126,12 +120,6 @@ def cpu_flags() -> set[str]:
     return next((set(line.split()) for line in lines if line.startswith("flags")), set())
 
 
-def cpu_name() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
-
-
 @torch.no_grad()
 def measure(repeats: int) -> dict[str, float | None]:
     torch.manual_seed(0)
@@ -185,15 +173,8 @@ def main(options: Options) -> int:
     for name, value in figures.items():
         print(f"{name:32s} {'not measured: no bfloat16 in this CPU' if value is None else f'{value:.4g}'}")
     if options.write:
-        machine = {"date": date.today().isoformat(), "cpu": cpu_name(), "threads": options.threads}
-        stored = {"machine": machine | {"torch": torch.__version__}, "figures": figures}
-        BASELINE.write_text(json.dumps(stored, indent=2) + "\n")
-    if options.check:
-        found = complaints(figures, json.loads(BASELINE.read_text())["figures"])
-        for complaint in found:
-            print(f"worse than the committed figures: {complaint}")
-        return 1 if found else 0
-    return 0
+        baselines.write(BASELINE, figures, options.threads)
+    return baselines.verdict(complaints(figures, baselines.read(BASELINE)) if options.check else [])
 
 
 if __name__ == "__main__":

@@ -4,16 +4,14 @@ Run without options to print the figures, with --check to compare them with the 
 renew those. Ratios are what is compared: times depend on the machine, ratios much less.
 """
 
-import json
 import os
-import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from datetime import date
 from pathlib import Path
 from typing import Literal
 
+import baselines
 import torch
 import tyro
 from torch import Tensor
@@ -30,13 +28,9 @@ LEAST_WHEN_QUIET = {"one_thread_over_several": 1.6, "alone_over_beside_torch": 0
 
 
 @dataclass
-class Options:
+class Options(baselines.BaselineOptions):
     """Benchmark render() with its gradient on the CPU: 65,536 Gaussians at 256x256, and a training batch."""
 
-    check: bool = False
-    """compare with the committed ratios; exit status 1 where one is worse"""
-    write: bool = False
-    """write the committed ratios anew"""
     repeats: int = 7
     """how often each case runs, in turns; the torch reference, which needs about 8 GB, runs once"""
     threads: int = 2
@@ -167,33 +161,16 @@ def complaints(figures: dict[str, float], baseline: dict[str, float], quiet: boo
     return found
 
 
-def cpu_name() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
-
-
-def store(figures: dict[str, float], threads: int, quiet: bool) -> None:
-    machine = {"date": date.today().isoformat(), "cpu": cpu_name(), "cores": os.cpu_count(), "quiet": quiet}
-    stored = {"machine": machine | {"torch": torch.__version__, "threads": threads}, "figures": figures}
-    scratch = BASELINE.with_suffix(".tmp")
-    scratch.write_text(json.dumps(stored, indent=2) + "\n")
-    os.replace(scratch, BASELINE)
-
-
 def main(options: Options) -> int:
     quiet = is_quiet()
     figures = measure(options)
     for name, value in figures.items():
         print(f"{name:32s} {value:.4g}")
     if options.write:
-        store(figures, options.threads, quiet)
-    found = complaints(figures, json.loads(BASELINE.read_text())["figures"], quiet) if options.check else []
+        baselines.write(BASELINE, figures, options.threads, quiet=quiet)
     if not quiet:
         print("the machine was busy before: the ratios of wall times say little and are not checked")
-    for complaint in found:
-        print(f"worse than the committed figures: {complaint}")
-    return 1 if found else 0
+    return baselines.verdict(complaints(figures, baselines.read(BASELINE), quiet) if options.check else [])
 
 
 if __name__ == "__main__":

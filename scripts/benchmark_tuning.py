@@ -2,15 +2,17 @@
 
 Naive: encode, decode, colour and depth of all views, gradients for every weight of the network. Ours: the memory is
 kept, no depth is rendered, the weights are frozen, a few views a step. Both run in turns in one process, so that other
-load on the machine meets both alike; compare the ratio, not the milliseconds of two machines.
+load on the machine meets both alike; compare the ratio, not the milliseconds of two machines. --check compares the
+ratios with the committed ones, --write renews those.
 """
 
-import json
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
+import baselines
 import torch
 import tyro
 
@@ -19,9 +21,13 @@ from tokengs_nerfstudio.core.losses import l1, ssim
 from tokengs_nerfstudio.core.network import PRESETS
 from tokengs_nerfstudio.core.tuning import SceneTuning
 
+BASELINE = Path(__file__).with_suffix(".json")
+SLACK = 0.8
+"""A ratio may fall to this share of the committed one before --check fails: what the noise of a busy machine costs."""
 
-@dataclass(frozen=True)
-class BenchmarkTuning:
+
+@dataclass
+class BenchmarkTuning(baselines.BaselineOptions):
     """Time the step of token tuning against the naive step."""
 
     weights: str = ""
@@ -32,7 +38,7 @@ class BenchmarkTuning:
     """number of context views, all of them supervised"""
     supervised_size: int = 128
     """height and width of the supervised images; the context has the size the network was trained with"""
-    repeats: int = 8
+    repeats: int = 20
     """timed steps of each kind"""
     threads: int = 2
     """threads of torch and of the renderer"""
@@ -75,9 +81,8 @@ def milliseconds(steps: dict[str, Callable[[], object]], repeats: int) -> dict[s
     return {name: statistics.median(values[1:]) for name, values in times.items()}
 
 
-def main(args: BenchmarkTuning) -> None:
+def measure(args: BenchmarkTuning) -> dict[str, float]:
     torch.manual_seed(0)
-    torch.set_num_threads(args.threads)
 
     def fresh() -> TokenGSNetwork:
         torch.manual_seed(0)
@@ -87,16 +92,33 @@ def main(args: BenchmarkTuning) -> None:
     context = random_views(args.views, *naive.config.image_size)
     supervised = random_views(args.views, args.supervised_size, args.supervised_size)
     planned = 10 * (args.repeats + 1)
-    steps: dict[str, Callable[[], object]] = {"naive": naive_step(naive, context, supervised)}
     full = TuningConfig(space="tokens", stopping="steps", views_per_step=args.views, token_resolution=1e3)
     subset = TuningConfig(space="tokens", stopping="steps")
-    steps["all views"] = SceneTuning(ours, context, supervised, full, planned).step
-    steps["as shipped"] = SceneTuning(ours, context, supervised, subset, planned).step
+    steps: dict[str, Callable[[], object]] = {
+        "naive": naive_step(naive, context, supervised),
+        "all_views": SceneTuning(ours, context, supervised, full, planned).step,
+        "as_shipped": SceneTuning(ours, context, supervised, subset, planned).step,
+    }
     times = milliseconds(steps, args.repeats)
-    ratios = {name: round(times["naive"] / value, 2) for name, value in times.items()}
-    rounded = {name: round(value, 1) for name, value in times.items()}
-    print(json.dumps({"milliseconds": rounded, "times faster than naive": ratios, "torch": torch.__version__}))
+    figures = {f"milliseconds_{name}": value for name, value in times.items()}
+    return figures | {f"naive_over_{name}": times["naive"] / times[name] for name in ("all_views", "as_shipped")}
+
+
+def complaints(figures: dict[str, float], baseline: dict[str, float]) -> list[str]:
+    """What is worse than the committed ratios allow."""
+    pairs = [(name, figures[name], baseline[name]) for name in baseline if name.startswith("naive_over")]
+    return [f"{name} fell from {then:.2f} to {now:.2f}" for name, now, then in pairs if now < SLACK * then]
+
+
+def main(args: BenchmarkTuning) -> int:
+    torch.set_num_threads(args.threads)
+    figures = measure(args)
+    for name, value in figures.items():
+        print(f"{name:28s} {value:.3g}")
+    if args.write:
+        baselines.write(BASELINE, figures, args.threads)
+    return baselines.verdict(complaints(figures, baselines.read(BASELINE)) if args.check else [])
 
 
 if __name__ == "__main__":
-    main(tyro.cli(BenchmarkTuning))
+    raise SystemExit(main(tyro.cli(BenchmarkTuning)))

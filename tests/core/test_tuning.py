@@ -137,10 +137,10 @@ def test_the_number_of_gaussians_can_be_limited(space: str, steps: int) -> None:
     assert few.count == 100 < whole.count
 
 
-def test_auto_goes_on_to_gaussians_only_with_enough_views() -> None:
+def test_auto_tunes_tokens_first_only_with_enough_views() -> None:
     network = small_network()
     few, many = scene_views(4), scene_views(12)
-    assert SceneTuning(network, few, few, TuningConfig(few_views=9), steps=0).space == "tokens"
+    assert SceneTuning(network, few, few, TuningConfig(few_views=9), steps=0).space == "gaussians"
     assert SceneTuning(network, few, many, TuningConfig(few_views=9), steps=0).space == "tokens+gaussians"
 
 

@@ -1,32 +1,15 @@
-import importlib.util
 import json
-import sys
-from pathlib import Path
-from types import ModuleType
 
-import pytest
-
-SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "benchmark_rendering.py"
+import benchmark_rendering as benchmark
 
 
-@pytest.fixture(scope="module")
-def benchmark() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("benchmark_rendering", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_the_committed_figures_keep_the_promise(benchmark: ModuleType) -> None:
+def test_the_committed_figures_keep_the_promise() -> None:
     committed = json.loads(benchmark.BASELINE.read_text())
     assert committed["figures"]["torch_over_numba"] >= benchmark.LEAST_OVER_TORCH
     assert benchmark.complaints(committed["figures"], committed["figures"], quiet=committed["machine"]["quiet"]) == []
 
 
-def test_worse_figures_are_named(benchmark: ModuleType) -> None:
+def test_worse_figures_are_named() -> None:
     good = {"torch_over_numba": 100.0, "one_thread_over_several": 1.7, "alone_over_beside_torch": 1.0}
     assert benchmark.complaints(good, good, quiet=True) == []
     for name, value in [("torch_over_numba", 70.0), ("one_thread_over_several", 1.5), ("alone_over_beside_torch", 0.5)]:
@@ -35,7 +18,7 @@ def test_worse_figures_are_named(benchmark: ModuleType) -> None:
     assert benchmark.complaints({**good, "one_thread_over_several": 1.0}, good, quiet=False) == []
 
 
-def test_a_case_renders_and_drops_its_gradients(benchmark: ModuleType) -> None:
+def test_a_case_renders_and_drops_its_gradients() -> None:
     case = benchmark.random_case(scenes=2, views=2, gaussians=50, size=16)
     case.step("numba")
     assert case.splats.means.grad is None

@@ -33,11 +33,12 @@ class TuningConfig(GaussianStageConfig):
     """How one scene is tuned. Rates are Adam's; lengths are fractions of the scene's extent."""
 
     space: Literal["auto", "tokens", "latents", "gaussians", "tokens+gaussians"] = "auto"
-    """what is optimised; auto: tokens for few supervised views, tokens and then Gaussians from `few_views` up"""
+    """what is optimised; auto: tokens and then Gaussians, with fewer than `few_views` photos the Gaussians at once,
+    with weights that know time the tokens"""
     supervision: Literal["context", "train"] = "train"
     """tune on the photos the network has seen, or on every photo of the train split"""
-    few_views: int = 2
-    """number of supervised views from which `auto` goes on to optimise the Gaussians themselves"""
+    few_views: int = 6
+    """number of supervised views from which `auto` tunes the tokens before the Gaussians"""
     views_per_step: int = 2
     """photos rendered in each step"""
     token_rate: float = 2e-2

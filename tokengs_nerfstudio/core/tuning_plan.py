@@ -20,12 +20,16 @@ class Stage:
 
 
 def chosen_space(space: str, network: NetworkConfig, supervised: int, few_views: int) -> str:
-    """The space to tune in; `auto` takes tokens below `few_views` supervised views and tokens+gaussians from there up.
+    """The space to tune in; `auto` takes gaussians below `few_views` supervised views and tokens+gaussians from there up.
+
+    Weights that know time have no Gaussians of their own to tune: there, `auto` takes tokens.
 
     Raises ValueError where the network does not have what the space needs.
     """
     if space == "auto":
-        return "tokens" if network.time_channels or supervised < few_views else "tokens+gaussians"
+        if network.time_channels:
+            return "tokens"
+        return "gaussians" if supervised < few_views else "tokens+gaussians"
     if space == "latents" and network.latents == 0:
         raise ValueError("tuning.space is 'latents', but these weights have no scene latents; use 'tokens'")
     if "gaussians" in space and network.time_channels:

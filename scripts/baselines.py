@@ -1,0 +1,48 @@
+"""Committed figures of the benchmark scripts: where they were measured, and what they are compared with."""
+
+import json
+import os
+import platform
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import torch
+
+Figures = dict[str, Any]
+
+
+@dataclass
+class BaselineOptions:
+    """What every benchmark can be asked for."""
+
+    check: bool = False
+    """compare with the committed ratios; exit status 1 where one is worse"""
+    write: bool = False
+    """write the committed ratios anew"""
+
+
+def read(baseline: Path) -> Figures:
+    return json.loads(baseline.read_text())["figures"]
+
+
+def write(baseline: Path, figures: Figures, threads: int, **more: object) -> None:
+    machine = {"date": date.today().isoformat(), "cpu": cpu_name(), "cores": os.cpu_count(), "threads": threads}
+    stored = {"machine": {**machine, "torch": torch.__version__, **more}, "figures": figures}
+    scratch = baseline.with_suffix(".tmp")
+    scratch.write_text(json.dumps(stored, indent=2) + "\n")
+    os.replace(scratch, baseline)
+
+
+def verdict(complaints: list[str]) -> int:
+    """Prints what is worse; the exit status."""
+    for complaint in complaints:
+        print(f"worse than the committed figures: {complaint}")
+    return 1 if complaints else 0
+
+
+def cpu_name() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
