@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 import tyro
+from baselines import cpu_name
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
@@ -201,7 +202,7 @@ def main(args: Ablations) -> None:
     if unknown:
         raise SystemExit(f"unknown tables {', '.join(sorted(unknown))}; there are {', '.join(TABLES)}")
     torch.set_num_threads(args.threads)
-    about = {"torch": torch.__version__, "python": platform.python_version(), "machine": platform.processor()}
+    about = {"torch": torch.__version__, "python": platform.python_version(), "machine": cpu_name()}
     record = {**about, "arguments": json.loads(json.dumps(asdict(args), default=str)), "tables": {}}
     args.output.parent.mkdir(parents=True, exist_ok=True)
     for name in args.tables:

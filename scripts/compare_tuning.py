@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 import tyro
+from baselines import cpu_name
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -222,7 +223,7 @@ def main(args: CompareTuning) -> None:
     network = load_network(args.weights)
     args.output.mkdir(parents=True, exist_ok=True)
     versions = {"tokengs_nerfstudio": tokengs_nerfstudio.__version__, "torch": torch.__version__}
-    about = {"versions": versions, "python": platform.python_version(), "machine": platform.processor()}
+    about = {"versions": versions, "python": platform.python_version(), "machine": cpu_name()}
     results: list[dict[str, Any]] = []
     trivial: dict[str, dict[str, float]] = {}
     cases = [(c, s, v) for c in args.captures for s in args.short_sides for v in args.views]
