@@ -20,7 +20,7 @@ class Stage:
 
 
 def chosen_space(space: str, network: NetworkConfig, supervised: int, few_views: int) -> str:
-    """The space to tune in; `auto` takes gaussians below `few_views` supervised views and tokens+gaussians from there up.
+    """The space to tune in. `auto` takes gaussians below `few_views` supervised views, tokens+gaussians from there up.
 
     Weights that know time have no Gaussians of their own to tune: there, `auto` takes tokens.
 
