@@ -96,6 +96,18 @@ def test_stopping_returns_the_best_state_seen() -> None:
     assert image_error(tuning.gaussians(), left_out) <= min(seen) + 1e-7
 
 
+def test_no_view_is_left_out_while_poses_are_refined() -> None:
+    network, views = small_network(), scene_views(10)
+    config = replace(FIXED, space="gaussians", stopping="held-out", held_out_from=4)
+    assert SceneTuning(network, views, views, config, steps=3).supervision.held_out
+    tuning = SceneTuning(network, views, views, replace(config, refine_poses=True), steps=3)
+    assert tuning.supervision.held_out == []
+    while not tuning.finished:
+        tuning.step()
+    assert tuning.steps_done == 3
+    assert not torch.equal(tuning.cameras.cameras(), views.c2w)
+
+
 def test_gaussians_never_end_worse_than_they_started_on_the_left_out_view() -> None:
     network, views = small_network(), scene_views(10)
     wild = replace(

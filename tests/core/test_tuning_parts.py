@@ -227,6 +227,29 @@ def test_a_perturbed_camera_finds_back_and_the_first_one_stands_still() -> None:
     assert after < 0.35 * before
 
 
+def test_moved_cameras_keep_their_spread_about_the_first_one_whoever_asks() -> None:
+    given = arc_cameras(5)
+    cameras = CameraVariables(given, extent=2.0, pose_rate=5e-2, exposure_rate=0.0)
+    for step in range(10):
+        (cameras.cameras()[:, :3, 3] * torch.tensor([1.0, -2.0, 3.0])).sum().backward()
+        cameras.step(step / 10)
+    with torch.no_grad():
+        moved = cameras.cameras()
+        torch.testing.assert_close(cameras.cameras(torch.tensor([3, 1])), moved[[3, 1]])
+    offsets, before = (pose[:, :3, 3] - given[0, :3, 3] for pose in (moved, given))
+    assert (offsets - before).norm(dim=-1)[1:].min() > 0.05
+    torch.testing.assert_close(offsets.norm(), before.norm())
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_cameras_in_one_place_have_finite_motions(count: int) -> None:
+    cameras = CameraVariables(arc_cameras(2)[:1].repeat(count, 1, 1), extent=2.0, pose_rate=1e-2, exposure_rate=0.0)
+    for step in range(3):
+        cameras.cameras()[..., 3].square().sum().backward()
+        cameras.step(step / 3)
+    assert cameras.cameras().isfinite().all()
+
+
 def pose_error(pose: torch.Tensor, truth: torch.Tensor) -> float:
     turn = torch.linalg.matrix_norm(pose[:3, :3] - truth[:3, :3])
     return float(turn + (pose[:3, 3] - truth[:3, 3]).norm())

@@ -62,7 +62,8 @@ class TuningConfig(GaussianStageConfig):
     patience: float = 0.35
     """share of a stage's steps without a better left-out view after which the stage ends"""
     refine_poses: bool = False
-    """also optimise the poses of the supervised cameras, all but the first"""
+    """also optimise the poses of the supervised cameras, all but the first; none is left out then, for its own pose would
+    be wrong"""
     pose_rate: float = 1e-3
     """learning rate of the poses: radians, and fractions of the extent"""
     exposure: bool = False
@@ -263,8 +264,9 @@ class SceneTuning:
         return CameraVariables(supervised.c2w, self.extent, *rates)
 
     def _left_out(self, supervised: Views) -> list[int]:
-        wanted = self.config.stopping == "held-out"
-        return left_out_view(supervised, self.config.held_out_from) if wanted else []
+        c = self.config
+        wanted = c.stopping == "held-out" and not c.refine_poses
+        return left_out_view(supervised, c.held_out_from) if wanted else []
 
     def _enter_stage(self) -> None:
         """Gaussians take over from what was decoded; the state a stage starts from is the first to beat."""

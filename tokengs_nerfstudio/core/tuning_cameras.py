@@ -14,7 +14,8 @@ _EXPOSURE_PULL = 0.01
 class CameraVariables:
     """Small corrections of every supervised view: a rigid motion of its camera, gain and offset of its colours.
 
-    The first camera does not move: it holds the frame the Gaussians live in.
+    The first camera does not move, and the others stay as far from it in the root mean square: these hold the frame
+    and the scale that the Gaussians live in.
     """
 
     def __init__(self, c2w: Float[Tensor, "view 4 4"], extent: float, pose_rate: float, exposure_rate: float):
@@ -35,10 +36,13 @@ class CameraVariables:
 
     def cameras(self, indices: Int[Tensor, " view"] | None = None) -> Float[Tensor, "view 4 4"]:
         """Camera-to-world matrices as corrected so far, of all views or of those at `indices`."""
-        motions, c2w = self._motions * self._moves, self.c2w
-        if indices is not None:
-            motions, c2w = motions[indices], c2w[indices]
-        return c2w @ rigid_motion(motions[:, :3], motions[:, 3:] * self._extent) if motions.requires_grad else c2w
+        c2w = self.c2w if indices is None else self.c2w[indices]
+        if not self._motions.requires_grad:
+            return c2w
+        motions = self._motions * self._moves
+        moved = self.c2w @ rigid_motion(motions[:, :3], motions[:, 3:] * self._extent)
+        moved = self._as_far_apart(moved)
+        return moved if indices is None else moved[indices]
 
     def exposed(
         self, rgb: Float[Tensor, "view 3 height width"], indices: Int[Tensor, " view"]
@@ -75,6 +79,14 @@ class CameraVariables:
         self._exposures.copy_(state["exposures"])
         if self._optimizer is not None:
             self._optimizer.load_state_dict(deepcopy(state["optimizer"]))
+
+    def _as_far_apart(self, moved: Float[Tensor, "view 4 4"]) -> Float[Tensor, "view 4 4"]:
+        """Cameras scaled about the first one: pictures do not tell the scale, which would drift."""
+        first, given = self.c2w[0, :3, 3], self.c2w[:, :3, 3]
+        offsets = moved[:, :3, 3] - first
+        scale = (given - first).norm() / offsets.norm().clamp(min=1e-9)
+        places = (first + torch.where(scale > 0, scale, torch.ones_like(scale)) * offsets)[..., None]
+        return torch.cat([torch.cat([moved[:, :3, :3], places], dim=2), moved[:, 3:]], dim=1)
 
 
 def rigid_motion(turn: Float[Tensor, "view 3"], shift: Float[Tensor, "view 3"]) -> Float[Tensor, "view 4 4"]:
