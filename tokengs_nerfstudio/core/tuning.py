@@ -62,8 +62,8 @@ class TuningConfig(GaussianStageConfig):
     patience: float = 0.35
     """share of a stage's steps without a better left-out view after which the stage ends"""
     refine_poses: bool = False
-    """also optimise the poses of the supervised cameras, all but the first; none is left out then, for its own pose would
-    be wrong"""
+    """also optimise the poses of the supervised cameras, all but the first; no view is left out then, for its own pose
+    would be wrong"""
     pose_rate: float = 1e-3
     """learning rate of the poses: radians, and fractions of the extent"""
     exposure: bool = False
