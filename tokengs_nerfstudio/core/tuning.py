@@ -65,7 +65,7 @@ class TuningConfig(GaussianStageConfig):
     """also optimise the poses of the supervised cameras, all but the first; no view is left out then, for its own pose
     would be wrong"""
     pose_rate: float = 1e-3
-    """learning rate of the poses: radians, and fractions of the extent"""
+    """learning rate of the poses: radians, and fractions of the extent; the default is for errors of about a degree"""
     exposure: bool = False
     """also optimise a gain and an offset of each supervised photo's colours"""
     exposure_rate: float = 3e-3
