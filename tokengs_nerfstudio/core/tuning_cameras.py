@@ -22,6 +22,7 @@ class CameraVariables:
         views = c2w.shape[0]
         self.c2w = c2w
         self._extent = extent
+        self._spread = (c2w[:, :3, 3] - c2w[0, :3, 3]).norm()
         self._motions = c2w.new_zeros(views, 6).requires_grad_(pose_rate > 0)
         self._exposures = c2w.new_zeros(views, 2, 3).requires_grad_(exposure_rate > 0)
         self._moves = torch.ones(views, 1, device=c2w.device)
@@ -82,9 +83,9 @@ class CameraVariables:
 
     def _as_far_apart(self, moved: Float[Tensor, "view 4 4"]) -> Float[Tensor, "view 4 4"]:
         """Cameras scaled about the first one: pictures do not tell the scale, which would drift."""
-        first, given = self.c2w[0, :3, 3], self.c2w[:, :3, 3]
+        first = self.c2w[0, :3, 3]
         offsets = moved[:, :3, 3] - first
-        scale = (given - first).norm() / offsets.norm().clamp(min=1e-9)
+        scale = self._spread / offsets.norm().clamp(min=1e-9)
         places = (first + torch.where(scale > 0, scale, torch.ones_like(scale)) * offsets)[..., None]
         return torch.cat([torch.cat([moved[:, :3, :3], places], dim=2), moved[:, 3:]], dim=1)
 
