@@ -24,11 +24,12 @@ from rich.table import Table
 from torch import Tensor
 
 from tokengs_nerfstudio.core import Gaussians, TokenGSNetwork, TuningConfig, Views, load_network, render, tune
-from tokengs_nerfstudio.core.cameras import Similarity, canonical_frame
+from tokengs_nerfstudio.core.geometry.frame import canonical_frame
 from tokengs_nerfstudio.core.metrics import psnr
 from tokengs_nerfstudio.core.resizing import resize_network
+from tokengs_nerfstudio.core.rotation import rigid_motion
 from tokengs_nerfstudio.core.tuning_budget import contributing
-from tokengs_nerfstudio.core.tuning_cameras import rigid_motion
+from tokengs_nerfstudio.core.types import Similarity
 from tokengs_nerfstudio.data.pretraining import HELD_OUT_SEED
 from tokengs_nerfstudio.data.procedural import procedural_batch
 

@@ -26,13 +26,12 @@ from torch import Tensor
 
 import tokengs_nerfstudio
 from tokengs_nerfstudio.core import Gaussians, TokenGSNetwork, TuningConfig, Views, load_network, render
-from tokengs_nerfstudio.core.cameras import crop_and_resize
+from tokengs_nerfstudio.core.geometry.resize import crop_and_resize, level_size, resized
 from tokengs_nerfstudio.core.metrics import psnr, ssim
 from tokengs_nerfstudio.core.reconstruct import input_size
 from tokengs_nerfstudio.core.scene_scale import choose_scale
 from tokengs_nerfstudio.core.tuning import SceneTuning
 from tokengs_nerfstudio.core.tuning_seeds import random_gaussians
-from tokengs_nerfstudio.core.tuning_supervision import level_size, resized
 from tokengs_nerfstudio.core.types import SceneMemory
 from tokengs_nerfstudio.data.nerfstudio_json import NerfstudioCapture
 from tokengs_nerfstudio.data.view_sampler import spread_views

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from tokengs_nerfstudio.core.cameras import intrinsics_matrix
 from tokengs_nerfstudio.core.checkpoint import save_network
+from tokengs_nerfstudio.core.geometry.rays import intrinsics_matrix
 from tokengs_nerfstudio.core.network import NetworkConfig, TokenGSNetwork
 from tokengs_nerfstudio.core.rendering import render
 from tokengs_nerfstudio.core.types import Gaussians, Views

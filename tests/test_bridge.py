@@ -5,7 +5,7 @@ import torch
 from nerfstudio.cameras.cameras import Cameras, CameraType
 
 from tokengs_nerfstudio import bridge
-from tokengs_nerfstudio.core.cameras import pixel_rays
+from tokengs_nerfstudio.core.geometry.rays import pixel_rays
 from tokengs_nerfstudio.core.types import Gaussians
 from tokengs_nerfstudio.data.lens import Lens
 

@@ -8,7 +8,8 @@ from jaxtyping import Bool, Float, Shaped
 from nerfstudio.cameras.cameras import Cameras, CameraType
 from torch import Tensor
 
-from tokengs_nerfstudio.core.cameras import crop_and_resize, intrinsics_matrix
+from tokengs_nerfstudio.core.geometry.rays import intrinsics_matrix
+from tokengs_nerfstudio.core.geometry.resize import crop_and_resize
 from tokengs_nerfstudio.core.motion import Motion
 from tokengs_nerfstudio.core.types import Gaussians, Views
 from tokengs_nerfstudio.data.lens import Lens

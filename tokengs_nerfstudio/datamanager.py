@@ -22,7 +22,7 @@ from PIL import Image, ImageOps
 from rich.progress import track
 
 from tokengs_nerfstudio import bridge
-from tokengs_nerfstudio.core.cameras import wholly_valid
+from tokengs_nerfstudio.core.geometry.resize import wholly_valid
 from tokengs_nerfstudio.core.types import Views
 from tokengs_nerfstudio.data.images import check_mask, stored_size
 from tokengs_nerfstudio.data.lens import Lens

@@ -14,8 +14,9 @@ from torch import Tensor
 from torch.nn import Parameter, ParameterDict
 
 from tokengs_nerfstudio import bridge
-from tokengs_nerfstudio.core.cameras import Similarity, canonical_frame, crop_and_resize
 from tokengs_nerfstudio.core.checkpoint import load_network
+from tokengs_nerfstudio.core.geometry.frame import canonical_frame
+from tokengs_nerfstudio.core.geometry.resize import crop_and_resize
 from tokengs_nerfstudio.core.metrics import lpips, psnr, ssim
 from tokengs_nerfstudio.core.motion import spread_times
 from tokengs_nerfstudio.core.network import TokenGSNetwork
@@ -23,7 +24,7 @@ from tokengs_nerfstudio.core.reconstruct import input_size
 from tokengs_nerfstudio.core.rendering import render
 from tokengs_nerfstudio.core.scene_scale import choose_scale
 from tokengs_nerfstudio.core.tuning import SceneTuning, TuningConfig
-from tokengs_nerfstudio.core.types import Gaussians, Views
+from tokengs_nerfstudio.core.types import Gaussians, Similarity, Views
 
 
 @dataclass

@@ -6,18 +6,11 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from tokengs_nerfstudio.core.cameras import (
-    Similarity,
-    canonical_frame,
-    crop_and_resize,
-    intrinsics_matrix,
-    invert_rigid,
-    pixel_rays,
-    pluecker,
-    project,
-    quaternion_from_matrix,
-)
-from tokengs_nerfstudio.core.types import Gaussians, Views
+from tokengs_nerfstudio.core.geometry.frame import canonical_frame
+from tokengs_nerfstudio.core.geometry.rays import intrinsics_matrix, pixel_rays, pluecker, project
+from tokengs_nerfstudio.core.geometry.resize import crop_and_resize
+from tokengs_nerfstudio.core.rotation import invert_rigid, quaternion_from_matrix
+from tokengs_nerfstudio.core.types import Gaussians, Similarity, Views
 
 
 def random_rotations(count: int, dtype: torch.dtype = torch.float64) -> Tensor:

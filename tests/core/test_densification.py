@@ -10,8 +10,8 @@ from tuning_scenes import arc_cameras, blobs, photos, small_network
 
 from tokengs_nerfstudio.core.rendering import gsplat_densification
 from tokengs_nerfstudio.core.rendering.gsplat_densification import GsplatDensification
+from tokengs_nerfstudio.core.rotation import matrix_from_quaternion
 from tokengs_nerfstudio.core.tuning import SceneTuning, TuningConfig
-from tokengs_nerfstudio.core.tuning_gaussians import rotation_matrices
 from tokengs_nerfstudio.core.types import Views
 
 CONFIG = TuningConfig(
@@ -99,7 +99,7 @@ def relocated(
 
 
 def covariances(quats: torch.Tensor, scales: torch.Tensor, **_: Any) -> tuple[torch.Tensor, None]:
-    axes = rotation_matrices(torch.nn.functional.normalize(quats, dim=-1)) * scales[:, None]
+    axes = matrix_from_quaternion(torch.nn.functional.normalize(quats, dim=-1)) * scales[:, None]
     return axes @ axes.mT, None
 
 

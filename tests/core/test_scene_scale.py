@@ -3,12 +3,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tokengs_nerfstudio.core.cameras import Similarity, canonical_frame
+from tokengs_nerfstudio.core.geometry.frame import canonical_frame
 from tokengs_nerfstudio.core.metrics import psnr
 from tokengs_nerfstudio.core.network import TokenGSNetwork
 from tokengs_nerfstudio.core.rendering import render
 from tokengs_nerfstudio.core.scene_scale import LADDER, _searched, choose_scale, needs_search
-from tokengs_nerfstudio.core.types import Views
+from tokengs_nerfstudio.core.types import Similarity, Views
 
 SIZE = 32
 

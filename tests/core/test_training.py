@@ -11,11 +11,12 @@ import pytest
 import torch
 
 from tokengs_nerfstudio.core import training
-from tokengs_nerfstudio.core.cameras import project
+from tokengs_nerfstudio.core.geometry.mirror import mirrored, mirrored_scenes
+from tokengs_nerfstudio.core.geometry.rays import project
 from tokengs_nerfstudio.core.network import PRESETS, NetworkConfig, TokenGSNetwork
 from tokengs_nerfstudio.core.schedule import one_cycle
 from tokengs_nerfstudio.core.training import Trainer, TrainingConfig, TrainingDiverged, read_state, save_state
-from tokengs_nerfstudio.core.training_batch import TrainingBatch, canonical_batch, mirrored, mirrored_scenes
+from tokengs_nerfstudio.core.training_batch import TrainingBatch, canonical_batch
 from tokengs_nerfstudio.core.types import Views
 
 SMALL = replace(PRESETS["tiny"], width=32, heads=2, encoder_depth=1, decoder_depth=1, tokens=12, gaussians_per_token=8)

@@ -6,11 +6,12 @@ import pytest
 import torch
 from tuning_scenes import arc_cameras, blobs, photos, small_network
 
-from tokengs_nerfstudio.core.cameras import Similarity, canonical_frame, crop_and_resize
+from tokengs_nerfstudio.core.geometry.frame import canonical_frame
+from tokengs_nerfstudio.core.geometry.resize import crop_and_resize
 from tokengs_nerfstudio.core.reconstruct import input_size, reconstruct
 from tokengs_nerfstudio.core.rendering import render
 from tokengs_nerfstudio.core.tuning import SceneTuning, TuningConfig, tune
-from tokengs_nerfstudio.core.types import Gaussians, Views
+from tokengs_nerfstudio.core.types import Gaussians, Similarity, Views
 
 FIXED = TuningConfig(stopping="steps", check_every=5, growth_every=10, levels=(1.0,), level_starts=(0.0,))
 

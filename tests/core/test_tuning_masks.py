@@ -6,13 +6,13 @@ import pytest
 import torch
 from tuning_scenes import arc_cameras, blobs, photos, small_network
 
-from tokengs_nerfstudio.core.cameras import crop_and_resize
+from tokengs_nerfstudio.core.geometry.resize import crop_and_resize, resized
 from tokengs_nerfstudio.core.tuning import SceneTuning, TuningConfig, tune
 from tokengs_nerfstudio.core.tuning_budget import seen_weights
 from tokengs_nerfstudio.core.tuning_cameras import CameraVariables
 from tokengs_nerfstudio.core.tuning_losses import Photometry
 from tokengs_nerfstudio.core.tuning_seeds import dome, random_gaussians, replacements
-from tokengs_nerfstudio.core.tuning_supervision import Batch, Supervision, resized
+from tokengs_nerfstudio.core.tuning_supervision import Batch, Supervision
 from tokengs_nerfstudio.core.types import Gaussians, Views
 
 CONFIG = TuningConfig(
@@ -37,7 +37,7 @@ def two_contents(count: int = 6) -> tuple[Views, Views, Views]:
 
 
 def gradients(splats: Gaussians, views: Views) -> tuple[dict[str, torch.Tensor], float]:
-    leaves = splats.detach()._map(lambda tensor: tensor.requires_grad_())
+    leaves = splats.leaves()
     batch = Batch(views, torch.arange(views.num_views))
     photometry = replace(PLAIN, valid_share=Supervision(views, [], seed=0).valid_share)
     cameras = CameraVariables(views.c2w, 2.0, pose_rate=0.0, exposure_rate=0.0)

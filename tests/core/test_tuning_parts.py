@@ -8,22 +8,17 @@ import torch
 from torch import Tensor
 from tuning_scenes import arc_cameras, blobs, photos
 
-from tokengs_nerfstudio.core.cameras import Similarity
+from tokengs_nerfstudio.core.geometry.resize import level_size, resized
 from tokengs_nerfstudio.core.rendering import render
+from tokengs_nerfstudio.core.rotation import matrix_from_quaternion, rigid_motion
 from tokengs_nerfstudio.core.tuning_budget import contributing, most_seen, step_memory, views_that_fit
-from tokengs_nerfstudio.core.tuning_cameras import CameraVariables, rigid_motion
-from tokengs_nerfstudio.core.tuning_gaussians import (
-    GaussianStageConfig,
-    GaussianVariables,
-    Growth,
-    rotation_matrices,
-    thinned,
-)
+from tokengs_nerfstudio.core.tuning_cameras import CameraVariables
+from tokengs_nerfstudio.core.tuning_gaussians import GaussianStageConfig, GaussianVariables, Growth, thinned
 from tokengs_nerfstudio.core.tuning_losses import Photometry
 from tokengs_nerfstudio.core.tuning_plan import level_factor, planned_stages, scene_extent
-from tokengs_nerfstudio.core.tuning_supervision import Supervision, level_size, most_typical_view, resized
+from tokengs_nerfstudio.core.tuning_supervision import Supervision, most_typical_view
 from tokengs_nerfstudio.core.tuning_tokens import TokenVariables
-from tokengs_nerfstudio.core.types import Gaussians, Views
+from tokengs_nerfstudio.core.types import Gaussians, Similarity, Views
 
 RATES = GaussianStageConfig(means_rate=1e-2, means_decay=0.05)
 STILL = Growth(budget=0, until=1.0, every=1000)
@@ -111,7 +106,7 @@ def test_children_of_a_split_look_like_their_parent() -> None:
     variables.densify(2)
     children = variables.splats().detach()
     assert children.count == 2
-    axis = rotation_matrices(parent.quats)[0, :, 0]
+    axis = matrix_from_quaternion(parent.quats)[0, :, 0]
     apart = children.means[1] - children.means[0]
     torch.testing.assert_close((apart @ axis).abs(), apart.norm())
     size = (views.width, views.height)

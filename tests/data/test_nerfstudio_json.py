@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tokengs_nerfstudio.core.cameras import project
+from tokengs_nerfstudio.core.geometry.rays import project
 from tokengs_nerfstudio.data import NerfstudioCapture, write_nerfstudio_capture
 
 

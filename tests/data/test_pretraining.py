@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from tokengs_nerfstudio.core.cameras import pixel_rays, project
+from tokengs_nerfstudio.core.geometry.rays import pixel_rays, project
 from tokengs_nerfstudio.core.network import PRESETS
 from tokengs_nerfstudio.data.pretraining import (
     EASY,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tokengs_nerfstudio.core.cameras import pixel_rays, project
+from tokengs_nerfstudio.core.geometry.rays import pixel_rays, project
 from tokengs_nerfstudio.data.nerfstudio_json import NerfstudioCapture
 from tokengs_nerfstudio.data.procedural import (
     ProceduralScene,

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tokengs_nerfstudio.core.cameras import canonical_frame
+from tokengs_nerfstudio.core.geometry.frame import canonical_frame
 from tokengs_nerfstudio.data import BoundedSampler, EvaluationIndex, ViewSelection, nearest_views, spread_views
 from tokengs_nerfstudio.data.view_sampler import camera_distances
 

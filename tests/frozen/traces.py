@@ -1,6 +1,6 @@
 """Seeded losses of every kind of tuning and of training, which a change meant to keep numerics must not move.
 
-python tests/frozen/traces.py tests/frozen/traces.json     # writes them anew: only with a reason, told in the commit
+python tests/frozen/traces.py tests/frozen/traces.json   # writes them anew: only with a reason
 """
 
 import json

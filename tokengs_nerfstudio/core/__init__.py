@@ -1,12 +1,12 @@
 """The method itself: usable without nerfstudio."""
 
-from tokengs_nerfstudio.core.cameras import Similarity, canonical_frame
 from tokengs_nerfstudio.core.checkpoint import load_network, save_network
+from tokengs_nerfstudio.core.geometry.frame import canonical_frame
 from tokengs_nerfstudio.core.network import NetworkConfig, TokenGSNetwork
 from tokengs_nerfstudio.core.reconstruct import reconstruct
 from tokengs_nerfstudio.core.rendering import render
 from tokengs_nerfstudio.core.tuning import SceneTuning, TuningConfig, tune
-from tokengs_nerfstudio.core.types import Gaussians, Renders, SceneMemory, Views
+from tokengs_nerfstudio.core.types import Gaussians, Renders, SceneMemory, Similarity, Views
 
 __all__ = [
     "Gaussians",

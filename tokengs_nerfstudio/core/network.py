@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from tokengs_nerfstudio.core.cameras import pluecker
+from tokengs_nerfstudio.core.geometry.rays import pluecker
 from tokengs_nerfstudio.core.layers import (
     RAW_CHANNELS,
     DecoderBlock,

@@ -2,7 +2,7 @@
 
 import math
 
-from tokengs_nerfstudio.core.cameras import crop_and_resize
+from tokengs_nerfstudio.core.geometry.resize import crop_and_resize
 from tokengs_nerfstudio.core.network import NetworkConfig, TokenGSNetwork
 from tokengs_nerfstudio.core.scene_scale import choose_scale
 from tokengs_nerfstudio.core.tuning import TuningConfig, tune

@@ -16,11 +16,12 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from tokengs_nerfstudio.core.cameras import Similarity, canonical_frame, crop_and_resize
+from tokengs_nerfstudio.core.geometry.frame import canonical_frame
+from tokengs_nerfstudio.core.geometry.resize import crop_and_resize
 from tokengs_nerfstudio.core.metrics import psnr
 from tokengs_nerfstudio.core.network import TokenGSNetwork
 from tokengs_nerfstudio.core.rendering import render
-from tokengs_nerfstudio.core.types import Views
+from tokengs_nerfstudio.core.types import Similarity, Views
 
 LADDER = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 """Largest distance between two context cameras, in units of the canonical frame."""

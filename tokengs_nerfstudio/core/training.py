@@ -231,11 +231,11 @@ def scene_gradients(
     shares in their means.
     """
     splats = predict(network, batch)
-    leaves = splats._map(lambda tensor: tensor.detach().requires_grad_())
+    leaves = splats.leaves()
     sums: dict[str, float] = {}
     for start in range(0, batch.num_scenes, config.chunk):
         chunk = slice(start, start + config.chunk)
-        losses = supervised_loss(leaves._map(lambda tensor, chunk=chunk: tensor[chunk]), batch.scenes(chunk), config)
+        losses = supervised_loss(leaves[chunk], batch.scenes(chunk), config)
         (losses.per_scene.sum() / total_scenes).backward()
         scenes = len(losses.per_scene)
         for name, value in losses.means().items():

@@ -1,12 +1,12 @@
 """What one training step sees: context and supervised views of several scenes in their canonical frames."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from tokengs_nerfstudio.core.cameras import canonical_frame
+from tokengs_nerfstudio.core.geometry.frame import canonical_frame
 from tokengs_nerfstudio.core.types import Views
 
 
@@ -28,8 +28,8 @@ class TrainingBatch:
     def scenes(self, selection: slice) -> "TrainingBatch":
         """Some of the scenes."""
         return TrainingBatch(
-            self.context._map(lambda tensor: tensor[selection]),
-            self.target._map(lambda tensor: tensor[selection]),
+            self.context[selection],
+            self.target[selection],
             None if self.depth is None else self.depth[selection],
         )
 
@@ -56,28 +56,3 @@ def canonical_batch(
         target=similarity.views(target),
         depth=None if depth is None else depth * similarity.scale[:, None, None, None, None],
     )
-
-
-def mirrored(views: Views) -> Views:
-    """The same world in a mirror, x -> -x: images, masks, cameras and principal points change together.
-
-    With S = diag(-1, 1, 1, 1), camera-to-world matrices become S c2w S, which are proper rotations again; the principal
-    point moves to width - cx. Mirroring twice gives the views back.
-    """
-    flip = views.c2w.new_tensor([-1.0, 1.0, 1.0, 1.0])
-    intrinsics = views.intrinsics.clone()
-    intrinsics[..., 0, 2] = views.width - intrinsics[..., 0, 2]
-    c2w = flip[:, None] * views.c2w * flip[None, :]
-    masks = None if views.masks is None else views.masks.flip(-1)
-    return replace(views, images=views.images.flip(-1), c2w=c2w, intrinsics=intrinsics, masks=masks)
-
-
-def mirrored_scenes(views: Views, chosen: Tensor) -> Views:
-    """Batched views with the scenes mirrored for which the boolean vector `chosen` [batch] is true."""
-    other = mirrored(views)
-
-    def mixed(name: str) -> Tensor | None:
-        ours, theirs = getattr(views, name), getattr(other, name)
-        return None if ours is None else torch.where(chosen.reshape(-1, *[1] * (ours.ndim - 1)), theirs, ours)
-
-    return Views(**{field.name: mixed(field.name) for field in fields(views)})  # type: ignore[arg-type]

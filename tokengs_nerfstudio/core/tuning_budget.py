@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from tokengs_nerfstudio.core.cameras import resized_images
+from tokengs_nerfstudio.core.geometry.resize import resized_cameras, resized_images
 from tokengs_nerfstudio.core.rendering import contributions
 from tokengs_nerfstudio.core.types import Gaussians, Views
 
@@ -26,10 +26,10 @@ def seen_weights(
     """
     shrink = min(1.0, largest_side / max(views.height, views.width))
     height, width = max(1, round(views.height * shrink)), max(1, round(views.width * shrink))
-    scale = views.intrinsics.new_tensor([width / views.width, height / views.height, 1.0])[:, None]
+    cameras = resized_cameras(views.cameras, height, width)
     total = torch.zeros_like(gaussians.opacities)
     for view in range(views.num_views):
-        camera = (views.c2w[view : view + 1], views.intrinsics[view : view + 1] * scale)
+        camera = (cameras.c2w[view : view + 1], cameras.intrinsics[view : view + 1])
         mask = None if views.masks is None else resized_images(views.masks[view : view + 1], height, width)
         total += contributions(gaussians, *camera, width, height, near=near, masks=mask)
     return total * (views.height * views.width / (height * width))

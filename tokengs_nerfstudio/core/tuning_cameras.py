@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from tokengs_nerfstudio.core.rotation import rigid_motion
+
 # Exposures and poses that the photos do not ask for are pulled back to none at all.
 _EXPOSURE_PULL = 0.01
 
@@ -88,13 +90,3 @@ class CameraVariables:
         scale = self._spread / offsets.norm().clamp(min=1e-9)
         places = (first + torch.where(scale > 0, scale, torch.ones_like(scale)) * offsets)[..., None]
         return torch.cat([torch.cat([moved[:, :3, :3], places], dim=2), moved[:, 3:]], dim=1)
-
-
-def rigid_motion(turn: Float[Tensor, "view 3"], shift: Float[Tensor, "view 3"]) -> Float[Tensor, "view 4 4"]:
-    """Motions by a rotation vector (radians, exponential map) and a translation, both in the camera's own axes."""
-    zero = torch.zeros_like(turn[:, 0])
-    x, y, z = turn.unbind(-1)
-    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=-1).unflatten(-1, (3, 3))
-    upper = torch.cat([torch.linalg.matrix_exp(cross), shift[..., None]], dim=-1)
-    last = upper.new_tensor([0.0, 0.0, 0.0, 1.0]).expand(len(turn), 1, 4)
-    return torch.cat([upper, last], dim=-2)

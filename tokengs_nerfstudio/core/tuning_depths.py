@@ -4,14 +4,15 @@ A pixel's ray is followed through a ladder of depths; where the other photos sho
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from tokengs_nerfstudio.core.cameras import pixel_rays, project, wholly_valid
+from tokengs_nerfstudio.core.geometry.rays import pixel_rays, project
+from tokengs_nerfstudio.core.geometry.resize import resized
 from tokengs_nerfstudio.core.types import Gaussians, Views
 
 # Photos are looked at this small, and no more of them than this.
@@ -162,12 +163,10 @@ def small_views(views: Views) -> Views:
     views = views.select(slice(None, None, -(-views.num_views // _LOOK_VIEWS)))
     shrink = min(1.0, _LOOK_SIDE / min(views.height, views.width))
     height, width = max(1, round(views.height * shrink)), max(1, round(views.width * shrink))
-    scale = views.intrinsics.new_tensor([width / views.width, height / views.height, 1.0])[:, None]
-    images, masks = F.interpolate(views.images, (height, width), mode="area"), None
-    if views.masks is not None:
-        masks = wholly_valid(F.interpolate(views.masks, (height, width), mode="area"))
-        images = images.where(masks > 0, 0.5)
-    return Views(images, views.c2w, views.intrinsics * scale, masks=masks)
+    small = resized(views, height, width, "area")
+    if small.masks is not None:
+        small = replace(small, images=small.images.where(small.masks > 0, 0.5))
+    return small
 
 
 def pixel_ways(views: Views, index: Int[Tensor, " seed"]) -> tuple[Float[Tensor, "seed 3"], Float[Tensor, "seed 3"]]:

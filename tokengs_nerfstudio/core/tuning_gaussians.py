@@ -8,10 +8,11 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from tokengs_nerfstudio.core.rendering.gsplat_densification import Densification, GsplatDensification
+from tokengs_nerfstudio.core.rotation import matrix_from_quaternion
 from tokengs_nerfstudio.core.types import Gaussians
 
 FIELDS = ("means", "scales", "quats", "opacities", "colors")
@@ -230,7 +231,7 @@ class GaussianVariables:
         raw = {name: value.detach()[parents] for name, value in self._parameters.items()}
         longest = raw["scales"].argmax(dim=-1, keepdim=True)
         length = raw["scales"].gather(1, longest).exp()
-        axes = rotation_matrices(F.normalize(raw["quats"], dim=-1))
+        axes = matrix_from_quaternion(F.normalize(raw["quats"], dim=-1))
         offset = axes.gather(2, longest[..., None].expand(-1, 3, 1))[..., 0] * length * _CHILD_OFFSET
         shorter = torch.full_like(length, math.log(_CHILD_LENGTH))
         raw["scales"] = raw["scales"].scatter_add(1, longest, shorter)
@@ -262,17 +263,6 @@ def thinned(gaussians: Gaussians, share: float, seed: int) -> Gaussians:
     generator = torch.Generator().manual_seed(seed)
     kept = torch.rand(gaussians.opacities.shape, generator=generator).to(gaussians.opacities) >= share
     return replace(gaussians, opacities=(gaussians.opacities * kept / (1 - share)).clamp(max=1.0))
-
-
-def rotation_matrices(quats: Float[Tensor, "gaussian 4"]) -> Float[Tensor, "gaussian 3 3"]:
-    """Rotation matrices of unit wxyz quaternions; their columns are the Gaussians' axes."""
-    w, x, y, z = quats.unbind(-1)
-    rows = [
-        1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
-        2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
-        2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y),
-    ]  # fmt: skip
-    return torch.stack(rows, dim=-1).unflatten(-1, (3, 3))
 
 
 def _raw(gaussians: Gaussians) -> dict[str, Tensor]:

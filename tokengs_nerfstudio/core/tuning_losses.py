@@ -72,7 +72,7 @@ class Photometry:
         parts: Parts = {}
         for time, group in by_time(batch):
             splats = splats_at(time)
-            leaves = splats.detach()._map(lambda tensor: tensor.requires_grad_())
+            leaves = splats.leaves()
             for piece in _pieces(group, chunk):
                 share = piece.indices.numel() / batch.indices.numel()
                 loss, named = self._loss(leaves, piece, cameras, drawn)

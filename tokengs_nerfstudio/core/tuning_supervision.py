@@ -8,11 +8,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from tokengs_nerfstudio.core.cameras import resized_images, wholly_valid
+from tokengs_nerfstudio.core.geometry.resize import level_size, resized
 from tokengs_nerfstudio.core.types import Views
-
-# A photo whose shorter side would fall below this many pixels says too little to be worth a step.
-_SMALLEST_SIDE = 32
 
 
 @dataclass(frozen=True)
@@ -70,23 +67,6 @@ class Supervision:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._queue = list(state["queue"])
         self._generator.set_state(state["generator"].cpu())
-
-
-def level_size(height: int, width: int, factor: float) -> tuple[int, int]:
-    """Height and width at 1/factor, never so small that the shorter side falls below 32 pixels (or grows)."""
-    factor = max(1.0, min(factor, min(height, width) / _SMALLEST_SIDE))
-    return max(1, round(height / factor)), max(1, round(width / factor))
-
-
-def resized(views: Views, height: int, width: int) -> Views:
-    """The whole images at another size, antialiased; intrinsics follow exactly, also where the aspect changes a bit.
-
-    A pixel is valid where everything is that it is made of.
-    """
-    images = resized_images(views.images, height, width).clamp(0, 1)
-    masks = None if views.masks is None else wholly_valid(resized_images(views.masks, height, width))
-    scale = views.intrinsics.new_tensor([width / views.width, height / views.height, 1.0])
-    return Views(images, views.c2w, views.intrinsics * scale[:, None], views.times, masks)
 
 
 def usable(views: Views) -> list[int]:

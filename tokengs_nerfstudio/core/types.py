@@ -1,70 +1,130 @@
 """The tensors that flow between the parts. Leading `*batch` axes are optional everywhere."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import torch
+from einops import einsum
 from jaxtyping import Float
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from tokengs_nerfstudio.core.cameras import Similarity
+from tokengs_nerfstudio.core.rotation import multiply_quaternions, quaternion_from_matrix, rotate
+
+_Record = TypeVar("_Record", bound="TensorRecord")
 
 
-_Record = TypeVar("_Record", bound="_TensorRecord")
+class TensorRecord:
+    """What every record of tensors can do: change device or dtype, be indexed, joined, stacked.
 
+    Fields are tensors, records of tensors, None where something is not known, or plain values, which stay as they are.
+    """
 
-class _TensorRecord:
-    """What every record of tensors can do: change device or dtype, detach, be stacked."""
+    def tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """The tensors that are there, each with the name of its field (`context.images` inside another record)."""
+        for entry in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, entry.name)
+            if isinstance(value, Tensor):
+                yield entry.name, value
+            elif isinstance(value, TensorRecord):
+                yield from ((f"{entry.name}.{name}", tensor) for name, tensor in value.tensors())
 
-    def _map(self: _Record, function: Any) -> _Record:
-        tensors = {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
-        return replace(self, **{k: v if v is None else function(v) for k, v in tensors.items()})  # type: ignore[type-var]
+    def map(self: _Record, function: Callable[[Tensor], Tensor]) -> _Record:
+        """The record with `function` of each tensor in its place."""
+        return self.zip(self, lambda tensor, _: function(tensor))
 
-    def to(self: _Record, *args: Any, **kwargs: Any) -> _Record:
-        """`Tensor.to` on every tensor."""
-        return self._map(lambda tensor: tensor.to(*args, **kwargs))
+    def zip(self: _Record, other: _Record, function: Callable[[Tensor, Tensor], Tensor]) -> _Record:
+        """`function` of each tensor and its counterpart in `other`. ValueError where one of the two is missing."""
+        combined: dict[str, Any] = {}
+        for entry in fields(self):  # type: ignore[arg-type]
+            ours, theirs = getattr(self, entry.name), getattr(other, entry.name)
+            if (ours is None) != (theirs is None):
+                raise ValueError(f"'{entry.name}' is present in one {type(self).__name__} and missing in the other")
+            if isinstance(ours, Tensor):
+                combined[entry.name] = function(ours, theirs)
+            elif isinstance(ours, TensorRecord):
+                combined[entry.name] = ours.zip(theirs, function)
+        return replace(self, **combined)  # type: ignore[type-var]
 
-    def detach(self: _Record) -> _Record:
-        return self._map(lambda tensor: tensor.detach())
+    @classmethod
+    def joined(cls: type[_Record], items: Sequence[_Record], function: Callable[[list[Tensor]], Tensor]) -> _Record:
+        """One record from several: `function` of the list of each tensor. Plain values are those of the first.
 
-    def unsqueeze(self: _Record) -> _Record:
-        """A batch axis of one in front."""
-        return self._map(lambda tensor: tensor[None])
-
-    def squeeze(self: _Record) -> _Record:
-        """The only item of a batch of one; ValueError for any other batch."""
-
-        def only(tensor: Tensor) -> Tensor:
-            if tensor.shape[0] != 1:
+        ValueError for no items, and where a field is present in some and missing in others.
+        """
+        if not items:
+            raise ValueError(f"cannot join {cls.__name__}s: there are none")
+        combined: dict[str, Any] = {}
+        for entry in fields(cls):  # type: ignore[arg-type]
+            column = [getattr(item, entry.name) for item in items]
+            if len({value is None for value in column}) > 1:
                 raise ValueError(
-                    f"squeeze() needs a batch of one scene, got {tensor.shape[0]}; index the batch instead"
+                    f"cannot join {cls.__name__}s: '{entry.name}' is present in some items and missing in others"
                 )
-            return tensor[0]
-
-        return self._map(only)
+            if isinstance(column[0], Tensor):
+                combined[entry.name] = function(column)
+            elif isinstance(column[0], TensorRecord):
+                combined[entry.name] = type(column[0]).joined(column, function)
+        return replace(items[0], **combined)  # type: ignore[type-var]
 
     @classmethod
     def stack(cls: type[_Record], items: Sequence[_Record]) -> _Record:
         """Items of equal shape, stacked along a new batch axis in front."""
-        names = [f.name for f in fields(cls)]  # type: ignore[arg-type]
-        columns = {name: [getattr(item, name) for item in items] for name in names}
-        for name, column in columns.items():
-            if any(value is None for value in column) and any(value is not None for value in column):
-                raise ValueError(
-                    f"cannot stack {cls.__name__}: '{name}' is present in some items and missing in others"
-                )
-        return cls(**{name: None if column[0] is None else torch.stack(column) for name, column in columns.items()})
+        return cls.joined(items, torch.stack)
+
+    @classmethod
+    def cat(cls: type[_Record], items: Sequence[_Record]) -> _Record:
+        """Items one after another along their first axis."""
+        return cls.joined(items, torch.cat)
+
+    def to(self: _Record, *args: Any, **kwargs: Any) -> _Record:
+        """`Tensor.to` on every tensor."""
+        return self.map(lambda tensor: tensor.to(*args, **kwargs))
+
+    def detach(self: _Record) -> _Record:
+        return self.map(lambda tensor: tensor.detach())
+
+    def leaves(self: _Record) -> _Record:
+        """The same values as fresh leaves that ask for gradients."""
+        return self.map(lambda tensor: tensor.detach().requires_grad_())
+
+    def __getitem__(self: _Record, index: Any) -> _Record:
+        """Items along the first axis of all tensors, as a tensor is indexed."""
+        return self.map(lambda tensor: tensor[index])
+
+    def unsqueeze(self: _Record) -> _Record:
+        """A batch axis of one in front."""
+        return self[None]
+
+    def squeeze(self: _Record) -> _Record:
+        """The only item of a batch of one; ValueError for any other batch."""
+        sizes = {tensor.shape[0] for _, tensor in self.tensors()}
+        if sizes != {1}:
+            raise ValueError(
+                f"squeeze() needs a batch of one scene, got {', '.join(map(str, sorted(sizes)))}; "
+                "index the batch instead"
+            )
+        return self[0]
 
 
 @dataclass(frozen=True)
-class Views(_TensorRecord):
+class Cameras(TensorRecord):
+    """Pinhole cameras of one scene or of a batch: what a renderer is asked for."""
+
+    c2w: Float[Tensor, "*batch view 4 4"]
+    intrinsics: Float[Tensor, "*batch view 3 3"]
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Views(TensorRecord):
     """Posed images of one scene or of a batch of scenes.
 
     RGB in [0, 1]; OpenCV camera-to-world (x right, y down, z forward); intrinsics in pixels of these images, the
     first pixel's centre at (0.5, 0.5); times in [0, 1], normalised by whoever builds the item; masks 1 where a pixel
-    may supervise and 0 where it is to be ignored (the network looks at all of them).
+    may supervise and 0 where it is to be ignored (the network looks at all of them); exact z-depths in the cameras'
+    frame, 0 where there is no surface.
     """
 
     images: Float[Tensor, "*batch view 3 height width"]
@@ -72,6 +132,7 @@ class Views(_TensorRecord):
     intrinsics: Float[Tensor, "*batch view 3 3"]
     times: Float[Tensor, "*batch view"] | None = None
     masks: Float[Tensor, "*batch view 1 height width"] | None = None
+    depths: Float[Tensor, "*batch view 1 height width"] | None = None
 
     @property
     def num_views(self) -> int:
@@ -85,6 +146,11 @@ class Views(_TensorRecord):
     def width(self) -> int:
         return self.images.shape[-1]
 
+    @property
+    def cameras(self) -> Cameras:
+        """The cameras alone, for pictures of the images' size."""
+        return Cameras(self.c2w, self.intrinsics, self.width, self.height)
+
     def select(self, indices: Sequence[int] | Tensor | slice) -> "Views":
         """The views at `indices`, along the view axis, in that order."""
         index = indices if isinstance(indices, slice) else torch.as_tensor(indices, device=self.images.device)
@@ -94,11 +160,31 @@ class Views(_TensorRecord):
             intrinsics=self.intrinsics[..., index, :, :],
             times=None if self.times is None else self.times[..., index],
             masks=None if self.masks is None else self.masks[..., index, :, :, :],
+            depths=None if self.depths is None else self.depths[..., index, :, :, :],
         )
 
 
 @dataclass(frozen=True)
-class Gaussians(_TensorRecord):
+class Example(TensorRecord):
+    """What the network sees and what its answer is compared with: tuning, training and evaluation alike."""
+
+    context: Views
+    """what the network sees"""
+    target: Views
+    """what is rendered and compared; may hold context views again"""
+
+    @property
+    def num_scenes(self) -> int:
+        """Of a batch."""
+        return self.context.images.shape[0]
+
+    def moved(self, similarity: "Similarity") -> "Example":
+        """The same photos with all cameras, and depths, in the frame that `similarity` leads to."""
+        return Example(similarity.views(self.context), similarity.views(self.target))
+
+
+@dataclass(frozen=True)
+class Gaussians(TensorRecord):
     """3D Gaussians with activated values: unit wxyz quaternions, linear scales, opacities and RGB in [0, 1]."""
 
     means: Float[Tensor, "*batch gaussian 3"]
@@ -127,7 +213,7 @@ class Gaussians(_TensorRecord):
 
 
 @dataclass(frozen=True)
-class SceneMemory(_TensorRecord):
+class SceneMemory(TensorRecord):
     """The keys (already normalised) and values every decoder block attends to."""
 
     keys: Float[Tensor, "*batch head memory dim"]
@@ -135,9 +221,62 @@ class SceneMemory(_TensorRecord):
 
 
 @dataclass(frozen=True)
-class Renders(_TensorRecord):
+class Renders(TensorRecord):
     """Rendered views: RGB over the background, accumulated opacity, expected z-depth (None where not asked for)."""
 
     rgb: Float[Tensor, "*batch view 3 height width"]
     alpha: Float[Tensor, "*batch view 1 height width"]
     depth: Float[Tensor, "*batch view 1 height width"] | None = None
+
+
+@dataclass(frozen=True)
+class Similarity(TensorRecord):
+    """A change of frame, world -> canonical: x' = scale * (rotation @ x + translation)."""
+
+    rotation: Float[Tensor, "*batch 3 3"]
+    translation: Float[Tensor, "*batch 3"]
+    scale: Float[Tensor, "*batch"]
+
+    @classmethod
+    def identity(
+        cls, *batch: int, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
+    ) -> "Similarity":
+        eye = torch.eye(3, dtype=dtype, device=device).expand(*batch, 3, 3)
+        return cls(eye, eye.new_zeros(*batch, 3), eye.new_ones(batch))
+
+    def inverse(self) -> "Similarity":
+        rotation = self.rotation.mT
+        translation = -self.scale[..., None] * rotate(rotation, self.translation)
+        return Similarity(rotation, translation, 1 / self.scale)
+
+    def compose(self, first: "Similarity") -> "Similarity":
+        """The similarity that applies `first` and then this one."""
+        rotation = self.rotation @ first.rotation
+        translation = rotate(self.rotation, first.translation) + self.translation / first.scale[..., None]
+        return Similarity(rotation, translation, self.scale * first.scale)
+
+    def points(self, points: Float[Tensor, "*batch point 3"]) -> Float[Tensor, "*batch point 3"]:
+        moved = einsum(self.rotation, points, "... i j, ... point j -> ... point i") + self.translation[..., None, :]
+        return self.scale[..., None, None] * moved
+
+    def cameras(self, c2w: Float[Tensor, "*batch view 4 4"]) -> Float[Tensor, "*batch view 4 4"]:
+        """Camera-to-world matrices of the same cameras in the new frame; their axes stay orthonormal."""
+        rotation = self.rotation[..., None, :, :] @ c2w[..., :3, :3]
+        position = self.points(c2w[..., :3, 3])
+        upper = torch.cat([rotation, position[..., None]], dim=-1)
+        return torch.cat([upper, c2w[..., 3:, :]], dim=-2)
+
+    def views(self, views: Views) -> "Views":
+        """The same photos with their cameras and depths in the new frame."""
+        depths = None if views.depths is None else views.depths * self.scale[..., None, None, None, None]
+        return replace(views, c2w=self.cameras(views.c2w), depths=depths)
+
+    def gaussians(self, gaussians: Gaussians) -> "Gaussians":
+        turn = quaternion_from_matrix(self.rotation)[..., None, :].expand_as(gaussians.quats)
+        return Gaussians(
+            means=self.points(gaussians.means),
+            quats=multiply_quaternions(turn, gaussians.quats),
+            scales=gaussians.scales * self.scale[..., None, None],
+            opacities=gaussians.opacities,
+            colors=gaussians.colors,
+        )

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor
 
-from tokengs_nerfstudio.core.cameras import wholly_valid
+from tokengs_nerfstudio.core.geometry.resize import wholly_valid
 from tokengs_nerfstudio.core.types import Views
 from tokengs_nerfstudio.data.frame_split import FrameSplit, split_by_fraction, split_by_interval
 from tokengs_nerfstudio.data.images import check_mask, is_turned, read_image, read_mask, stored_size

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tokengs_nerfstudio.core.geometry.mirror import mirrored_scenes
 from tokengs_nerfstudio.core.network import NetworkConfig
-from tokengs_nerfstudio.core.training_batch import TrainingBatch, canonical_batch, mirrored_scenes
+from tokengs_nerfstudio.core.training_batch import TrainingBatch, canonical_batch
 from tokengs_nerfstudio.core.types import Views
 from tokengs_nerfstudio.data.procedural import procedural_batch
 from tokengs_nerfstudio.data.procedural_config import ProceduralConfig

@@ -1,8 +1,10 @@
 """Random materials: colours, texture families, grain and bumps."""
 
 import numpy as np
+import torch
 from numpy.random import Generator
 
+from tokengs_nerfstudio.core.rotation import matrix_from_quaternion
 from tokengs_nerfstudio.data import procedural_layout as at
 from tokengs_nerfstudio.data.procedural_config import ProceduralConfig
 
@@ -32,13 +34,8 @@ def random_rotations(rng: Generator, count: int, upright: np.ndarray) -> np.ndar
     """Rotation matrices [count, 3, 3], uniform; about z alone where `upright`."""
     q = rng.standard_normal((count, 4))
     q[:, 1:3] *= ~upright[:, None]
-    w, x, y, z = (q / np.sqrt(np.einsum("pi,pi->p", q, q))[:, None]).T
-    rows = [
-        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-    ]
-    return np.array(rows).transpose(2, 0, 1)
+    q /= np.sqrt(np.einsum("pi,pi->p", q, q))[:, None]
+    return matrix_from_quaternion(torch.from_numpy(q)).numpy()
 
 
 def _contrast(family: np.ndarray, draw: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from tokengs_nerfstudio.core.cameras import invert_rigid
+from tokengs_nerfstudio.core.rotation import invert_rigid
 from tokengs_nerfstudio.core.types import Gaussians
 
 

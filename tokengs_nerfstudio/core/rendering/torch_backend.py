@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from tokengs_nerfstudio.core.rendering.request import Request
+from tokengs_nerfstudio.core.rotation import matrix_from_quaternion
 
 ALPHA_MAX = 0.999
 ALPHA_MIN = 1.0 / 255.0
@@ -19,17 +20,6 @@ BLUR = 0.3
 TILE = 16
 
 Projection = dict[str, Tensor]
-
-
-def rotation_matrix(quats: Float[Tensor, "gaussian 4"]) -> Float[Tensor, "gaussian 3 3"]:
-    """Rotations of wxyz quaternions of any length."""
-    w, x, y, z = (quats / quats.norm(dim=-1, keepdim=True)).unbind(-1)
-    rows = [
-        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-    ]
-    return torch.stack([torch.stack(row, -1) for row in rows], -2)
 
 
 def _drawable(means: Tensor, quats: Tensor, scales: Tensor) -> Bool[Tensor, " gaussian"]:
@@ -71,7 +61,7 @@ def project(
     live = drawable[:, 0] & (points[..., 2] >= near) & (points[..., 2] <= far)  # a point on a plane is kept
     # Gaussians that are not drawn go on with a harmless point, so that their gradient is zero and not NaN.
     points = torch.where(live[..., None], points, torch.ones_like(points))
-    spread = rotation_matrix(quats) * scales[:, None, :]
+    spread = matrix_from_quaternion(quats / quats.norm(dim=-1, keepdim=True)) * scales[:, None, :]
     flat = _jacobian(points, intrinsics, width, height) @ viewmats[:, None, :3, :3] @ spread
     covariance = flat @ flat.mT + BLUR * torch.eye(2, dtype=means.dtype, device=means.device)
     c00, c01, c11 = covariance[..., 0, 0], covariance[..., 0, 1], covariance[..., 1, 1]

@@ -1,0 +1,1 @@
+"""Cameras and pictures: the frame of a scene, rays, sizes, mirrors."""

@@ -1,0 +1,111 @@
+"""The frame a network sees a scene in, chosen from its context cameras."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from einops import einsum
+from jaxtyping import Float
+from torch import Tensor
+
+from tokengs_nerfstudio.core.rotation import rotate
+from tokengs_nerfstudio.core.types import Similarity
+
+CameraFrame = Literal["first", "middle", "mean"]
+ScaleRule = Literal["constant", "max_baseline", "distance", "bound", "pointmap"]
+
+# Below this extent (in world units) cameras count as coincident: their distances say nothing about the scene's size.
+_COINCIDENT = 1e-6
+
+
+@dataclass(frozen=True)
+class FrameRule:
+    """How weights want their scenes placed.
+
+    `camera` names the camera that becomes the identity: the first, the one nearest to the mean position, or the mean
+    camera. `scale` multiplies lengths: by `value` (constant), or so that `value` becomes the largest distance between
+    two cameras (max_baseline), the largest distance from the first camera (distance) or the largest absolute
+    coordinate of a camera in the new frame (bound). A pointmap scale needs depth, which a capture does not have: see
+    `core.scale_search`.
+    """
+
+    camera: CameraFrame = "first"
+    scale: ScaleRule = "max_baseline"
+    value: float = 1.0
+
+    def of(self, c2w: Float[Tensor, "*batch view 4 4"]) -> Similarity:
+        """World -> canonical of scenes whose context cameras are `c2w`; errors as in `canonical_frame`."""
+        return canonical_frame(c2w, self.camera, self.scale, self.value)
+
+
+def canonical_frame(
+    c2w: Float[Tensor, "*batch view 4 4"],
+    frame: str = "first",
+    scale: str = "max_baseline",
+    value: float = 1.0,
+) -> Similarity:
+    """The frame a network sees a scene in, chosen from its context cameras.
+
+    `frame` names the camera that becomes the identity: the first, the one nearest to the mean position, or the mean
+    camera. `scale` multiplies lengths: by `value` (constant), or so that `value` becomes the largest distance between
+    two cameras (max_baseline), the largest distance from the first camera (distance) or the largest absolute
+    coordinate of a camera in the new frame (bound). Where the cameras coincide, or there is only one, these distances
+    do not exist and lengths are multiplied by `value`.
+
+    Raises ValueError for an unknown frame or scale rule, or no cameras at all.
+    """
+    if c2w.shape[-3] == 0:
+        raise ValueError("canonical_frame needs at least one context camera, got none")
+    rotation, position = _reference_camera(c2w, frame)
+    rotation = rotation.mT
+    translation = -rotate(rotation, position)
+    centers = c2w[..., :3, 3]
+    in_frame = einsum(rotation, centers, "... i j, ... view j -> ... view i") + translation[..., None, :]
+    if scale == "constant":
+        factor = torch.full_like(translation[..., 0], value)
+    else:
+        extent = _camera_extent(in_frame, scale)
+        known = extent > _COINCIDENT
+        factor = torch.where(known, value / torch.where(known, extent, torch.ones_like(extent)), value)
+    return Similarity(rotation, translation, factor)
+
+
+def _camera_extent(centers: Float[Tensor, "*batch view 3"], rule: str) -> Float[Tensor, "*batch"]:
+    if rule == "max_baseline":
+        return (centers[..., :, None, :] - centers[..., None, :, :]).norm(dim=-1).amax(dim=(-1, -2))
+    if rule == "distance":
+        return (centers - centers[..., :1, :]).norm(dim=-1).amax(dim=-1)
+    if rule == "bound":
+        return centers.abs().amax(dim=(-1, -2))
+    raise ValueError(f"unknown scale rule {rule!r}; choose constant, max_baseline, distance or bound")
+
+
+def _reference_camera(
+    c2w: Float[Tensor, "*batch view 4 4"], frame: str
+) -> tuple[Float[Tensor, "*batch 3 3"], Float[Tensor, "*batch 3"]]:
+    rotations, centers = c2w[..., :3, :3], c2w[..., :3, 3]
+    if frame == "first":
+        return rotations[..., 0, :, :], centers[..., 0, :]
+    if frame == "middle":
+        index = (centers - centers.mean(dim=-2, keepdim=True)).norm(dim=-1).argmin(dim=-1)
+        rotation = torch.take_along_dim(rotations, index[..., None, None, None], dim=-3)
+        return rotation[..., 0, :, :], torch.take_along_dim(centers, index[..., None, None], dim=-2)[..., 0, :]
+    if frame == "mean":
+        return _mean_axes(rotations), centers.mean(dim=-2)
+    raise ValueError(f"unknown camera frame {frame!r}; choose first, middle or mean")
+
+
+def _mean_axes(rotations: Float[Tensor, "*batch view 3 3"]) -> Float[Tensor, "*batch 3 3"]:
+    """Axes of the mean camera; the first camera's where the mean of an axis vanishes (cameras facing each other)."""
+    mean, first = rotations.mean(dim=-3), rotations[..., 0, :, :]
+    forward = mean[..., 2]
+    down = mean[..., 1]
+    clear = forward.norm(dim=-1, keepdim=True) > _COINCIDENT
+    forward = F.normalize(torch.where(clear, forward, first[..., 2]), dim=-1)
+    down = down - (down * forward).sum(dim=-1, keepdim=True) * forward
+    for axis in (1, 0):
+        spare = first[..., axis] - (first[..., axis] * forward).sum(dim=-1, keepdim=True) * forward
+        down = torch.where(down.norm(dim=-1, keepdim=True) > _COINCIDENT, down, spare)
+    down = F.normalize(down, dim=-1)
+    return torch.stack([torch.linalg.cross(down, forward), down, forward], dim=-1)
