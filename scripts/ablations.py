@@ -26,12 +26,12 @@ from torch import Tensor
 from tokengs_nerfstudio.core import Gaussians, TokenGSNetwork, TuningConfig, Views, load_network, render, tune
 from tokengs_nerfstudio.core.geometry.frame import canonical_frame
 from tokengs_nerfstudio.core.metrics import psnr
-from tokengs_nerfstudio.core.resizing import resize_network
+from tokengs_nerfstudio.core.network.token_count import resize_network
 from tokengs_nerfstudio.core.rotation import rigid_motion
-from tokengs_nerfstudio.core.tuning_budget import contributing
+from tokengs_nerfstudio.core.tuning.budget import contributing
 from tokengs_nerfstudio.core.types import Similarity
-from tokengs_nerfstudio.data.pretraining import HELD_OUT_SEED
-from tokengs_nerfstudio.data.procedural import procedural_batch
+from tokengs_nerfstudio.data.examples.procedural import HELD_OUT_SEED
+from tokengs_nerfstudio.data.procedural.tracing import procedural_batch
 
 CONSOLE = Console(width=int(os.environ.get("COLUMNS", 120)))
 Row = dict[str, Any]

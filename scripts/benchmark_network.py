@@ -16,7 +16,8 @@ import tyro
 from torch import Tensor
 from torch.nn import functional as F
 
-from tokengs_nerfstudio.core.network import PRESETS, TokenGSNetwork
+from tokengs_nerfstudio.core.network.config import PRESETS
+from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.types import Gaussians, SceneMemory, Views
 
 BASELINE = Path(__file__).with_suffix(".json")

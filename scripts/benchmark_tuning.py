@@ -18,8 +18,8 @@ import tyro
 
 from tokengs_nerfstudio.core import TokenGSNetwork, TuningConfig, Views, load_network, render
 from tokengs_nerfstudio.core.losses import l1, ssim
-from tokengs_nerfstudio.core.network import PRESETS
-from tokengs_nerfstudio.core.tuning import SceneTuning
+from tokengs_nerfstudio.core.network.config import PRESETS
+from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
 
 BASELINE = Path(__file__).with_suffix(".json")
 SLACK = 0.8

@@ -28,12 +28,11 @@ import tokengs_nerfstudio
 from tokengs_nerfstudio.core import Gaussians, TokenGSNetwork, TuningConfig, Views, load_network, render
 from tokengs_nerfstudio.core.geometry.resize import crop_and_resize, level_size, resized
 from tokengs_nerfstudio.core.metrics import psnr, ssim
-from tokengs_nerfstudio.core.reconstruct import input_size
-from tokengs_nerfstudio.core.scene_scale import choose_scale
-from tokengs_nerfstudio.core.tuning import SceneTuning
-from tokengs_nerfstudio.core.tuning_seeds import random_gaussians
+from tokengs_nerfstudio.core.scale_search import choose_scale
+from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
+from tokengs_nerfstudio.core.tuning.seeds import random_gaussians
 from tokengs_nerfstudio.core.types import SceneMemory
-from tokengs_nerfstudio.data.nerfstudio_json import NerfstudioCapture
+from tokengs_nerfstudio.data.capture.capture import NerfstudioCapture
 from tokengs_nerfstudio.data.view_sampler import spread_views
 
 RANDOM = "random gaussians"
@@ -103,7 +102,7 @@ def make_task(args: CompareTuning, network: TokenGSNetwork, folder: Path, short_
     chosen = spread_views(capture.c2w, min(count or network.config.num_context, len(train)), train)
     size = level_size(*capture.image_size, min(capture.image_size) / short_side)
     context = capture.load(chosen)
-    inputs = crop_and_resize(context, *input_size(network.config, *capture.image_size))
+    inputs = crop_and_resize(context, *network.config.input_size(*capture.image_size))
     frame = choose_scale(network, inputs)
 
     def moved(views: Views) -> Views:

@@ -8,7 +8,7 @@ import torch
 import tyro
 from PIL import Image, ImageDraw
 
-from tokengs_nerfstudio.data.nerfstudio_json import NerfstudioCapture
+from tokengs_nerfstudio.data.capture.capture import NerfstudioCapture
 
 MARGIN, CAPTION = 6, 16
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import tyro
 
-from tokengs_nerfstudio.data.nerfstudio_writer import write_nerfstudio_capture
-from tokengs_nerfstudio.data.procedural import procedural_views
+from tokengs_nerfstudio.data.capture.writer import write_nerfstudio_capture
+from tokengs_nerfstudio.data.procedural.tracing import procedural_views
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,14 @@ from pathlib import Path
 import torch
 import tyro
 
-from tokengs_nerfstudio.core.checkpoint import save_network
-from tokengs_nerfstudio.core.network import PRESETS, NetworkConfig, TokenGSNetwork
-from tokengs_nerfstudio.core.training import Trainer, TrainingConfig, novel_view_psnr, read_state, save_state
-from tokengs_nerfstudio.data.pretraining import PretrainingData, held_out_batch, made_ahead, training_batch
+from tokengs_nerfstudio.core.checkpoint.loading import save_network
+from tokengs_nerfstudio.core.network.config import PRESETS, NetworkConfig
+from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
+from tokengs_nerfstudio.core.training.config import TrainingConfig
+from tokengs_nerfstudio.core.training.gradients import novel_view_psnr
+from tokengs_nerfstudio.core.training.network_training import Trainer
+from tokengs_nerfstudio.core.training.state import read_state, save_state
+from tokengs_nerfstudio.data.examples.procedural import PretrainingData, held_out_batch, made_ahead, training_batch
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from tokengs_nerfstudio.core.checkpoint import save_network
+from tokengs_nerfstudio.core.checkpoint.loading import save_network
 from tokengs_nerfstudio.core.geometry.rays import intrinsics_matrix
-from tokengs_nerfstudio.core.network import NetworkConfig, TokenGSNetwork
+from tokengs_nerfstudio.core.network.config import NetworkConfig
+from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.rendering import render
 from tokengs_nerfstudio.core.types import Gaussians, Views
-from tokengs_nerfstudio.data.nerfstudio_writer import write_nerfstudio_capture
+from tokengs_nerfstudio.data.capture.writer import write_nerfstudio_capture
 
 SMALL_NETWORK = NetworkConfig(
     width=32,

@@ -7,7 +7,7 @@ from nerfstudio.cameras.cameras import Cameras, CameraType
 from tokengs_nerfstudio import bridge
 from tokengs_nerfstudio.core.geometry.rays import pixel_rays
 from tokengs_nerfstudio.core.types import Gaussians
-from tokengs_nerfstudio.data.lens import Lens
+from tokengs_nerfstudio.data.capture.lens import Lens
 
 
 def random_pose(count: int) -> torch.Tensor:

@@ -10,10 +10,10 @@ from nerfstudio.engine.callbacks import TrainingCallbackAttributes
 from nerfstudio.models.splatfacto import SplatfactoModel
 
 from tokengs_nerfstudio import bridge
-from tokengs_nerfstudio.core.checkpoint import CheckpointError
-from tokengs_nerfstudio.core.network import TokenGSNetwork
+from tokengs_nerfstudio.core.checkpoint.weight_file import CheckpointError
+from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.rendering import render
-from tokengs_nerfstudio.core.tuning import TuningConfig
+from tokengs_nerfstudio.core.tuning.config import TuningConfig
 from tokengs_nerfstudio.core.types import Gaussians, Views
 from tokengs_nerfstudio.model import TokenGSModel, TokenGSModelConfig, scene_frame
 

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from tokengs_nerfstudio import bridge
 from tokengs_nerfstudio.configs import tokengs
-from tokengs_nerfstudio.core.tuning import TuningConfig
+from tokengs_nerfstudio.core.tuning.config import TuningConfig
 from tokengs_nerfstudio.core.types import Gaussians
 from tokengs_nerfstudio.data import NerfstudioCapture, write_nerfstudio_capture
 from tokengs_nerfstudio.trainer import TokenGSTrainer, TokenGSTrainerConfig, newest_checkpoint

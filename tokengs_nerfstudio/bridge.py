@@ -8,11 +8,11 @@ from jaxtyping import Bool, Float, Shaped
 from nerfstudio.cameras.cameras import Cameras, CameraType
 from torch import Tensor
 
+from tokengs_nerfstudio.core.baking import Motion
 from tokengs_nerfstudio.core.geometry.rays import intrinsics_matrix
 from tokengs_nerfstudio.core.geometry.resize import crop_and_resize
-from tokengs_nerfstudio.core.motion import Motion
 from tokengs_nerfstudio.core.types import Gaussians, Views
-from tokengs_nerfstudio.data.lens import Lens
+from tokengs_nerfstudio.data.capture.lens import Lens
 
 # Saturated opacities and colours (exactly 0 or 1) have no finite logit; this far from the ends 8 bits cannot tell.
 _SATURATION = 1e-6

@@ -24,8 +24,8 @@ from rich.progress import track
 from tokengs_nerfstudio import bridge
 from tokengs_nerfstudio.core.geometry.resize import wholly_valid
 from tokengs_nerfstudio.core.types import Views
-from tokengs_nerfstudio.data.images import check_mask, stored_size
-from tokengs_nerfstudio.data.lens import Lens
+from tokengs_nerfstudio.data.capture.images import check_mask, stored_size
+from tokengs_nerfstudio.data.capture.lens import Lens
 from tokengs_nerfstudio.data.view_sampler import spread_views
 from tokengs_nerfstudio.dataparser import TokenGSDataParserConfig
 

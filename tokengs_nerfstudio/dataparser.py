@@ -21,10 +21,10 @@ from nerfstudio.utils.rich_utils import CONSOLE
 from torch import Tensor
 
 from tokengs_nerfstudio.bridge import distortion_of_lens, nerfstudio_poses
-from tokengs_nerfstudio.data.frame_split import split_by_fraction, split_by_interval
-from tokengs_nerfstudio.data.images import is_turned, stored_size
-from tokengs_nerfstudio.data.lens import Lens
-from tokengs_nerfstudio.data.transforms_json import (
+from tokengs_nerfstudio.data.capture.images import is_turned, stored_size
+from tokengs_nerfstudio.data.capture.lens import Lens
+from tokengs_nerfstudio.data.capture.split import split_by_fraction, split_by_interval
+from tokengs_nerfstudio.data.capture.transforms_json import (
     FrameRecord,
     Transforms,
     camera_to_world,

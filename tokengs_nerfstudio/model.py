@@ -14,16 +14,16 @@ from torch import Tensor
 from torch.nn import Parameter, ParameterDict
 
 from tokengs_nerfstudio import bridge
-from tokengs_nerfstudio.core.checkpoint import load_network
+from tokengs_nerfstudio.core.baking import spread_times
+from tokengs_nerfstudio.core.checkpoint.loading import load_network
 from tokengs_nerfstudio.core.geometry.frame import canonical_frame
 from tokengs_nerfstudio.core.geometry.resize import crop_and_resize
 from tokengs_nerfstudio.core.metrics import lpips, psnr, ssim
-from tokengs_nerfstudio.core.motion import spread_times
-from tokengs_nerfstudio.core.network import TokenGSNetwork
-from tokengs_nerfstudio.core.reconstruct import input_size
+from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.rendering import render
-from tokengs_nerfstudio.core.scene_scale import choose_scale
-from tokengs_nerfstudio.core.tuning import SceneTuning, TuningConfig
+from tokengs_nerfstudio.core.scale_search import choose_scale
+from tokengs_nerfstudio.core.tuning.config import TuningConfig
+from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
 from tokengs_nerfstudio.core.types import Gaussians, Similarity, Views
 
 
@@ -98,7 +98,7 @@ class TokenGSModel(SplatfactoModel):
 
         Both are one scene's views in nerfstudio's world, OpenCV axes, at the size of the supervision.
         """
-        seen = crop_and_resize(context.to(self.device), *input_size(network.config, context.height, context.width))
+        seen = crop_and_resize(context.to(self.device), *network.config.input_size(context.height, context.width))
         to_canonical = scene_frame(network, seen, self.config.scene_scale)
         self._to_world = to_canonical.inverse()
         photos = to_canonical.views(supervised.to(self.device))

@@ -17,7 +17,7 @@ from nerfstudio.utils.rich_utils import CONSOLE
 from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from tokengs_nerfstudio.core.tuning import TuningReport
+from tokengs_nerfstudio.core.tuning.scene_tuning import TuningReport
 from tokengs_nerfstudio.pipeline import TokenGSPipeline
 
 _PACKAGE = Path(__file__).resolve().parent

@@ -10,11 +10,12 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from weight_files import published_file, same_tensors
 
-from tokengs_nerfstudio.core import weight_file
-from tokengs_nerfstudio.core.checkpoint import HEADER_KEY, load_network, save_network
-from tokengs_nerfstudio.core.key_table import to_own, to_published
-from tokengs_nerfstudio.core.network import PRESETS
-from tokengs_nerfstudio.core.weight_file import CheckpointError
+from tokengs_nerfstudio.core.checkpoint import weight_file
+from tokengs_nerfstudio.core.checkpoint.architecture import HEADER_KEY
+from tokengs_nerfstudio.core.checkpoint.key_table import to_own, to_published
+from tokengs_nerfstudio.core.checkpoint.loading import load_network, save_network
+from tokengs_nerfstudio.core.checkpoint.weight_file import CheckpointError
+from tokengs_nerfstudio.core.network.config import PRESETS
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 NETWORKS = ["G1_base", "G2_latent_multiscale", "G3_dynamic"]

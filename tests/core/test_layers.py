@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from tokengs_nerfstudio.core.layers import (
-    CrossAttention,
+from tokengs_nerfstudio.core.network.decoders import CrossAttention
+from tokengs_nerfstudio.core.network.layers import (
     GaussianHead,
     MemoryProjection,
     PatchEmbedding,

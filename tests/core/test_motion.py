@@ -6,7 +6,7 @@ import pytest
 import torch
 from tuning_scenes import blobs
 
-from tokengs_nerfstudio.core.motion import Motion, spread_times
+from tokengs_nerfstudio.core.baking import Motion, spread_times
 from tokengs_nerfstudio.core.types import Gaussians
 
 

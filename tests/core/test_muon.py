@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from tokengs_nerfstudio.core.muon import Muon, orthogonalised
+from tokengs_nerfstudio.core.training.muon import Muon, orthogonalised
 
 
 @pytest.mark.parametrize("shape", [(16, 16), (3, 12, 40), (40, 12)])

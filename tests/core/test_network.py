@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from tokengs_nerfstudio.core.key_table import to_published
-from tokengs_nerfstudio.core.network import PRESETS, NetworkConfig, TokenGSNetwork
-from tokengs_nerfstudio.core.registry import PUBLISHED_OPTION_PRESETS
+from tokengs_nerfstudio.core.checkpoint.key_table import to_published
+from tokengs_nerfstudio.core.checkpoint.registry import PUBLISHED_OPTION_PRESETS
+from tokengs_nerfstudio.core.network.config import PRESETS, NetworkConfig
+from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.types import Views
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
@@ -16,7 +17,7 @@ PUBLISHED_KEYS = json.loads((GOLDEN / "published_keys.json").read_text())
 
 
 def loaded(golden, folder: Path) -> TokenGSNetwork:
-    from tokengs_nerfstudio.core.checkpoint import load_network
+    from tokengs_nerfstudio.core.checkpoint.loading import load_network
 
     return load_network(golden.write(folder / "weights.safetensors"), golden.config).double()
 

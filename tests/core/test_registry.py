@@ -10,11 +10,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from weight_files import published_file, same_tensors
 
-from tokengs_nerfstudio.core import registry
-from tokengs_nerfstudio.core.checkpoint import load_network, save_network
-from tokengs_nerfstudio.core.network import PRESETS
-from tokengs_nerfstudio.core.registry import PUBLISHED, PublishedWeights, cache_folder, locate, preset, shipped_weights
-from tokengs_nerfstudio.core.weight_file import CheckpointError
+from tokengs_nerfstudio.core.checkpoint import registry
+from tokengs_nerfstudio.core.checkpoint.loading import load_network, save_network
+from tokengs_nerfstudio.core.checkpoint.registry import (
+    PUBLISHED,
+    PublishedWeights,
+    cache_folder,
+    locate,
+    preset,
+    shipped_weights,
+)
+from tokengs_nerfstudio.core.checkpoint.weight_file import CheckpointError
+from tokengs_nerfstudio.core.network.config import PRESETS
 
 
 class TestRegistry:

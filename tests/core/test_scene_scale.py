@@ -5,9 +5,9 @@ import torch
 
 from tokengs_nerfstudio.core.geometry.frame import canonical_frame
 from tokengs_nerfstudio.core.metrics import psnr
-from tokengs_nerfstudio.core.network import TokenGSNetwork
+from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.rendering import render
-from tokengs_nerfstudio.core.scene_scale import LADDER, _searched, choose_scale, needs_search
+from tokengs_nerfstudio.core.scale_search import LADDER, _searched, choose_scale, needs_search
 from tokengs_nerfstudio.core.types import Similarity, Views
 
 SIZE = 32

@@ -8,9 +8,10 @@ from tuning_scenes import arc_cameras, blobs, photos, small_network
 
 from tokengs_nerfstudio.core.geometry.frame import canonical_frame
 from tokengs_nerfstudio.core.geometry.resize import crop_and_resize
-from tokengs_nerfstudio.core.reconstruct import input_size, reconstruct
+from tokengs_nerfstudio.core.reconstruct import reconstruct
 from tokengs_nerfstudio.core.rendering import render
-from tokengs_nerfstudio.core.tuning import SceneTuning, TuningConfig, tune
+from tokengs_nerfstudio.core.tuning.config import TuningConfig
+from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning, tune
 from tokengs_nerfstudio.core.types import Gaussians, Similarity, Views
 
 FIXED = TuningConfig(stopping="steps", check_every=5, growth_every=10, levels=(1.0,), level_starts=(0.0,))
@@ -192,7 +193,7 @@ def test_reconstruct_returns_to_the_world_frame() -> None:
     flat = photos(blobs(), arc_cameras(4), size=48)
     context = replace(flat, c2w=world.cameras(flat.c2w))
     frame = canonical_frame(context.c2w, network.config.frame, network.config.scale, network.config.scale_value)
-    inputs = crop_and_resize(context, *input_size(network.config, 48, 48))
+    inputs = crop_and_resize(context, *network.config.input_size(48, 48))
     with torch.no_grad():
         canonical = network.decode(network.encode(replace(inputs, c2w=frame.cameras(inputs.c2w)).unsqueeze()))
     expected = canonical.squeeze().transformed(frame.inverse())
@@ -203,9 +204,9 @@ def test_reconstruct_returns_to_the_world_frame() -> None:
 
 def test_input_size_keeps_the_aspect_and_the_number_of_pixels() -> None:
     config = small_network(image_size=(64, 64)).config
-    assert input_size(config, 64, 64) == (64, 64)
-    assert input_size(config, 455, 256) == (88, 48)
-    assert input_size(config, 10, 4000) == (8, 1280)
+    assert config.input_size(64, 64) == (64, 64)
+    assert config.input_size(455, 256) == (88, 48)
+    assert config.input_size(10, 4000) == (8, 1280)
 
 
 @pytest.mark.parametrize("scale", ["pointmap", "constant"])

@@ -7,8 +7,8 @@ import torch
 from tuning_scenes import arc_cameras, blobs, photos, small_network
 
 from tokengs_nerfstudio.core.rendering import render
-from tokengs_nerfstudio.core.tuning import SceneTuning, TuningConfig
-from tokengs_nerfstudio.core.tuning_depths import (
+from tokengs_nerfstudio.core.tuning.config import TuningConfig
+from tokengs_nerfstudio.core.tuning.plane_sweep import (
     ClearSpace,
     disagreement,
     focus_distance,
@@ -16,6 +16,7 @@ from tokengs_nerfstudio.core.tuning_depths import (
     small_views,
     with_midpoints,
 )
+from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
 from tokengs_nerfstudio.core.types import Gaussians, Views
 
 

@@ -7,12 +7,13 @@ import torch
 from tuning_scenes import arc_cameras, blobs, photos, small_network
 
 from tokengs_nerfstudio.core.geometry.resize import crop_and_resize, resized
-from tokengs_nerfstudio.core.tuning import SceneTuning, TuningConfig, tune
-from tokengs_nerfstudio.core.tuning_budget import seen_weights
-from tokengs_nerfstudio.core.tuning_cameras import CameraVariables
-from tokengs_nerfstudio.core.tuning_losses import Photometry
-from tokengs_nerfstudio.core.tuning_seeds import dome, random_gaussians, replacements
-from tokengs_nerfstudio.core.tuning_supervision import Batch, Supervision
+from tokengs_nerfstudio.core.tuning.budget import seen_weights
+from tokengs_nerfstudio.core.tuning.cameras import CameraVariables
+from tokengs_nerfstudio.core.tuning.config import TuningConfig
+from tokengs_nerfstudio.core.tuning.photometry import Photometry
+from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning, tune
+from tokengs_nerfstudio.core.tuning.seeds import dome, random_gaussians, replacements
+from tokengs_nerfstudio.core.tuning.supervision import Batch, Supervision
 from tokengs_nerfstudio.core.types import Gaussians, Views
 
 CONFIG = TuningConfig(

@@ -11,13 +11,14 @@ from tuning_scenes import arc_cameras, blobs, photos
 from tokengs_nerfstudio.core.geometry.resize import level_size, resized
 from tokengs_nerfstudio.core.rendering import render
 from tokengs_nerfstudio.core.rotation import matrix_from_quaternion, rigid_motion
-from tokengs_nerfstudio.core.tuning_budget import contributing, most_seen, step_memory, views_that_fit
-from tokengs_nerfstudio.core.tuning_cameras import CameraVariables
-from tokengs_nerfstudio.core.tuning_gaussians import GaussianStageConfig, GaussianVariables, Growth, thinned
-from tokengs_nerfstudio.core.tuning_losses import Photometry
-from tokengs_nerfstudio.core.tuning_plan import level_factor, planned_stages, scene_extent
-from tokengs_nerfstudio.core.tuning_supervision import Supervision, most_typical_view
-from tokengs_nerfstudio.core.tuning_tokens import TokenVariables
+from tokengs_nerfstudio.core.tuning.budget import contributing, most_seen, step_memory, views_that_fit
+from tokengs_nerfstudio.core.tuning.cameras import CameraVariables
+from tokengs_nerfstudio.core.tuning.config import GaussianStageConfig
+from tokengs_nerfstudio.core.tuning.gaussians import GaussianVariables, Growth, thinned
+from tokengs_nerfstudio.core.tuning.photometry import Photometry
+from tokengs_nerfstudio.core.tuning.schedule import level_factor, planned_stages, scene_extent
+from tokengs_nerfstudio.core.tuning.supervision import Supervision, most_typical_view
+from tokengs_nerfstudio.core.tuning.tokens import TokenVariables
 from tokengs_nerfstudio.core.types import Gaussians, Similarity, Views
 
 RATES = GaussianStageConfig(means_rate=1e-2, means_decay=0.05)

@@ -7,8 +7,8 @@ from tuning_scenes import arc_cameras, blobs, photos
 
 from tokengs_nerfstudio.core.rendering import render
 from tokengs_nerfstudio.core.rotation import rigid_motion
-from tokengs_nerfstudio.core.tuning_budget import contributing
-from tokengs_nerfstudio.core.tuning_seeds import dome, replacements
+from tokengs_nerfstudio.core.tuning.budget import contributing
+from tokengs_nerfstudio.core.tuning.seeds import dome, replacements
 from tokengs_nerfstudio.core.types import Gaussians, Views
 
 

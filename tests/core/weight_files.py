@@ -3,8 +3,8 @@
 import torch
 from safetensors.torch import save_file
 
-from tokengs_nerfstudio.core.key_table import to_published
-from tokengs_nerfstudio.core.network import TokenGSNetwork
+from tokengs_nerfstudio.core.checkpoint.key_table import to_published
+from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 
 
 def same_tensors(first, second):

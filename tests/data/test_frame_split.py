@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tokengs_nerfstudio.data import NerfstudioCapture
-from tokengs_nerfstudio.data.frame_split import FrameSplit, split_by_fraction, split_by_interval
+from tokengs_nerfstudio.data.capture.split import FrameSplit, split_by_fraction, split_by_interval
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 15, 31, 50, 101])

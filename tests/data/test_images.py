@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tokengs_nerfstudio.data.images import is_turned, read_image, stored_size
-from tokengs_nerfstudio.data.lens import Window, centred_window
+from tokengs_nerfstudio.data.capture.images import is_turned, read_image, stored_size
+from tokengs_nerfstudio.data.capture.lens import Window, centred_window
 
 GREY = np.full(3, 0.5)
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tokengs_nerfstudio.data.lens import Lens, Window, centred_window
+from tokengs_nerfstudio.data.capture.lens import Lens, Window, centred_window
 
 PINHOLE = Lens(50.0, 52.0, 21.0, 16.0)
 

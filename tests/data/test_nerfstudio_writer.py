@@ -7,7 +7,8 @@ import torch
 from PIL import Image
 
 from tokengs_nerfstudio.core.types import Views
-from tokengs_nerfstudio.data import NerfstudioCapture, nerfstudio_writer, write_nerfstudio_capture
+from tokengs_nerfstudio.data import NerfstudioCapture, write_nerfstudio_capture
+from tokengs_nerfstudio.data.capture import writer
 
 
 def some_views(count: int = 4, times: bool = False, shared: bool = True) -> Views:
@@ -105,7 +106,7 @@ def test_an_interrupted_write_leaves_nothing_behind(tmp_path, monkeypatch):
         raise OSError("no space left on device")
 
     old = write_nerfstudio_capture(tmp_path / "old", some_views(3))
-    monkeypatch.setattr(nerfstudio_writer, "_write_images", fail)
+    monkeypatch.setattr(writer, "_write_images", fail)
     for folder in (tmp_path / "new", old):
         with pytest.raises(OSError, match="no space left"):
             write_nerfstudio_capture(folder, some_views(4), overwrite=True)

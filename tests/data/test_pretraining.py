@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from tokengs_nerfstudio.core.geometry.rays import pixel_rays, project
-from tokengs_nerfstudio.core.network import PRESETS
-from tokengs_nerfstudio.data.pretraining import (
+from tokengs_nerfstudio.core.network.config import PRESETS
+from tokengs_nerfstudio.data.examples.procedural import (
     EASY,
     HELD_OUT_SEED,
     SEEDS_PER_RUN,
@@ -18,7 +18,7 @@ from tokengs_nerfstudio.data.pretraining import (
     made_ahead,
     training_batch,
 )
-from tokengs_nerfstudio.data.procedural_config import ProceduralConfig
+from tokengs_nerfstudio.data.procedural.config import ProceduralConfig
 
 TINY = replace(PRESETS["tiny"], patch_size=4, tokens=16)
 SMALL = PretrainingData(batch=2, side=16, late_sides=(20, 24), context=(2, 4), novel=2, shown=1)

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from tokengs_nerfstudio.core.geometry.rays import pixel_rays, project
-from tokengs_nerfstudio.data.nerfstudio_json import NerfstudioCapture
-from tokengs_nerfstudio.data.procedural import (
+from tokengs_nerfstudio.data.capture.capture import NerfstudioCapture
+from tokengs_nerfstudio.data.procedural.config import ProceduralConfig
+from tokengs_nerfstudio.data.procedural.tracing import (
     ProceduralScene,
     make_scenes,
     procedural_batch,
@@ -15,7 +16,6 @@ from tokengs_nerfstudio.data.procedural import (
     trace_on_cpu,
     write_capture,
 )
-from tokengs_nerfstudio.data.procedural_config import ProceduralConfig
 from tokengs_nerfstudio.data.scene import Scene
 
 

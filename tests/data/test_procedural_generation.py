@@ -3,11 +3,11 @@ import math
 import numpy as np
 import pytest
 
-from tokengs_nerfstudio.data import procedural_layout as at
-from tokengs_nerfstudio.data.procedural_cameras import look_at, spread_order
-from tokengs_nerfstudio.data.procedural_config import ProceduralConfig
-from tokengs_nerfstudio.data.procedural_generation import SceneArrays, camera_clearance, random_scene
-from tokengs_nerfstudio.data.procedural_materials import hsv_to_rgb, random_rotations
+from tokengs_nerfstudio.data.procedural import layout as at
+from tokengs_nerfstudio.data.procedural.cameras import look_at, spread_order
+from tokengs_nerfstudio.data.procedural.config import ProceduralConfig
+from tokengs_nerfstudio.data.procedural.generation import SceneArrays, camera_clearance, random_scene
+from tokengs_nerfstudio.data.procedural.materials import hsv_to_rgb, random_rotations
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from tokengs_nerfstudio.data import procedural_layout as at
-from tokengs_nerfstudio.data import procedural_torch_shapes as shapes
-from tokengs_nerfstudio.data.procedural import SceneBatch, make_scenes, stack_scenes, trace_in_torch, trace_on_cpu
+from tokengs_nerfstudio.data.procedural import layout as at
+from tokengs_nerfstudio.data.procedural import torch_shapes as shapes
+from tokengs_nerfstudio.data.procedural.tracing import (
+    SceneBatch,
+    make_scenes,
+    stack_scenes,
+    trace_in_torch,
+    trace_on_cpu,
+)
 
 SEEDS = (36, 11, 0, 1, 2, 3, 4)
 
@@ -135,14 +141,14 @@ def test_a_lamp_casts_a_shadow_below_a_sphere():
 
 
 def test_kernels_compile_without_a_cache_folder(monkeypatch: pytest.MonkeyPatch):
-    from tokengs_nerfstudio.data import _trace_kernels
+    from tokengs_nerfstudio.data.procedural import trace_kernels
 
-    real = _trace_kernels.numba.njit
+    real = trace_kernels.numba.njit
 
     def refuse_cache(*, cache: bool = False, **options: object):
         if cache:
             raise RuntimeError("cannot cache function: no locator available")
         return real(**options)
 
-    monkeypatch.setattr(_trace_kernels.numba, "njit", refuse_cache)
-    assert _trace_kernels.compiled()(lambda x: x + 1)(2) == 3
+    monkeypatch.setattr(trace_kernels.numba, "njit", refuse_cache)
+    assert trace_kernels.compiled()(lambda x: x + 1)(2) == 3

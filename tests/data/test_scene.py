@@ -13,7 +13,7 @@ def test_cameras_are_at_hand_without_decoding(make_capture, monkeypatch):
     def refuse(*args: object) -> None:
         raise AssertionError("an image was decoded")
 
-    monkeypatch.setattr("tokengs_nerfstudio.data.nerfstudio_json.read_image", refuse)
+    monkeypatch.setattr("tokengs_nerfstudio.data.capture.capture.read_image", refuse)
     scene: Scene = NerfstudioCapture(make_capture())
     assert (scene.c2w.shape, scene.intrinsics.shape, scene.image_size) == ((3, 4, 4), (3, 3, 3), (30, 40))
 

@@ -11,10 +11,11 @@ from pathlib import Path
 import torch
 
 from tokengs_nerfstudio.core import NetworkConfig, TokenGSNetwork, TuningConfig, Views, canonical_frame, load_network
-from tokengs_nerfstudio.core.training import Trainer, TrainingConfig
-from tokengs_nerfstudio.core.tuning import SceneTuning
-from tokengs_nerfstudio.data.pretraining import PretrainingData, training_batch
-from tokengs_nerfstudio.data.procedural import procedural_views
+from tokengs_nerfstudio.core.training.config import TrainingConfig
+from tokengs_nerfstudio.core.training.network_training import Trainer
+from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
+from tokengs_nerfstudio.data.examples.procedural import PretrainingData, training_batch
+from tokengs_nerfstudio.data.procedural.tracing import procedural_views
 
 STEPS = 40
 SMALL = NetworkConfig(

@@ -1,24 +1,11 @@
 """From posed photos in the world's frame to Gaussians in the world's frame, in one call."""
 
-import math
-
 from tokengs_nerfstudio.core.geometry.resize import crop_and_resize
-from tokengs_nerfstudio.core.network import NetworkConfig, TokenGSNetwork
-from tokengs_nerfstudio.core.scene_scale import choose_scale
-from tokengs_nerfstudio.core.tuning import TuningConfig, tune
+from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
+from tokengs_nerfstudio.core.scale_search import choose_scale
+from tokengs_nerfstudio.core.tuning.config import TuningConfig
+from tokengs_nerfstudio.core.tuning.scene_tuning import tune
 from tokengs_nerfstudio.core.types import Gaussians, Views
-
-
-def input_size(config: NetworkConfig, height: int, width: int) -> tuple[int, int]:
-    """Height and width at which a network should see photos of this size.
-
-    The photos' aspect, both sides multiples of the patch, about as many pixels as the network was trained with.
-    """
-    patch = config.patch_size
-    trained_height, trained_width = config.image_size
-    scale = math.sqrt(trained_height * trained_width / (height * width))
-    rows, columns = (max(1, round(side * scale / patch)) * patch for side in (height, width))
-    return rows, columns
 
 
 def reconstruct(
@@ -35,7 +22,7 @@ def reconstruct(
     or on the context where that is left out. Weights of a fixed scene scale get the scale that suits the context best.
     Raises ValueError where photos or weights cannot be used so.
     """
-    seen = crop_and_resize(context, *input_size(network.config, context.height, context.width))
+    seen = crop_and_resize(context, *network.config.input_size(context.height, context.width))
     frame = choose_scale(network, seen)
     photos = frame.views(context if supervised is None else supervised)
     count = 0 if tuning is None else steps

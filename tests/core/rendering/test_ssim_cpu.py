@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from tokengs_nerfstudio.core import losses
-from tokengs_nerfstudio.core.rendering._threads import run
-from tokengs_nerfstudio.core.rendering.ssim_cpu import plane_ssim
+from tokengs_nerfstudio.core.compiled import run
+from tokengs_nerfstudio.core.losses.ssim_kernels import plane_ssim
 
 
 def value_and_gradient(function, pred: Tensor, target: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:

@@ -78,7 +78,7 @@ print("compiled")
 def test_the_hot_loops_are_vectorised(name: str) -> None:
     import numba
 
-    from tokengs_nerfstudio.core.rendering import _kernels as kernels
+    from tokengs_nerfstudio.core.rendering import raster_kernels as kernels
 
     bare = getattr(kernels, name).py_func
     fresh = numba.njit(fastmath={"contract"}, error_model="numpy")(bare)  # numba cannot show code from its cache

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from tokengs_nerfstudio.core.rendering import _kernels as kernels
-from tokengs_nerfstudio.core.rendering._threads import run
+from tokengs_nerfstudio.core.compiled import run
+from tokengs_nerfstudio.core.rendering import raster_kernels as kernels
 from tokengs_nerfstudio.core.rendering.request import Request
 
 # numpy instead of torch for everything between the kernels: torch's own thread pool stays asleep.

@@ -1,0 +1,105 @@
+"""Networks to weight files and back, in our own layout or in the published one.
+
+The architecture is read from the tensors. What they cannot tell (z offset, opacity bias, scale cap, multiscale
+layers, camera frame and scale, image size, number of views) stands as JSON under `tokengs` in the header of files
+written here; for other files it comes from a preset.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from tokengs_nerfstudio.core.checkpoint import key_table, weight_file
+from tokengs_nerfstudio.core.checkpoint.architecture import HEADER_KEY, configuration, sizes_of
+from tokengs_nerfstudio.core.checkpoint.registry import locate, preset
+from tokengs_nerfstudio.core.checkpoint.weight_file import CheckpointError, WeightFile, listed
+from tokengs_nerfstudio.core.network.config import NetworkConfig
+from tokengs_nerfstudio.core.network.token_count import resize_network
+from tokengs_nerfstudio.core.network.tokengs import Precision, TokenGSNetwork
+
+_SUFFIX = ".safetensors"
+
+
+def load_network(
+    source: str | os.PathLike[str],
+    config: NetworkConfig | str | None = None,
+    *,
+    num_tokens: int | None = None,
+    num_latents: int | None = None,
+    precision: Precision = "fp32",
+    device: torch.device | str = "cpu",
+) -> TokenGSNetwork:
+    """The network in a weight file, in evaluation mode.
+
+    Args:
+        source: A path, a registered name, or hf://owner/repo/path/to/file.safetensors, in either layout.
+        config: What the tensors cannot tell, for files that do not say it themselves; presets may be named.
+        num_tokens: Static tokens to load the network with, fewer or more than the file has.
+        num_latents: Likewise for the latents of a bottleneck.
+        precision: "bf16" runs encoder and decoder in bfloat16; the weights stay as they are.
+
+    Raises:
+        CheckpointError: The file is missing, no whole safetensors file, or holds another network.
+        ValueError: Unknown preset, fewer than one token, latents for a network without.
+    """
+    location = locate(os.fspath(source))
+    file = WeightFile.open(location.path)
+    names = key_table.to_own(file.shapes) if key_table.is_published(file.shapes) else {key: key for key in file.shapes}
+    shapes = {names[key]: shape for key, shape in file.shapes.items()}
+    given = preset(config) if isinstance(config, str) else config
+    if given is None and location.preset is not None:
+        given = preset(location.preset)
+    with torch.device("meta"):
+        network = TokenGSNetwork(configuration(file, sizes_of(file, shapes), given), precision)
+    _check_strictly(file, network, names)
+    tensors = {names[key]: tensor for key, tensor in file.read().items()}
+    dtype = torch.float64 if all(tensor.dtype == torch.float64 for tensor in tensors.values()) else torch.float32
+    network.load_state_dict({key: tensor.to(dtype) for key, tensor in tensors.items()}, assign=True)
+    if num_tokens is not None or num_latents is not None:
+        network = resize_network(network, tokens=num_tokens, latents=num_latents)
+    return network.to(device).requires_grad_(True).eval()
+
+
+def save_network(network: TokenGSNetwork, path: str | os.PathLike[str], layout: str = "own") -> None:
+    """Writes the weights and their configuration; a file already there stays whole until the new one is.
+
+    The published layout has the key names of the published files, so that their code reads it too.
+
+    Raises ValueError for a path that does not end in .safetensors and for an unknown layout.
+    """
+    path = Path(path)
+    if path.suffix != _SUFFIX:
+        raise ValueError(f"weights are written as {_SUFFIX}, not as {path.name!r}")
+    if layout not in ("own", "published"):
+        raise ValueError(f"unknown layout {layout!r}; choose own or published")
+    tensors = network.state_dict()
+    if layout == "published":
+        names = key_table.to_published(tensors, multiscale=bool(network.config.multiscale_layers))
+        tensors = {names[key]: tensor for key, tensor in tensors.items()}
+    weight_file.write(path, tensors, {HEADER_KEY: json.dumps(asdict(network.config)), "format": "pt"})
+
+
+def _check_strictly(file: WeightFile, network: TokenGSNetwork, own: Mapping[str, str]) -> None:
+    """CheckpointError that lists unexpected, missing and mis-shaped keys by the names the file uses."""
+    expected = {key: list(parameter.shape) for key, parameter in network.state_dict().items()}
+    if key_table.is_published(file.shapes):
+        published = key_table.to_published(expected, multiscale=bool(network.config.multiscale_layers))
+    else:
+        published = {key: key for key in expected}
+    present = {own[key]: shape for key, shape in file.shapes.items()}
+    problems = {
+        "missing": [published[key] for key in expected if key not in present],
+        "unexpected": [key for key in file.shapes if own[key] not in expected],
+        "mis-shaped": [
+            f"{published[key]} {present[key]} instead of {shape}"
+            for key, shape in expected.items()
+            if key in present and present[key] != shape
+        ],
+    }
+    found = [f"{len(keys)} {kind}: {listed(keys)}" for kind, keys in problems.items() if keys]
+    if found:
+        raise CheckpointError(f"{file.path} does not fit the network its tensors suggest; " + "; ".join(found))

@@ -1,0 +1,82 @@
+"""Compiled kernels and the threads they run on.
+
+A plain pool instead of numba's `parallel=True`: OpenMP's pool would spin against torch's own, and numba's workqueue
+aborts the process when two Python threads enter at once (a viewer beside a trainer). Here waiting threads sleep, and
+any number of callers may come at the same time.
+"""
+
+import inspect
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import torch
+
+# Tasks per thread: enough that a thread held up by other work on the machine does not hold up the rest for long.
+_SHARES = 4
+
+_lock = threading.Lock()
+_pool: ThreadPoolExecutor | None = None
+_pool_size = 0
+
+
+def _forget_pool() -> None:
+    """A forked child has none of its parent's threads."""
+    global _lock, _pool, _pool_size
+    _lock, _pool, _pool_size = threading.Lock(), None, 0
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_forget_pool)
+
+
+def _pool_of(size: int) -> ThreadPoolExecutor:
+    global _pool, _pool_size
+    with _lock:
+        if _pool is None or _pool_size < size:
+            _pool, _pool_size = ThreadPoolExecutor(size, thread_name_prefix="render"), size
+        return _pool
+
+
+def njit(**options: Any) -> Callable[[Any], Any]:
+    """numba.njit, with its `options`, for kernels that run without the GIL; cached where it may write to a folder.
+
+    numba is imported by whoever defines kernels, not before.
+    """
+    import numba
+
+    def compiled(function: Any) -> Any:
+        # Import hooks that check types wrap functions; numba has to see the bare one.
+        function = inspect.unwrap(function)
+        try:
+            return numba.njit(cache=True, nogil=True, error_model="numpy", **options)(function)
+        except RuntimeError:  # neither this folder, nor the user's, nor NUMBA_CACHE_DIR can be written
+            return numba.njit(nogil=True, error_model="numpy", **options)(function)
+
+    return compiled
+
+
+def run(kernel: Callable[..., Any], units: int, *arguments: Any) -> None:
+    """`kernel(task, tasks, *arguments)` for every task, on up to `torch.get_num_threads()` threads, the caller's too.
+
+    `units` is how much there is to share out; with one thread the kernel is called once.
+    """
+    threads = min(torch.get_num_threads(), units)
+    if threads <= 1:
+        kernel(0, 1, *arguments)
+        return
+    tasks = min(units, threads * _SHARES)
+    waiting = iter(range(tasks))  # next() on it is atomic under the GIL
+
+    def work() -> None:
+        for task in waiting:
+            kernel(task, tasks, *arguments)
+
+    pool = _pool_of(threads - 1)
+    others = [pool.submit(work) for _ in range(threads - 1)]
+    work()
+    for other in others:
+        if not other.cancel():  # never started: its share is done
+            other.result()

@@ -1,0 +1,128 @@
+"""What a network is made of, and the conventions its weights were made for."""
+
+import math
+from dataclasses import dataclass, replace
+
+from tokengs_nerfstudio.core.geometry.frame import CameraFrame, FrameRule, ScaleRule
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Architecture, Gaussian head, values at the start of training, and the conventions the weights were made for."""
+
+    width: int
+    heads: int
+    encoder_depth: int
+    decoder_depth: int
+    tokens: int
+    gaussians_per_token: int = 64
+    patch_size: int = 8
+    dynamic_tokens: int = 0
+    time_channels: int = 0
+    """Channels of the embedded time; 0 for a network that knows no time."""
+    multiscale_layers: tuple[int, ...] = ()
+    """Encoder blocks (from zero) whose outputs are read together; empty for the last one alone."""
+    latents: int = 0
+    """Learned latents between images and Gaussians; 0 for a decoder that attends to the image features."""
+    latent_depth: int = 0
+
+    z_offset: float = 1.0
+    opacity_bias: float = 2.0
+    scale_cap: float = 0.075
+
+    init_encoder_scale: float = 0.01
+    init_decoder_scale: float = 5e-5
+    init_token_std: float = 0.01
+    init_latent_std: float = 0.02
+    init_head_std: float = 0.002
+    init_z: float = 0.0
+    """Distance along z that is added to the Gaussians' positions at the start."""
+    init_quaternion_w: float = 0.0
+    init_cluster: float = 1.0
+    """How far a token's Gaussians lie from each other at the start, relative to how far tokens do; 1 for unrelated."""
+    init_scale: float | None = None
+    """Size of the Gaussians at the start; None for what a head without bias gives, scale_cap / e."""
+
+    frame: CameraFrame = "first"
+    scale: ScaleRule = "max_baseline"
+    scale_value: float = 1.0
+    image_size: tuple[int, int] = (256, 256)
+    """Height and width of the training images, in pixels."""
+    num_context: int = 4
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}")
+        if self.dynamic_tokens and not self.time_channels:
+            raise ValueError(f"{self.dynamic_tokens} dynamic tokens need time_channels above 0, got 0")
+        if bool(self.latents) != bool(self.latent_depth):
+            raise ValueError(f"latents {self.latents} and latent_depth {self.latent_depth}: one without the other")
+        layers = self.multiscale_layers
+        if list(layers) != [layer for layer in range(self.encoder_depth) if layer in layers]:
+            raise ValueError(f"multiscale_layers {layers} are not ascending numbers of {self.encoder_depth} blocks")
+
+    @property
+    def rule(self) -> FrameRule:
+        """How the network wants its scenes placed."""
+        return FrameRule(self.frame, self.scale, self.scale_value)
+
+    def input_size(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width at which the network should see photos of this size.
+
+        The photos' aspect, both sides multiples of the patch, about as many pixels as it was trained with.
+        """
+        trained_height, trained_width = self.image_size
+        scale = math.sqrt(trained_height * trained_width / (height * width))
+        rows, columns = (max(1, round(side * scale / self.patch_size)) * self.patch_size for side in (height, width))
+        return rows, columns
+
+
+_BASE = NetworkConfig(
+    width=1024, heads=16, encoder_depth=3, decoder_depth=12, tokens=1024, scale="constant", scale_value=0.15
+)
+_BASE_VIEWS = replace(_BASE, tokens=4096, image_size=(256, 448))
+_LATENT = replace(
+    _BASE_VIEWS,
+    encoder_depth=12,
+    decoder_depth=1,
+    multiscale_layers=(5, 7, 9, 11),
+    latents=4096,
+    latent_depth=12,
+    z_offset=0.0,
+    init_decoder_scale=0.01,
+    init_token_std=0.02,
+    init_z=0.1,
+    frame="mean",
+)
+_KUBRIC = replace(_LATENT, tokens=1024, image_size=(256, 256), scale="pointmap", scale_value=1.0)
+_SCRATCH = NetworkConfig(
+    width=192,
+    heads=6,
+    encoder_depth=4,
+    decoder_depth=4,
+    tokens=256,
+    gaussians_per_token=32,
+    scale_cap=0.3,
+    init_encoder_scale=0.1,
+    init_decoder_scale=0.1,
+    init_token_std=0.5,
+    init_head_std=0.05,
+    init_quaternion_w=1.0,
+    init_cluster=0.25,
+    init_scale=0.04,
+    frame="middle",
+    image_size=(64, 64),
+)
+
+PRESETS: dict[str, NetworkConfig] = {
+    "tiny": _SCRATCH,
+    "small": replace(
+        _SCRATCH, width=384, encoder_depth=6, decoder_depth=6, tokens=512, gaussians_per_token=64, image_size=(128, 128)
+    ),
+    "base": _BASE,
+    **{f"base-{views}view": replace(_BASE_VIEWS, num_context=views) for views in (2, 4, 6)},
+    **{f"latent-{views}view": replace(_LATENT, num_context=views) for views in (2, 4, 6)},
+    "kubric-dynamic": replace(_KUBRIC, dynamic_tokens=256, time_channels=2),
+    "kubric-static": _KUBRIC,
+}
+"""Ours (`tiny`, `small`, trained from scratch) and the published architectures."""

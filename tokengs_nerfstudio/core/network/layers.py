@@ -1,0 +1,149 @@
+"""The blocks of the network: patch embeddings, attention, encoder and decoder blocks, the Gaussian head."""
+
+import math
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tokengs_nerfstudio.core.types import Gaussians, SceneMemory
+
+MLP_RATIO = 4
+RAW_CHANNELS = 14
+
+
+class PatchEmbedding(nn.Module):
+    """A strided convolution over square patches and a LayerNorm; views one after another, patches row-major."""
+
+    def __init__(self, channels: int, width: int, patch_size: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, width, kernel_size=patch_size, stride=patch_size)
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, maps: Float[Tensor, "batch view channel height width"]) -> Float[Tensor, "batch view patch dim"]:
+        patches = self.conv(rearrange(maps, "b v c h w -> (b v) c h w"))
+        return self.norm(rearrange(patches, "(b v) c h w -> b v (h w) c", b=maps.shape[0]))
+
+
+class TimeEmbedding(nn.Module):
+    """A strided convolution over an image that holds one time everywhere, so every patch has the same embedding."""
+
+    def __init__(self, channels: int, width: int, patch_size: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, width, kernel_size=patch_size, stride=patch_size)
+
+    def forward(self, channels: Float[Tensor, "*batch time"]) -> Float[Tensor, "*batch dim"]:
+        return F.linear(channels, self.conv.weight.sum(dim=(2, 3)), self.conv.bias)
+
+
+def time_channels(times: Float[Tensor, "*batch"], count: int) -> Float[Tensor, "*batch {count}"]:
+    """Times in [0, 1] as `count` channels: cosines, then sines, of t * 10000^(-k / (count // 2)); 0 last if odd."""
+    half = count // 2
+    steps = torch.arange(half, dtype=times.dtype, device=times.device)
+    angles = times[..., None] * torch.exp(-math.log(10000.0) * steps / max(half, 1))
+    return F.pad(torch.cat([angles.cos(), angles.sin()], dim=-1), (0, count % 2))
+
+
+class MLP(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.expand = nn.Linear(width, MLP_RATIO * width)
+        self.contract = nn.Linear(MLP_RATIO * width, width)
+
+    def forward(self, x: Float[Tensor, "batch token dim"]) -> Float[Tensor, "batch token dim"]:
+        return self.contract(F.gelu(self.expand(x)))
+
+
+class SelfAttention(nn.Module):
+    """Attention among tokens, with queries and keys normalised per head.
+
+    With `static` given, the first `static` tokens attend to each other only and the rest attend to all tokens. The
+    two groups are two plain attention calls, which needs no mask the size of tokens squared.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.query_norm = nn.LayerNorm(width // heads)
+        self.key_norm = nn.LayerNorm(width // heads)
+        self.out = nn.Linear(width, width)
+
+    def forward(
+        self, x: Float[Tensor, "batch token dim"], static: int | None = None
+    ) -> Float[Tensor, "batch token dim"]:
+        q, k, v = rearrange(self.qkv(x), "b n (three h d) -> three b h n d", three=3, h=self.heads)
+        q, k = self.query_norm(q), self.key_norm(k)
+        if static is None:
+            mixed = F.scaled_dot_product_attention(q, k, v)
+        else:
+            still = F.scaled_dot_product_attention(q[:, :, :static], k[:, :, :static], v[:, :, :static])
+            moving = F.scaled_dot_product_attention(q[:, :, static:], k, v)
+            mixed = torch.cat([still, moving], dim=2)
+        return self.out(rearrange(mixed, "b h n d -> b n (h d)"))
+
+
+class MemoryProjection(nn.Module):
+    """Features to the one set of keys and values that a whole stack of decoder blocks shares."""
+
+    def __init__(self, features: int, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.project = nn.Linear(features, 2 * width)
+        self.key_norm = nn.LayerNorm(width // heads)
+
+    def forward(self, features: Float[Tensor, "batch memory dim"]) -> SceneMemory:
+        keys, values = rearrange(self.project(features), "b n (two h d) -> two b h n d", two=2, h=self.heads)
+        # Under autocast LayerNorm returns float32: stored like the values, the keys are converted once, not per block.
+        # The values are copied out of the projection, which would otherwise keep the raw keys alive beside them.
+        return SceneMemory(keys=self.key_norm(keys).to(values.dtype), values=values.contiguous())
+
+
+class EncoderBlock(nn.Module):
+    """Self-attention over all patches of all views, then an MLP; each branch scaled per channel."""
+
+    def __init__(self, width: int, heads: int, init_scale: float) -> None:
+        super().__init__()
+        self.self_norm = nn.LayerNorm(width)
+        self.self_attention = SelfAttention(width, heads)
+        self.self_scale = nn.Parameter(torch.full((width,), init_scale))
+        self.mlp_norm = nn.LayerNorm(width)
+        self.mlp = MLP(width)
+        self.mlp_scale = nn.Parameter(torch.full((width,), init_scale))
+
+    def forward(self, x: Float[Tensor, "batch token dim"]) -> Float[Tensor, "batch token dim"]:
+        x = x + self.self_scale * self.self_attention(self.self_norm(x))
+        return x + self.mlp_scale * self.mlp(self.mlp_norm(x))
+
+
+class GaussianHead(nn.Module):
+    """Tokens to activated Gaussians: each token gives `gaussians_per_token` of them, one after another."""
+
+    def __init__(
+        self, width: int, gaussians_per_token: int, z_offset: float, opacity_bias: float, scale_cap: float
+    ) -> None:
+        super().__init__()
+        self.z_offset, self.opacity_bias, self.scale_cap = z_offset, opacity_bias, scale_cap
+        self.project = nn.Linear(width, RAW_CHANNELS * gaussians_per_token)
+
+    def forward(self, tokens: Float[Tensor, "batch token dim"]) -> Gaussians:
+        """Computed in the parameters' own precision: in bfloat16 a position of 10 would be rounded by 0.09."""
+        with torch.autocast(tokens.device.type, enabled=False):
+            raw = self.project(tokens.to(self.project.weight.dtype))
+            return self.activate(rearrange(raw, "b n (g c) -> b (n g) c", c=RAW_CHANNELS))
+
+    def activate(self, raw: Float[Tensor, "batch gaussian 14"]) -> Gaussians:
+        """Raw channels: position 0:3, colour 3:6, scale 6:9, quaternion 9:13, opacity 13."""
+        position, color, scale, quaternion, opacity = raw.split([3, 3, 3, 4, 1], dim=-1)
+        means = position.sign() * position.abs().expm1()
+        # Capping the exponent equals capping the scale, and stays finite where exp would overflow.
+        scales = torch.exp((scale - 1.0).clamp(max=0.0) + math.log(self.scale_cap))
+        return Gaussians(
+            means=means + means.new_tensor([0.0, 0.0, self.z_offset]),
+            quats=F.normalize(quaternion, dim=-1),
+            scales=scales,
+            opacities=torch.sigmoid(opacity[..., 0] - self.opacity_bias),
+            colors=0.5 * torch.tanh(color) + 0.5,
+        )

@@ -1,0 +1,83 @@
+"""A network with more or fewer tokens than it was trained with: quality against size, or a start for training."""
+
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
+
+_GROWTH_NOISE = 0.01
+
+
+def resize_rows(
+    rows: Float[Tensor, "token dim"], count: int, seed: int = 0, noise: float = _GROWTH_NOISE
+) -> Float[Tensor, "{count} dim"]:
+    """`count` tokens from those given: evenly chosen ones, or all of them and noisy repeats.
+
+    The noise lets equal tokens part under training; without it the decoder would treat repeats alike for ever.
+    """
+    old = rows.shape[0]
+    _check_count(count)
+    if count <= old:
+        return rows[torch.linspace(0, old - 1, count, dtype=torch.float32).long()].clone()
+    extra = rows[torch.arange(count - old) % old]
+    jitter = torch.randn(extra.shape, generator=torch.Generator().manual_seed(seed), dtype=rows.dtype)
+    return torch.cat([rows, extra + noise * jitter.to(rows.device)])
+
+
+def dynamic_from_static(rows: Float[Tensor, "token dim"], count: int, seed: int = 0) -> Float[Tensor, "{count} dim"]:
+    """Dynamic tokens that start from the static ones: a random choice of fewer, or exact repeats."""
+    old = rows.shape[0]
+    _check_count(count)
+    if count < old:
+        return rows[torch.randperm(old, generator=torch.Generator().manual_seed(seed))[:count]].clone()
+    return rows[torch.arange(count) % old].clone()
+
+
+@torch.no_grad()
+def resize_network(
+    network: TokenGSNetwork,
+    tokens: int | None = None,
+    latents: int | None = None,
+    dynamic_tokens: int | None = None,
+    time_channels: int = 2,
+) -> TokenGSNetwork:
+    """The same network with other numbers of static tokens, latents or dynamic tokens; its weights are shared.
+
+    A network without dynamic tokens gets them from its static ones and, if it knew no time, embeddings of time that
+    are zero, so its first answers are those of the static tokens repeated.
+
+    Raises ValueError for counts below one and for latents of a network that has none.
+    """
+    if latents is not None and network.latents is None:
+        raise ValueError(
+            f"these weights have no latent bottleneck, so their number cannot become {latents}: leave it out"
+        )
+    state = dict(network.state_dict())
+    sizes: dict[str, int] = {}
+    if dynamic_tokens is not None:
+        known = state.get("dynamic_tokens")
+        grown = dynamic_from_static if known is None else resize_rows
+        state["dynamic_tokens"] = grown(state["tokens"] if known is None else known, dynamic_tokens)
+        sizes["dynamic_tokens"] = dynamic_tokens
+        sizes["time_channels"] = network.config.time_channels or time_channels
+    if tokens is not None:
+        state["tokens"] = resize_rows(state["tokens"], tokens)
+        sizes["tokens"] = tokens
+    if latents is not None:
+        state["latents"] = resize_rows(state["latents"], latents)
+        sizes["latents"] = latents
+    with torch.device("meta"):
+        resized = TokenGSNetwork(replace(network.config, **sizes), network.precision)  # type: ignore[arg-type]
+    for key, parameter in resized.state_dict().items():
+        if key not in state:
+            state[key] = torch.zeros_like(parameter, device=network.tokens.device, dtype=network.tokens.dtype)
+    resized.load_state_dict(state, assign=True)
+    return resized
+
+
+def _check_count(count: int) -> None:
+    if count < 1:
+        raise ValueError(f"a network needs at least one token, got {count}")

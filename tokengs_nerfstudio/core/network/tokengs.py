@@ -1,0 +1,238 @@
+"""The TokenGS network: posed images in, 3D Gaussians out, all in the canonical frame.
+
+Three verbs: `encode` turns context views into a memory, `initial_tokens` are the learned queries, `decode` lets the
+queries attend to the memory and turns each into a handful of Gaussians (arXiv 2604.15239, section 3).
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from tokengs_nerfstudio.core.geometry.rays import pluecker
+from tokengs_nerfstudio.core.network.config import NetworkConfig
+from tokengs_nerfstudio.core.network.decoders import DecoderBlock
+from tokengs_nerfstudio.core.network.layers import (
+    RAW_CHANNELS,
+    EncoderBlock,
+    GaussianHead,
+    MemoryProjection,
+    PatchEmbedding,
+    TimeEmbedding,
+    time_channels,
+)
+from tokengs_nerfstudio.core.types import Gaussians, SceneMemory, Views
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+Precision = Literal["fp32", "bf16"]
+
+
+class TokenGSNetwork(nn.Module):
+    """Encoder, tokens, decoder and Gaussian head; the parts a variant lacks are None.
+
+    `precision` is the arithmetic of encoder and decoder: "fp32" (or what an autocast around the call says) or "bf16".
+    The head always runs in the precision of its parameters.
+    """
+
+    def __init__(self, config: NetworkConfig, precision: Precision = "fp32") -> None:
+        super().__init__()
+        self.config, self.precision = config, precision
+        width, heads, patch = config.width, config.heads, config.patch_size
+
+        self.image_embedding = PatchEmbedding(3, width, patch)
+        self.ray_embedding = PatchEmbedding(6, width, patch)
+        has_time = config.time_channels > 0
+        self.time_embedding = TimeEmbedding(config.time_channels, width, patch) if has_time else None
+        self.target_time_embedding = TimeEmbedding(config.time_channels, width, patch) if has_time else None
+
+        self.encoder = nn.ModuleList(
+            EncoderBlock(width, heads, config.init_encoder_scale) for _ in range(config.encoder_depth)
+        )
+        read = max(len(config.multiscale_layers), 1)
+        self.readout_norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(read))
+        self.image_memory = MemoryProjection(read * width, width, heads)
+
+        self.latents = nn.Parameter(torch.empty(config.latents, width)) if config.latents else None
+        self.latent_blocks = nn.ModuleList(
+            DecoderBlock(width, heads, config.init_encoder_scale) for _ in range(config.latent_depth)
+        )
+        self.latent_memory = MemoryProjection(width, width, heads) if config.latents else None
+
+        self.tokens = nn.Parameter(torch.empty(config.tokens, width))
+        self.dynamic_tokens = nn.Parameter(torch.empty(config.dynamic_tokens, width)) if config.dynamic_tokens else None
+        self.decoder = nn.ModuleList(
+            DecoderBlock(width, heads, config.init_decoder_scale) for _ in range(config.decoder_depth)
+        )
+        self.head = GaussianHead(
+            width, config.gaussians_per_token, config.z_offset, config.opacity_bias, config.scale_cap
+        )
+        self.reset_parameters()
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Starting values of what the layers do not set themselves: tokens, latents, head, time."""
+        config = self.config
+        nn.init.normal_(self.tokens, std=config.init_token_std)
+        if self.dynamic_tokens is not None:
+            nn.init.normal_(self.dynamic_tokens, std=config.init_token_std)
+        if self.latents is not None:
+            nn.init.normal_(self.latents, std=config.init_latent_std)
+        for embedding in (self.time_embedding, self.target_time_embedding):
+            if embedding is not None:
+                nn.init.zeros_(embedding.conv.weight)
+                nn.init.zeros_(embedding.conv.bias)  # type: ignore[arg-type]
+        nn.init.trunc_normal_(self.head.project.weight, std=config.init_head_std)
+        if config.init_cluster < 1.0:
+            position = self.head.project.weight.view(-1, RAW_CHANNELS, config.width)[:, :3]
+            position.mul_(config.init_cluster).add_(torch.randn_like(position[:1]), alpha=config.init_head_std)
+        nn.init.zeros_(self.head.project.bias)
+        bias = self.head.project.bias.view(-1, RAW_CHANNELS)
+        bias[:, 2] = torch.tensor(config.init_z).log1p()
+        bias[:, 9] = config.init_quaternion_w
+        if config.init_scale is not None:
+            bias[:, 6:9] = 1.0 + math.log(config.init_scale / config.scale_cap)
+
+    @property
+    def num_tokens(self) -> int:
+        """Static and dynamic tokens together."""
+        return self.config.tokens + self.config.dynamic_tokens
+
+    @property
+    def num_gaussians(self) -> int:
+        return self.num_tokens * self.config.gaussians_per_token
+
+    @property
+    def num_parameters(self) -> int:
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    def encode(self, context: Views) -> SceneMemory:
+        """The memory of `context` (images [batch view 3 height width], canonical frame) for `decode`.
+
+        Raises ValueError for a missing batch axis, for images that are no multiple of the patch, and for context
+        views without times where the network embeds time. A network without time ignores times.
+        """
+        if self.latents is not None:
+            return self.memory_from_latents(self.encode_latents(context))
+        return self._encode(*self._inputs(context))
+
+    def encode_latents(self, context: Views) -> Float[Tensor, "batch latent dim"]:
+        """The scene latents of `context`: what latent tuning moves. ValueError for a network without latents."""
+        return self._encode_latents(*self._inputs(context))
+
+    def memory_from_latents(self, latents: Float[Tensor, "batch latent dim"]) -> SceneMemory:
+        """The decoder's memory of scene latents that `encode_latents` returned, tuned or not."""
+        if self.latent_memory is None:
+            raise ValueError(self._no_latents())
+        with self._autocast():
+            return self.latent_memory(latents)
+
+    def initial_tokens(self, batch: int) -> Float[Tensor, "{batch} token dim"]:
+        """The learned tokens, static ones first, for each of `batch` scenes (a view: clone before writing)."""
+        parts = (self.tokens,) if self.dynamic_tokens is None else (self.tokens, self.dynamic_tokens)
+        return torch.cat(parts).expand(batch, -1, -1)
+
+    def decode(
+        self,
+        memory: SceneMemory,
+        tokens: Float[Tensor, "batch token dim"] | None = None,
+        time: float | Float[Tensor, " batch"] | None = None,
+    ) -> Gaussians:
+        """Gaussians [batch gaussian] in the canonical frame, from the learned tokens or from tuned ones.
+
+        `time` in [0, 1], on the scale of the context's times, is needed by networks that embed time (ValueError
+        without) and ignored by others. `tokens` stay as they are.
+        """
+        batch = memory.keys.shape[0]
+        if tokens is None:
+            tokens = self.initial_tokens(batch)
+        if tokens.ndim != 3 or tokens.shape[0] != batch or tokens.shape[2] != self.config.width:
+            expected = f"[{batch} tokens {self.config.width}]"
+            raise ValueError(f"tokens have shape {list(tokens.shape)}; this memory and network need {expected}")
+        return self._decode(memory, tokens, self._target_channels(time, tokens))
+
+    def _inputs(self, context: Views) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Normalised images, Pluecker maps and time channels of the context, in the parameters' precision."""
+        self._check(context)
+        context = context.to(dtype=self.tokens.dtype)
+        mean, std = (context.images.new_tensor(value)[:, None, None] for value in (IMAGENET_MEAN, IMAGENET_STD))
+        with torch.autocast(context.images.device.type, enabled=False):
+            rays = pluecker(context.c2w, context.intrinsics, context.height, context.width)
+        times = None
+        if self.config.time_channels and context.times is not None:
+            times = time_channels(context.times, self.config.time_channels)
+        return (context.images - mean) / std, rays, times
+
+    def _check(self, context: Views) -> None:
+        shape, patch = list(context.images.shape), self.config.patch_size
+        if len(shape) != 5:
+            raise ValueError(f"context images need shape [batch view 3 height width], got {shape}; see Views.unsqueeze")
+        if context.height % patch or context.width % patch:
+            sizes = f"{context.height}x{context.width} (height x width)"
+            raise ValueError(f"context images are {sizes}; both must be multiples of the network's patch of {patch} px")
+        if self.config.time_channels and context.times is None:
+            raise ValueError("this network embeds time: the context views need times in [0, 1], got none")
+
+    def _target_channels(self, time: float | Tensor | None, tokens: Tensor) -> Tensor | None:
+        if not self.config.time_channels:
+            return None
+        if time is None:
+            raise ValueError("this network embeds time: decode() needs the target time in [0, 1], got none")
+        times = torch.as_tensor(time, dtype=tokens.dtype, device=tokens.device).expand(tokens.shape[0])
+        return time_channels(times, self.config.time_channels)
+
+    def _autocast(self) -> AbstractContextManager[object]:
+        if self.precision == "fp32":
+            return nullcontext()
+        return torch.autocast(self.tokens.device.type, dtype=torch.bfloat16)
+
+    def _encode(self, images: Tensor, rays: Tensor, times: Tensor | None) -> SceneMemory:
+        with self._autocast():
+            return self.image_memory(self._features(images, rays, times))
+
+    def _encode_latents(self, images: Tensor, rays: Tensor, times: Tensor | None) -> Tensor:
+        if self.latents is None:
+            raise ValueError(self._no_latents())
+        memory = self._encode(images, rays, times)
+        latents = self.latents.expand(images.shape[0], -1, -1)
+        with self._autocast():
+            for block in self.latent_blocks:
+                latents = block(latents, memory)
+        return latents
+
+    def _features(
+        self,
+        images: Float[Tensor, "batch view 3 height width"],
+        rays: Float[Tensor, "batch view 6 height width"],
+        times: Float[Tensor, "batch view time"] | None,
+    ) -> Float[Tensor, "batch memory dim"]:
+        x = self.image_embedding(images) + self.ray_embedding(rays)
+        if self.time_embedding is not None and times is not None:
+            x = x + self.time_embedding(times)[:, :, None]
+        layers = self.config.multiscale_layers or (self.config.encoder_depth - 1,)
+        outputs = [output for i, output in enumerate(self._encoder_outputs(x.flatten(1, 2))) if i in layers]
+        return torch.cat([norm(output) for norm, output in zip(self.readout_norms, outputs)], dim=-1)
+
+    def _encoder_outputs(self, x: Tensor) -> Iterator[Tensor]:
+        for block in self.encoder:
+            x = block(x)
+            yield x
+
+    def _decode(self, memory: SceneMemory, tokens: Tensor, times: Tensor | None) -> Gaussians:
+        static = tokens.shape[1] - self.config.dynamic_tokens if self.config.dynamic_tokens else None
+        with self._autocast():
+            if self.target_time_embedding is not None and times is not None:
+                shift = self.target_time_embedding(times)[:, None]
+                first = static or 0
+                tokens = torch.cat([tokens[:, :first], tokens[:, first:] + shift], dim=1)
+            for block in self.decoder:
+                tokens = block(tokens, memory, static)
+        return self.head(tokens)
+
+    def _no_latents(self) -> str:
+        return "this network has no latent bottleneck (config.latents is 0); use encode() and tune its tokens"

@@ -1,0 +1,41 @@
+"""Training states on disk."""
+
+import os
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+STATE_FORMAT = "tokengs training state 1"
+
+
+def save_state(path: Path, state: dict[str, Any]) -> None:
+    """Write a training state so that `path` holds the old or the new one whole, whenever the process is killed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with scratch.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(scratch, path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """A state written by `save_state`; FileNotFoundError where there is none, ValueError where it is something else."""
+    if not path.is_file():
+        raise FileNotFoundError(f"no training state {path}")
+    try:
+        if not zipfile.is_zipfile(path):  # the directory at a zip file's end is the first thing a truncation takes
+            raise ValueError("not a whole zip file")
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        raise ValueError(f"{path} is truncated or no training state ({error}); move it away to start anew") from error
+    if not isinstance(state, dict) or state.get("format") != STATE_FORMAT:
+        found = state.get("format", "no format") if isinstance(state, dict) else type(state).__name__
+        raise ValueError(f"{path} is no '{STATE_FORMAT}' ({found}); move it away to start anew")
+    return state

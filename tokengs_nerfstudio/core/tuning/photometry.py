@@ -1,0 +1,120 @@
+"""What a tuning step compares, and its gradient: rendered against photographed, a few views at a time."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from tokengs_nerfstudio.core.losses import l1, ssim
+from tokengs_nerfstudio.core.rendering import render, render_with_info
+from tokengs_nerfstudio.core.tuning.cameras import CameraVariables
+from tokengs_nerfstudio.core.tuning.schedule import by_time
+from tokengs_nerfstudio.core.tuning.supervision import Batch
+from tokengs_nerfstudio.core.types import Gaussians, Views
+
+Parts = dict[str, float | Tensor]
+
+
+@dataclass(frozen=True)
+class Photometry:
+    """How pictures are rendered and what they cost.
+
+    Masked pixels show the background in the rendering and in the photo alike: they have no gradient, and what the
+    photo shows there changes nothing; SSIM windows across a mask's border compare what is valid in them.
+    """
+
+    ssim: float
+    opacity_pull: float
+    scale_pull: float
+    """on scales as fractions of the extent"""
+    extent: float
+    near: float
+    background: float
+    valid_share: float = 1.0
+    """of the photos' pixels; losses are means over these, so that the pulls keep their weight"""
+
+    def rendered(
+        self, splats: Gaussians, views: Views, drawn: list[dict[str, Any]] | None = None
+    ) -> Float[Tensor, "view 3 height width"]:
+        """The views as they are now; `drawn` gets the dictionary of `render_with_info`."""
+        camera = (views.c2w, views.intrinsics, views.width, views.height)
+        options: dict[str, Any] = {"near": self.near, "background": self.background, "depth": False}
+        if drawn is None:
+            return render(splats, *camera, **options).rgb
+        renders, info = render_with_info(splats, *camera, **options)
+        info["means2d"].retain_grad()
+        drawn.append(info)
+        return renders.rgb
+
+    @torch.no_grad()
+    def error(self, splats: Gaussians, views: Views) -> float:
+        """Mean squared error of the views' valid pixels, colours cut to [0, 1]."""
+        error = (self.rendered(splats, views).clamp(0, 1) - views.images).square()
+        return float(error.mean() if views.masks is None else (error * views.masks).mean() / views.masks.mean())
+
+    def backward(
+        self,
+        splats_at: Callable[[float | None], Gaussians],
+        batch: Batch,
+        cameras: CameraVariables,
+        chunk: int,
+        drawn: list[dict[str, Any]] | None = None,
+    ) -> Parts:
+        """Leaves the gradients of one step's loss with the variables behind `splats_at` and with the cameras.
+
+        The views of one time share their Gaussians, which are made once; at most `chunk` views are rendered together,
+        and their gradients gathered at the Gaussians before they go on to the variables once. `drawn` gets what
+        densification reads of each piece.
+        """
+        parts: Parts = {}
+        for time, group in by_time(batch):
+            splats = splats_at(time)
+            leaves = splats.leaves()
+            for piece in _pieces(group, chunk):
+                share = piece.indices.numel() / batch.indices.numel()
+                loss, named = self._loss(leaves, piece, cameras, drawn)
+                (share * loss).backward()
+                for name, value in named.items():
+                    parts[name] = parts.get(name, 0.0) + share * value.detach()
+            _pass_on(splats, leaves)
+        return parts
+
+    def _loss(
+        self, splats: Gaussians, batch: Batch, cameras: CameraVariables, drawn: list[dict[str, Any]] | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        views = replace(batch.views, c2w=cameras.cameras(batch.indices))
+        rgb = cameras.exposed(self.rendered(splats, views, drawn), batch.indices)
+        shown, truth = (self._unmasked(pictures, views) for pictures in (rgb, views.images))
+        parts = {"l1": l1(shown, truth) / self.valid_share, "ssim": 1 - (1 - ssim(shown, truth)) / self.valid_share}
+        loss = (1 - self.ssim) * parts["l1"] + self.ssim * (1 - parts["ssim"])
+        if cameras.active:
+            loss = loss + cameras.penalty()
+        if self.opacity_pull or self.scale_pull:
+            # What is larger than the scene is its far background: nothing else shows where it fades.
+            near = (splats.scales.detach().amax(-1) < self.extent).float()
+            loss = loss + self.opacity_pull * (near * splats.opacities).mean()
+            loss = loss + self.scale_pull * (near[:, None] * splats.scales).mean() / self.extent
+        return loss, {"loss": loss, **parts}
+
+    def _unmasked(self, pictures: Tensor, views: Views) -> Tensor:
+        if views.masks is None:
+            return pictures
+        return torch.where(views.masks > 0, pictures, pictures.new_full((), self.background))
+
+
+def _pieces(batch: Batch, size: int) -> list[Batch]:
+    count = batch.indices.numel()
+    if count <= size:
+        return [batch]
+    ranges = [slice(i, i + size) for i in range(0, count, size)]
+    return [Batch(batch.views.select(part), batch.indices[part]) for part in ranges]
+
+
+def _pass_on(splats: Gaussians, leaves: Gaussians) -> None:
+    """Gradients gathered at the leaves go on to what the Gaussians were made of."""
+    pairs = [(getattr(splats, field.name), getattr(leaves, field.name).grad) for field in fields(splats)]
+    pairs = [(value, slope) for value, slope in pairs if slope is not None]
+    torch.autograd.backward([value for value, _ in pairs], [slope for _, slope in pairs])

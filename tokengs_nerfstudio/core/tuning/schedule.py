@@ -1,0 +1,77 @@
+"""What a tuning run will do, decided before it starts: its stages, the size of its scene, the views of one time."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from tokengs_nerfstudio.core.network.config import NetworkConfig
+from tokengs_nerfstudio.core.tuning.supervision import Batch
+from tokengs_nerfstudio.core.types import Gaussians
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A run of steps on one kind of variables: tokens, latents or gaussians."""
+
+    name: str
+    steps: int
+
+
+def chosen_space(space: str, network: NetworkConfig, supervised: int, few_views: int) -> str:
+    """The space to tune in. `auto` takes gaussians below `few_views` supervised views, tokens+gaussians from there up.
+
+    Weights that know time have no Gaussians of their own to tune: there, `auto` takes tokens.
+
+    Raises ValueError where the network does not have what the space needs.
+    """
+    if space == "auto":
+        if network.time_channels:
+            return "tokens"
+        return "gaussians" if supervised < few_views else "tokens+gaussians"
+    if space == "latents" and network.latents == 0:
+        raise ValueError("tuning.space is 'latents', but these weights have no scene latents; use 'tokens'")
+    if "gaussians" in space and network.time_channels:
+        raise ValueError(f"tuning.space is '{space}', but these weights know time; use 'tokens' or 'latents'")
+    return space
+
+
+def planned_stages(
+    space: str, steps: int, token_fraction: float, token_steps: int, most_on_gaussians: int | None = None
+) -> list[Stage]:
+    """The stages of `space`, `steps` long together unless the Gaussians would get too many; none of them is empty."""
+    if steps <= 0:
+        return []
+    limit = steps if most_on_gaussians is None else most_on_gaussians
+    if space == "gaussians":
+        return [Stage(space, min(steps, limit))]
+    if space != "tokens+gaussians":
+        return [Stage(space, steps)]
+    first = min(token_steps, round(token_fraction * steps))
+    stages = (Stage("tokens", first), Stage("gaussians", min(steps - first, limit)))
+    return [stage for stage in stages if stage.steps > 0]
+
+
+def level_factor(progress: float, levels: tuple[float, ...], starts: tuple[float, ...]) -> float:
+    """How many times smaller than the photos the images are at this point of a stage."""
+    return levels[max(sum(progress >= start for start in starts) - 1, 0)]
+
+
+def scene_extent(gaussians: Gaussians, c2w: Float[Tensor, "view 4 4"]) -> float:
+    """The scene's size for learning rates: the median distance of its more solid Gaussians from the cameras."""
+    solid = gaussians.opacities >= gaussians.opacities.median()
+    distance = torch.cdist(c2w[:, :3, 3], gaussians.means[solid])
+    return max(float(distance.median()), 1e-6)
+
+
+def by_time(batch: Batch) -> list[tuple[float | None, Batch]]:
+    """The views of a step, grouped by the time they show: each time's Gaussians are made once."""
+    times = batch.views.times
+    if times is None:
+        return [(None, batch)]
+    groups: list[tuple[float | None, Batch]] = []
+    for time in times.unique().tolist():
+        chosen = (times == time).nonzero()[:, 0]
+        groups.append((time, Batch(batch.views.select(chosen), batch.indices[chosen.cpu()])))
+    return groups

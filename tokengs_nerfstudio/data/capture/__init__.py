@@ -1,0 +1,1 @@
+"""Captures on disk: read and written."""
