@@ -10,8 +10,7 @@ import torch
 import tyro
 from safetensors.torch import load_file
 
-from tokengs_nerfstudio.core.checkpoint import weight_file
-from tokengs_nerfstudio.core.checkpoint.loading import save_network
+from tokengs_nerfstudio.core.checkpoint.loading import save_network, weight_file
 from tokengs_nerfstudio.core.checkpoint.registry import preset
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from capture_files import write_blobs, write_weights
+from made.captures import write_blobs, write_weights
 from PIL import Image
 from plyfile import PlyData
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from capture_files import edit, write_capture
+from made.captures import edit, write_capture
 from nerfstudio.cameras.cameras import Cameras, CameraType
 from nerfstudio.data.datamanagers.base_datamanager import VanillaDataManager
 from nerfstudio.data.datamanagers.full_images_datamanager import FullImageDatamanagerConfig

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from capture_files import SMALL_NETWORK, write_weights
+from made.captures import SMALL_NETWORK, write_weights
 from nerfstudio.cameras.cameras import Cameras
 from nerfstudio.cameras.rays import RayBundle
 from nerfstudio.data.scene_box import OrientedBox, SceneBox

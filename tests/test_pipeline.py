@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from capture_files import edit, write_blobs, write_weights
+from made.captures import edit, write_blobs, write_weights
 from nerfstudio.utils.eval_utils import eval_setup
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from traces import traces
+from frozen.traces import traces
 
 from tokengs_nerfstudio.core import load_network
 

@@ -20,8 +20,8 @@ from tokengs_nerfstudio.core.geometry.frame import canonical_frame
 from tokengs_nerfstudio.core.geometry.resize import crop_and_resize
 from tokengs_nerfstudio.core.metrics import psnr
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
-from tokengs_nerfstudio.core.rendering import render
-from tokengs_nerfstudio.core.types import Similarity, Views
+from tokengs_nerfstudio.core.rendering import render_cameras
+from tokengs_nerfstudio.core.types import RenderConfig, Similarity, Views
 
 LADDER = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 """Largest distance between two context cameras, in units of the canonical frame."""
@@ -90,6 +90,6 @@ def _context_psnr(network: TokenGSNetwork, context: Views, frame: Similarity) ->
     for group in groups:
         shown = views.select(group)
         splats = network.decode(memory, time=None if shown.times is None else shown.times[:, 0])
-        renders = render(splats, shown.c2w, shown.intrinsics, shown.width, shown.height, depth=False)
+        renders = render_cameras(splats, shown.cameras, RenderConfig(), depth=False)
         scores.append(psnr(renders.rgb.to(shown.images.dtype), shown.images).flatten())
     return torch.cat(scores).nan_to_num(nan=-torch.inf).mean().item()

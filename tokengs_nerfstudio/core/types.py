@@ -118,6 +118,22 @@ class Cameras(TensorRecord):
 
 
 @dataclass(frozen=True)
+class RenderConfig:
+    """How pictures are made of Gaussians; lengths in the frame that the Gaussians are in."""
+
+    near: float = 0.01
+    """z-depth before which Gaussians are left out"""
+    far: float = 1e10
+    """z-depth behind which they are left out"""
+    background: float | Tensor = 0.5
+    """what shows where they let light through: a number, one colour [3], or a colour for each view"""
+
+    def scaled(self, factor: float) -> "RenderConfig":
+        """The same in a frame whose lengths are `factor` times as large."""
+        return replace(self, near=self.near * factor, far=self.far * factor)
+
+
+@dataclass(frozen=True)
 class Views(TensorRecord):
     """Posed images of one scene or of a batch of scenes.
 

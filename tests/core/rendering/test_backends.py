@@ -5,10 +5,10 @@ Tolerances: pictures to 1e-5 in float32 (some hundred roundings of 6e-8), gradie
 
 from dataclasses import replace
 
-import brute_force
 import pytest
 import torch
-from random_scenes import Scene, random_scene, scene_of, trainable, weighted_sum
+from made import brute_force
+from made.random_scenes import Scene, random_scene, scene_of, trainable, weighted_sum
 from torch import Tensor
 
 from tokengs_nerfstudio.core.rendering import render

@@ -4,10 +4,10 @@ gsplat's exp is CUDA's fast one (2 units in the last place) and it gets the tran
 agree to 1e-4 and gradients to 1e-3, where no hard decision is close.
 """
 
-import brute_force
 import pytest
 import torch
-from random_scenes import Scene, random_scene, trainable, weighted_sum
+from made import brute_force
+from made.random_scenes import Scene, random_scene, trainable, weighted_sum
 from torch import Tensor
 
 from tokengs_nerfstudio.core.rendering import contributions, render, render_with_info
@@ -64,12 +64,12 @@ def test_info_and_contributions_equal_gsplats() -> None:
     info = {}
     for device in ("cpu", "cuda"):
         copy, _ = trainable(on(scene, device))
-        renders, info[device] = render_with_info(*copy.arguments)
+        renders, info[device] = render_with_info(*copy.request)
         info[device]["means2d"].retain_grad()
         renders.rgb.sum().backward()
     ours, theirs = info["cpu"], info["cuda"]
     assert torch.equal(ours["radii"], theirs["radii"].cpu())
     gradient = theirs["means2d"].grad.cpu()
     assert (ours["means2d"].grad - gradient).abs().max() < 1e-3 * gradient.abs().max()
-    weights = contributions(*on(scene, "cuda").arguments).cpu()
-    assert torch.allclose(weights, contributions(*scene.arguments), rtol=1e-3, atol=1e-2)
+    weights = contributions(*on(scene, "cuda").request).cpu()
+    assert torch.allclose(weights, contributions(*scene.request), rtol=1e-3, atol=1e-2)

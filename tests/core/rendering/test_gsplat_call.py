@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 import torch
-from random_scenes import random_scene
+from made.random_scenes import random_scene
 
 from tokengs_nerfstudio.core.rendering import gsplat_backend, torch_backend
-from tokengs_nerfstudio.core.rendering.request import Request, prepare
-from tokengs_nerfstudio.core.types import Gaussians
+from tokengs_nerfstudio.core.rendering.request import Request, checked
+from tokengs_nerfstudio.core.types import Cameras, Gaussians, RenderConfig
 
 gsplat = pytest.importorskip("gsplat")
 SIGNATURE = inspect.signature(gsplat.rasterization)
@@ -44,7 +44,8 @@ def test_scenes_go_to_gsplat_one_by_one_and_come_back_in_our_layout(
     scenes = [random_scene(20, 20, 14, views=2, seed=seed) for seed in (1, 2)]
     splats = Gaussians.stack([scene.splats for scene in scenes]).select(slice(0, count))
     c2w, intrinsics = torch.stack([s.c2w for s in scenes]), torch.stack([s.intrinsics for s in scenes])
-    request = prepare(splats, c2w, intrinsics, 20, 14, 0.01, 1e10, torch.rand(2, 2, 3), depth)
+    config = RenderConfig(background=torch.rand(2, 2, 3))
+    request = checked(splats, Cameras(c2w, intrinsics, 20, 14), config, depth)
     rgb, alpha, expected, _ = gsplat_backend.rasterize(request)
     theirs = torch_backend.rasterize(request)
     assert torch.equal(rgb, theirs[0])

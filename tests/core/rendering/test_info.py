@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from random_scenes import random_scene, trainable, weighted_sum
+from made.random_scenes import random_scene, trainable, weighted_sum
 
 from tokengs_nerfstudio.core.rendering import contributions, render, render_with_info
-from tokengs_nerfstudio.core.types import Gaussians
+from tokengs_nerfstudio.core.types import Cameras, Gaussians, RenderConfig
 
 
 def test_both_backends_tell_the_same() -> None:
@@ -14,7 +14,7 @@ def test_both_backends_tell_the_same() -> None:
     info = {}
     for backend in ("torch", "numba"):
         copy, _ = trainable(scene)
-        renders, info[backend] = render_with_info(*copy.arguments, backend=backend)
+        renders, info[backend] = render_with_info(*copy.request, backend=backend)
         assert torch.equal(renders.rgb, render(*scene.arguments, backend=backend).rgb)
         info[backend]["means2d"].retain_grad()
         weighted_sum(renders, torch.ones(2, 30, 40)).backward()
@@ -42,7 +42,7 @@ def test_gsplats_strategy_grows_gaussians_from_the_cpu_renderer() -> None:
     )
     state = strategy.initialize_state(scene_scale=1.0)
     splats = Gaussians(**{name: parameters[name] for name in names})
-    renders, info = render_with_info(splats, *scene.arguments[1:])
+    renders, info = render_with_info(splats, *scene.request[1:])
     strategy.step_pre_backward(parameters, optimizers, state, 1, info)
     renders.rgb.sum().backward()
     seen = int((info["radii"] > 0).any(0).sum())
@@ -53,13 +53,13 @@ def test_gsplats_strategy_grows_gaussians_from_the_cpu_renderer() -> None:
 def test_contributions_are_the_blending_weights() -> None:
     scene = random_scene(60, 30, 22, views=3, seed=1)
     for backend in ("torch", "numba"):
-        weights = contributions(*scene.arguments, backend=backend)
+        weights = contributions(*scene.request, backend=backend)
         alpha = render(*scene.arguments, backend=backend).alpha
         assert weights.shape == (60,)
         assert not weights.requires_grad
         assert torch.isclose(weights.sum(), alpha.sum(), rtol=1e-5)  # in every pixel the weights add up to alpha
     front = scene.splats.select(slice(0, 1))
-    alone = contributions(front, *scene.arguments[1:])
+    alone = contributions(front, *scene.request[1:])
     assert torch.isclose(alone[0], render(front, *scene.arguments[1:]).alpha.sum(), rtol=1e-5)
 
 
@@ -68,9 +68,9 @@ def test_contributions_of_a_batch_and_without_gradients() -> None:
     splats = Gaussians.stack([scene.splats for scene in scenes])
     c2w, intrinsics = torch.stack([s.c2w for s in scenes]), torch.stack([s.intrinsics for s in scenes])
     with torch.no_grad():
-        together = contributions(splats, c2w, intrinsics, 30, 22)
+        together = contributions(splats, Cameras(c2w, intrinsics, 30, 22), RenderConfig())
     for k, scene in enumerate(scenes):
-        assert torch.equal(together[k], contributions(*scene.arguments))
+        assert torch.equal(together[k], contributions(*scene.request))
     away = scenes[0].splats
     away.means[5] += 100.0
-    assert contributions(away, *scenes[0].arguments[1:])[5] == 0
+    assert contributions(away, *scenes[0].request[1:])[5] == 0

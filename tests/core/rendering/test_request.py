@@ -4,16 +4,17 @@ from typing import Any
 
 import pytest
 import torch
-from random_scenes import Scene, random_scene
+from made.random_scenes import Scene, random_scene
 
 from tokengs_nerfstudio.core.rendering.render import render_with_info
-from tokengs_nerfstudio.core.rendering.request import Request, chosen_backend, prepare
-from tokengs_nerfstudio.core.types import Gaussians
+from tokengs_nerfstudio.core.rendering.request import Request, checked, chosen_backend
+from tokengs_nerfstudio.core.types import Cameras, Gaussians, RenderConfig
 
 
 def prepared(scene: Scene, background: float | torch.Tensor = 0.5, **changes: Any) -> Request:
-    arguments = {"splats": scene.splats, "c2w": scene.c2w, "intrinsics": scene.intrinsics, "width": 8, "height": 8}
-    return prepare(**{**arguments, **changes}, near=0.01, far=10.0, background=background, depth=True)
+    splats = changes.pop("splats", scene.splats)
+    cameras = Cameras(**{"c2w": scene.c2w, "intrinsics": scene.intrinsics, "width": 8, "height": 8, **changes})
+    return checked(splats, cameras, RenderConfig(0.01, 10.0, background), depth=True)
 
 
 def test_a_request_is_flat_and_in_float32() -> None:
@@ -38,6 +39,7 @@ def test_backgrounds_of_three_kinds_are_spread_over_views() -> None:
     assert torch.equal(prepared(scene, background=colors).background[0], colors)
 
 
+@pytest.mark.usefixtures("no_shape_checks")
 def test_wrong_arguments_are_named() -> None:
     scene = random_scene(5, 8, 8, views=2)
     for changes, words in [
@@ -52,7 +54,7 @@ def test_wrong_arguments_are_named() -> None:
         with pytest.raises(ValueError, match=words):
             prepared(scene, **changes)
     with pytest.raises(ValueError, match="0 < near < far"):
-        prepare(*scene.arguments, near=2.0, far=1.0, background=0.5, depth=True)
+        checked(*scene.request[:2], RenderConfig(2.0, 1.0), depth=True)
 
 
 def test_tensors_on_two_devices_are_refused() -> None:
@@ -76,6 +78,6 @@ def test_the_backend_follows_the_device() -> None:
 
 def test_densification_takes_one_scene() -> None:
     scene = random_scene(5, 8, 8)
-    function = getattr(render_with_info, "__wrapped__", render_with_info)
+    splats, cameras, config = scene.request
     with pytest.raises(ValueError, match="one scene"):
-        function(scene.splats.unsqueeze(), scene.c2w[None], scene.intrinsics[None], 8, 8)
+        render_with_info(splats.unsqueeze(), cameras.unsqueeze(), config)

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, replace
 
 from tokengs_nerfstudio.core.geometry.frame import CameraFrame, FrameRule, ScaleRule
+from tokengs_nerfstudio.core.types import RenderConfig
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,11 @@ class NetworkConfig:
     frame: CameraFrame = "first"
     scale: ScaleRule = "max_baseline"
     scale_value: float = 1.0
+    near: float = 0.025
+    """Near plane of the renders that the weights are trained with, in canonical units, as `far`."""
+    far: float = 125.0
+    background: float = 0.5
+    """Grey behind the Gaussians."""
     image_size: tuple[int, int] = (256, 256)
     """Height and width of the training images, in pixels."""
     num_context: int = 4
@@ -65,6 +71,11 @@ class NetworkConfig:
     def rule(self) -> FrameRule:
         """How the network wants its scenes placed."""
         return FrameRule(self.frame, self.scale, self.scale_value)
+
+    @property
+    def rendering(self) -> RenderConfig:
+        """How the network's Gaussians are rendered in the canonical frame."""
+        return RenderConfig(self.near, self.far, self.background)
 
     def input_size(self, height: int, width: int) -> tuple[int, int]:
         """Height and width at which the network should see photos of this size.

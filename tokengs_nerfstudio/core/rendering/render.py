@@ -1,13 +1,14 @@
 """`render`: Gaussians and cameras in, pictures out, whichever backend does the work."""
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from tokengs_nerfstudio.core.rendering.request import Request, prepare
-from tokengs_nerfstudio.core.types import Gaussians, Renders
+from tokengs_nerfstudio.core.rendering.request import Request, checked
+from tokengs_nerfstudio.core.types import Cameras, Gaussians, RenderConfig, Renders
 
 Backend = Literal["auto", "gsplat", "numba", "torch"]
 
@@ -45,45 +46,38 @@ def render(
         ValueError: shapes or devices that do not fit together, sizes or planes out of range, an unknown backend, or one
             that does not run where the tensors are.
     """
-    request = prepare(splats, c2w, intrinsics, width, height, near, far, background, depth, backend)
-    return _drawn(request)[0]
+    config = RenderConfig(near, far, background)
+    return render_cameras(splats, Cameras(c2w, intrinsics, width, height), config, depth, backend)
+
+
+def render_cameras(
+    splats: Gaussians, cameras: Cameras, config: RenderConfig, depth: bool = True, backend: Backend = "auto"
+) -> Renders:
+    """`render` for what the rest of the package hands around: cameras and settings as records."""
+    return _drawn(checked(splats, cameras, config, depth, backend))[0]
 
 
 def render_with_info(
-    splats: Gaussians,
-    c2w: Float[Tensor, "view 4 4"],
-    intrinsics: Float[Tensor, "view 3 3"],
-    width: int,
-    height: int,
-    near: float = 0.01,
-    far: float = 1e10,
-    background: float | int | Float[Tensor, " 3"] | Float[Tensor, "view 3"] = 0.5,
-    backend: Backend = "auto",
-    depth: bool = True,
+    splats: Gaussians, cameras: Cameras, config: RenderConfig, depth: bool = True, backend: Backend = "auto"
 ) -> tuple[Renders, dict[str, Any]]:
-    """`render` for one scene, with what gsplat 1.4's densification strategies ask for.
+    """`render_cameras` for one scene, with what gsplat's densification strategies ask for.
 
     The dictionary has gsplat's keys of an unpacked call: means2d [view gaussian 2] (pixels; call `retain_grad()` before
     the backward pass, its `.grad` is there after), radii [view gaussian] (pixels, 0 where not drawn), depths, conics,
     opacities, width, height, n_cameras, tile_size, and gaussian_ids and camera_ids, which are None. On the CPU
     `means2d` receives the gradient but does not hand one on: losses on the positions themselves need gsplat or "torch".
     """
-    if c2w.ndim != 3:
-        raise ValueError(f"densification works on one scene: c2w must be [view 4 4], got {list(c2w.shape)}")
-    request = prepare(splats, c2w, intrinsics, width, height, near, far, background, depth, backend)
-    return _drawn(request, tap=True)
+    if cameras.c2w.ndim != 3:
+        raise ValueError(f"densification works on one scene: c2w must be [view 4 4], got {list(cameras.c2w.shape)}")
+    return _drawn(checked(splats, cameras, config, depth, backend), tap=True)
 
 
 def contributions(
     splats: Gaussians,
-    c2w: Float[Tensor, "*batch view 4 4"],
-    intrinsics: Float[Tensor, "*batch view 3 3"],
-    width: int,
-    height: int,
-    near: float = 0.01,
-    far: float = 1e10,
+    cameras: Cameras,
+    config: RenderConfig,
+    masks: Float[Tensor, "*batch view 1 height width"] | None = None,
     backend: Backend = "auto",
-    masks: Float[Tensor, "*batch view 1 {height} {width}"] | None = None,
 ) -> Float[Tensor, "*batch gaussian"]:
     """What each Gaussian adds to the pictures: its blending weights, summed over pixels (times `masks`) and views.
 
@@ -92,10 +86,8 @@ def contributions(
     frozen = splats.detach()
     with torch.enable_grad():
         colors = torch.zeros_like(frozen.colors).requires_grad_()
-        painted = Gaussians(frozen.means, frozen.quats, frozen.scales, frozen.opacities, colors)
-        renders = render(
-            painted, c2w.detach(), intrinsics, width, height, near, far, background=0.0, backend=backend, depth=False
-        )
+        dark = replace(config, background=0.0)
+        renders = render_cameras(replace(frozen, colors=colors), cameras.detach(), dark, depth=False, backend=backend)
         added = renders.rgb[..., :1, :, :]
         (weights,) = torch.autograd.grad((added if masks is None else added * masks).sum(), colors)
     return weights[..., 0]

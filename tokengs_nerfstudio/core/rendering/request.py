@@ -1,14 +1,14 @@
 """What a backend is asked for: checked, in one precision, with one batch axis of scenes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from tokengs_nerfstudio.core.rotation import invert_rigid
-from tokengs_nerfstudio.core.types import Gaussians
+from tokengs_nerfstudio.core.types import Cameras, Gaussians, RenderConfig
 
 
 @dataclass(frozen=True)
@@ -38,37 +38,27 @@ class Request:
         return self.viewmats.shape[1]
 
 
-def prepare(
-    splats: Gaussians,
-    c2w: Tensor,
-    intrinsics: Tensor,
-    width: int,
-    height: int,
-    near: float,
-    far: float,
-    background: float | Tensor,
-    depth: bool,
-    backend: str = "auto",
-) -> Request:
-    """The request for `render`'s arguments; ValueError names what does not fit."""
+def checked(splats: Gaussians, cameras: Cameras, config: RenderConfig, depth: bool, backend: str = "auto") -> Request:
+    """The request for these Gaussians and cameras; ValueError names what does not fit."""
+    c2w, intrinsics = cameras.c2w, cameras.intrinsics
     backend = chosen_backend(backend, c2w.device)
     dtype = splats.means.dtype if backend == "torch" else torch.float32
     batch = _checked_batch(splats, c2w, intrinsics)
-    _check_numbers(width, height, near, far)
+    _check_numbers(cameras.width, cameras.height, config.near, config.far)
     views = c2w.shape[-3]
 
     def flat(tensor: Tensor) -> Tensor:
         return tensor.to(dtype).reshape(batch.numel(), *tensor.shape[len(batch) :])
 
     return Request(
-        splats=Gaussians(**{field.name: flat(getattr(splats, field.name)) for field in fields(splats)}),
+        splats=splats.map(flat),
         viewmats=flat(_world_to_camera(c2w.to(dtype))),
         intrinsics=flat(intrinsics),
-        background=flat(_background(background, [*batch, views], c2w).to(dtype)),
-        width=width,
-        height=height,
-        near=near,
-        far=far,
+        background=flat(_background(config.background, [*batch, views], c2w).to(dtype)),
+        width=cameras.width,
+        height=cameras.height,
+        near=config.near,
+        far=config.far,
         depth=depth,
         backend=backend,
         batch=tuple(batch),

@@ -10,10 +10,10 @@ from torch import Tensor
 from tokengs_nerfstudio.core.losses import SceneLosses, depth_error, reconstruction_loss
 from tokengs_nerfstudio.core.metrics import psnr
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
-from tokengs_nerfstudio.core.rendering import render
+from tokengs_nerfstudio.core.rendering import render_cameras
 from tokengs_nerfstudio.core.training.config import TrainingConfig
 from tokengs_nerfstudio.core.training_batch import TrainingBatch
-from tokengs_nerfstudio.core.types import Gaussians, Renders
+from tokengs_nerfstudio.core.types import Gaussians, RenderConfig, Renders
 
 
 def scene_gradients(
@@ -61,9 +61,8 @@ def predict(network: TokenGSNetwork, batch: TrainingBatch) -> Gaussians:
 
 def render_targets(splats: Gaussians, batch: TrainingBatch, config: TrainingConfig, depth: bool = False) -> Renders:
     """The batch's target views."""
-    target = batch.target
-    cameras, size = (target.c2w, target.intrinsics), (target.width, target.height)
-    return render(splats, *cameras, *size, config.near, config.far, background=config.background, depth=depth)
+    planes = RenderConfig(config.near, config.far, config.background)
+    return render_cameras(splats, batch.target.cameras, planes, depth=depth)
 
 
 def supervised_loss(splats: Gaussians, batch: TrainingBatch, config: TrainingConfig) -> SceneLosses:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from tokengs_nerfstudio.core.geometry.resize import resized_cameras, resized_images
 from tokengs_nerfstudio.core.rendering import contributions
-from tokengs_nerfstudio.core.types import Gaussians, Views
+from tokengs_nerfstudio.core.types import Gaussians, RenderConfig, Views
 
 # A Gaussian whose weights add up to less than this share of one pixel, over all views, is not seen.
 _SEEN = 1 / 255
@@ -29,9 +29,8 @@ def seen_weights(
     cameras = resized_cameras(views.cameras, height, width)
     total = torch.zeros_like(gaussians.opacities)
     for view in range(views.num_views):
-        camera = (cameras.c2w[view : view + 1], cameras.intrinsics[view : view + 1])
         mask = None if views.masks is None else resized_images(views.masks[view : view + 1], height, width)
-        total += contributions(gaussians, *camera, width, height, near=near, masks=mask)
+        total += contributions(gaussians, cameras[view : view + 1], RenderConfig(near), mask)
     return total * (views.height * views.width / (height * width))
 
 

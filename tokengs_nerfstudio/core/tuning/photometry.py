@@ -9,11 +9,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from tokengs_nerfstudio.core.losses import l1, ssim
-from tokengs_nerfstudio.core.rendering import render, render_with_info
+from tokengs_nerfstudio.core.rendering import render_cameras, render_with_info
 from tokengs_nerfstudio.core.tuning.cameras import CameraVariables
 from tokengs_nerfstudio.core.tuning.schedule import by_time
 from tokengs_nerfstudio.core.tuning.supervision import Batch
-from tokengs_nerfstudio.core.types import Gaussians, Views
+from tokengs_nerfstudio.core.types import Gaussians, RenderConfig, Views
 
 Parts = dict[str, float | Tensor]
 
@@ -40,11 +40,10 @@ class Photometry:
         self, splats: Gaussians, views: Views, drawn: list[dict[str, Any]] | None = None
     ) -> Float[Tensor, "view 3 height width"]:
         """The views as they are now; `drawn` gets the dictionary of `render_with_info`."""
-        camera = (views.c2w, views.intrinsics, views.width, views.height)
-        options: dict[str, Any] = {"near": self.near, "background": self.background, "depth": False}
+        planes = RenderConfig(self.near, background=self.background)
         if drawn is None:
-            return render(splats, *camera, **options).rgb
-        renders, info = render_with_info(splats, *camera, **options)
+            return render_cameras(splats, views.cameras, planes, depth=False).rgb
+        renders, info = render_with_info(splats, views.cameras, planes, depth=False)
         info["means2d"].retain_grad()
         drawn.append(info)
         return renders.rgb

@@ -13,10 +13,10 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from tokengs_nerfstudio.core.rendering import render
+from tokengs_nerfstudio.core.rendering import render_cameras
 from tokengs_nerfstudio.core.tuning.budget import seen_weights
 from tokengs_nerfstudio.core.tuning.plane_sweep import disagreement, focus_distance, pixel_ways, small_views
-from tokengs_nerfstudio.core.types import Gaussians, Views
+from tokengs_nerfstudio.core.types import Gaussians, RenderConfig, Views
 
 # A Gaussian that covers less than this share of what one has in the mean, over all views, can be spared.
 _SPARED = 0.2
@@ -83,8 +83,7 @@ def seeds(
 ) -> Gaussians:
     """`count` Gaussians in the true colours of pixels that are drawn by how wrong they are rendered."""
     views = small_views(views)
-    size = (views.width, views.height)
-    renders = render(gaussians, views.c2w, views.intrinsics, *size, near=near, background=background)
+    renders = render_cameras(gaussians, views.cameras, RenderConfig(near, background=background))
     assert renders.depth is not None  # asked for by default
     chance = (renders.rgb - views.images).abs().mean(1) + 0.01
     chance = (chance if views.masks is None else chance * views.masks[:, 0]).flatten().cpu()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from tokengs_nerfstudio.core.types import Gaussians, Renders
+from tokengs_nerfstudio.core.types import Cameras, Gaussians, RenderConfig, Renders
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,11 @@ class Scene:
     @property
     def arguments(self) -> tuple[Gaussians, Tensor, Tensor, int, int]:
         return self.splats, self.c2w, self.intrinsics, self.width, self.height
+
+    @property
+    def request(self) -> tuple[Gaussians, Cameras, RenderConfig]:
+        """The same as records."""
+        return self.splats, Cameras(self.c2w, self.intrinsics, self.width, self.height), RenderConfig()
 
 
 def orbit(views: int, distance: float = 2.2) -> Tensor:

@@ -7,10 +7,12 @@ import sys
 import threading
 from collections.abc import Iterator
 
+import numba
 import pytest
 import torch
-from random_scenes import random_scene, trainable, weighted_sum
+from made.random_scenes import random_scene, trainable, weighted_sum
 
+from tokengs_nerfstudio.core.compiled import njit
 from tokengs_nerfstudio.core.rendering import render
 
 
@@ -63,9 +65,9 @@ import tokengs_nerfstudio.core.rendering
 assert not {"numba", "gsplat"} & set(sys.modules)
 import numba.core.caching
 numba.core.caching.CacheImpl._locator_classes = []
-from tokengs_nerfstudio.core.rendering import _kernels
-assert type(_kernels.project._cache).__name__ == "NullCache"
-power, fraction = _kernels._exp2(_kernels.F(-1.7))
+from tokengs_nerfstudio.core.rendering import raster_kernels
+assert type(raster_kernels.project._cache).__name__ == "NullCache"
+power, fraction = raster_kernels._exp2(raster_kernels.F(-1.7))
 assert abs(power * fraction - 2**-1.7) < 1e-7
 print("compiled")
 """
@@ -88,3 +90,15 @@ def test_the_hot_loops_are_vectorised(name: str) -> None:
     packed = re.findall(r"\bv(?:mul|add|sub|fn?m(?:add|sub)\d+)ps\s.*[yz]mm", code)
     assert len(packed) >= 15, f"{name} is not vectorised by numba {numba.__version__}: renders would be 8 times slower"
     assert not re.findall(r"\bvp?(?:gather|scatter)", code)
+
+
+def test_kernels_compile_without_a_cache_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = numba.njit
+
+    def refuse_cache(*, cache: bool = False, **options: object) -> object:
+        if cache:
+            raise RuntimeError("cannot cache function: no locator available")
+        return real(**options)
+
+    monkeypatch.setattr(numba, "njit", refuse_cache)
+    assert njit()(lambda x: x + 1)(2) == 3

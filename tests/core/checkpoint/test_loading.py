@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from made.weights import published_file, same_tensors
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from weight_files import published_file, same_tensors
 
 from tokengs_nerfstudio.core.checkpoint import weight_file
 from tokengs_nerfstudio.core.checkpoint.architecture import HEADER_KEY
@@ -17,7 +17,7 @@ from tokengs_nerfstudio.core.checkpoint.loading import load_network, save_networ
 from tokengs_nerfstudio.core.checkpoint.weight_file import CheckpointError
 from tokengs_nerfstudio.core.network.config import PRESETS
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden"
+GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 NETWORKS = ["G1_base", "G2_latent_multiscale", "G3_dynamic"]
 
 

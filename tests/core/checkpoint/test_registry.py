@@ -8,7 +8,7 @@ from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from weight_files import published_file, same_tensors
+from made.weights import published_file, same_tensors
 
 from tokengs_nerfstudio.core.checkpoint import registry
 from tokengs_nerfstudio.core.checkpoint.loading import load_network, save_network

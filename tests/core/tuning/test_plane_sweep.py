@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from tuning_scenes import arc_cameras, blobs, photos, small_network
+from made.scenes import arc_cameras, blobs, photos, small_network
 
 from tokengs_nerfstudio.core.rendering import render
 from tokengs_nerfstudio.core.tuning.config import TuningConfig

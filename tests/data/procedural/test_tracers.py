@@ -138,17 +138,3 @@ def test_a_lamp_casts_a_shadow_below_a_sphere():
     assert changed.any()
     assert column.item() == pytest.approx(16 - 66 / 7, abs=1.5)
     assert (shaded <= open_sky + 1e-6).all()
-
-
-def test_kernels_compile_without_a_cache_folder(monkeypatch: pytest.MonkeyPatch):
-    from tokengs_nerfstudio.data.procedural import trace_kernels
-
-    real = trace_kernels.numba.njit
-
-    def refuse_cache(*, cache: bool = False, **options: object):
-        if cache:
-            raise RuntimeError("cannot cache function: no locator available")
-        return real(**options)
-
-    monkeypatch.setattr(trace_kernels.numba, "njit", refuse_cache)
-    assert trace_kernels.compiled()(lambda x: x + 1)(2) == 3

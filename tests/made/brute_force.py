@@ -7,7 +7,7 @@ or tile edge) is so close that float32 may well decide otherwise.
 import math
 
 import torch
-from random_scenes import Scene
+from made.random_scenes import Scene
 from torch import Tensor
 
 from tokengs_nerfstudio.core.types import Gaussians, Renders

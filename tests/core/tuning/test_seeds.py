@@ -3,7 +3,7 @@
 import math
 
 import torch
-from tuning_scenes import arc_cameras, blobs, photos
+from made.scenes import arc_cameras, blobs, photos
 
 from tokengs_nerfstudio.core.rendering import render
 from tokengs_nerfstudio.core.rotation import rigid_motion

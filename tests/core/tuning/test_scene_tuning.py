@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tuning_scenes import arc_cameras, blobs, photos, small_network
+from made.scenes import arc_cameras, blobs, photos, small_network
 
 from tokengs_nerfstudio.core.geometry.frame import canonical_frame
 from tokengs_nerfstudio.core.geometry.resize import crop_and_resize

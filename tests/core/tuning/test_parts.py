@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 import torch
+from made.scenes import arc_cameras, blobs, photos
 from torch import Tensor
-from tuning_scenes import arc_cameras, blobs, photos
 
 from tokengs_nerfstudio.core.geometry.resize import level_size, resized
 from tokengs_nerfstudio.core.rendering import render

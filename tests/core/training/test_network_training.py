@@ -14,16 +14,17 @@ from tokengs_nerfstudio.core.geometry.mirror import mirrored, mirrored_scenes
 from tokengs_nerfstudio.core.geometry.rays import project
 from tokengs_nerfstudio.core.network.config import PRESETS, NetworkConfig
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
-from tokengs_nerfstudio.core.training import network_training
 from tokengs_nerfstudio.core.training.config import TrainingConfig
+from tokengs_nerfstudio.core.training.gradients import novel_view_psnr, predict, supervised_loss
 from tokengs_nerfstudio.core.training.network_training import Trainer, TrainingDiverged
+from tokengs_nerfstudio.core.training.optimizers import optimizers, parameter_groups
 from tokengs_nerfstudio.core.training.schedule import one_cycle
-from tokengs_nerfstudio.core.training.state import read_state, save_state
+from tokengs_nerfstudio.core.training.state import STATE_FORMAT, read_state, save_state
 from tokengs_nerfstudio.core.training_batch import TrainingBatch, canonical_batch
 from tokengs_nerfstudio.core.types import Views
 
 SMALL = replace(PRESETS["tiny"], width=32, heads=2, encoder_depth=1, decoder_depth=1, tokens=12, gaussians_per_token=8)
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 
 
 def posed_cameras(scenes: int, views: int) -> torch.Tensor:
@@ -126,7 +127,7 @@ def test_only_the_chosen_scenes_are_mirrored() -> None:
 def test_decay_spares_vectors_head_and_tokens() -> None:
     latent = replace(SMALL, latents=5, latent_depth=1, time_channels=2, dynamic_tokens=3)
     network = TokenGSNetwork(latent)
-    decayed, spared = network_training.parameter_groups(network, 0.05)
+    decayed, spared = parameter_groups(network, 0.05)
     names = {id(parameter): name for name, parameter in network.named_parameters()}
     assert decayed["weight_decay"] == 0.05
     assert spared["weight_decay"] == 0.0
@@ -139,7 +140,7 @@ def test_decay_spares_vectors_head_and_tokens() -> None:
 
 def test_muon_gets_the_matrices_of_the_blocks() -> None:
     latent = TokenGSNetwork(replace(SMALL, latents=5, latent_depth=1))
-    adam, *muons = network_training.optimizers(latent, TrainingConfig(matrix_rate=0.02))
+    adam, *muons = optimizers(latent, TrainingConfig(matrix_rate=0.02))
     names = {id(parameter): name for name, parameter in latent.named_parameters()}
     given = [[names[id(p)] for group in o.param_groups for p in group["params"]] for o in (adam, *muons)]
     assert sorted(name for part in given for name in part) == sorted(names.values())
@@ -163,8 +164,8 @@ def test_gradient_does_not_depend_on_chunks_and_workers(chunk: int, workers: int
     """The plain way, one graph over the whole batch, is the reference."""
     batch = random_batch(5)
     trainer = small_trainer(workers, chunk=chunk)
-    splats = network_training.predict(trainer.network, batch)
-    network_training.supervised_loss(splats, batch, trainer.config).total.backward()
+    splats = predict(trainer.network, batch)
+    supervised_loss(splats, batch, trainer.config).total.backward()
     expected = [parameter.grad for parameter in trainer.network.parameters()]
     trainer.network.zero_grad(set_to_none=True)
     trainer._accumulate(batch)
@@ -176,20 +177,18 @@ def test_gradient_does_not_depend_on_chunks_and_workers(chunk: int, workers: int
 def test_one_scene_is_learned() -> None:
     torch.manual_seed(1)
     batch, trainer = random_batch(1), small_trainer(learning_rate=3e-3, ema=0.9)
-    before = float(network_training.novel_view_psnr(trainer.averaged, batch, trainer.config).mean())
+    before = float(novel_view_psnr(trainer.averaged, batch, trainer.config).mean())
     losses = [trainer.step(batch, 0.02 + i / 200).losses["loss"] for i in range(80)]
-    after = float(network_training.novel_view_psnr(trainer.averaged, batch, trainer.config).mean())
+    after = float(novel_view_psnr(trainer.averaged, batch, trainer.config).mean())
     assert losses[-1] < 0.5 * losses[0]
     assert after > before + 1.0
 
 
 def test_exact_depth_is_one_more_term() -> None:
     trainer, batch = small_trainer(depth=0.7), random_batch()
-    splats = network_training.predict(trainer.network, batch)
-    deep = network_training.supervised_loss(
-        splats, replace(batch, depth=torch.full((2, 2, 1, 16, 16), 2.0)), trainer.config
-    )
-    plain = network_training.supervised_loss(splats, batch, trainer.config)
+    splats = predict(trainer.network, batch)
+    deep = supervised_loss(splats, replace(batch, depth=torch.full((2, 2, 1, 16, 16), 2.0)), trainer.config)
+    plain = supervised_loss(splats, batch, trainer.config)
     assert set(deep.parts) - set(plain.parts) == {"depth"}
     torch.testing.assert_close(deep.per_scene, plain.per_scene + 0.7 * deep.parts["depth"])
     assert float(deep.parts["depth"].min()) > 0.0
@@ -280,9 +279,9 @@ def test_broken_state_files_are_named(tmp_path: Path) -> None:
 
 def test_a_failed_save_leaves_the_old_state(tmp_path: Path) -> None:
     path = tmp_path / "state.pt"
-    save_state(path, {"format": network_training.STATE_FORMAT, "value": 1})
+    save_state(path, {"format": STATE_FORMAT, "value": 1})
     with pytest.raises(Exception, match="pickle"):
-        save_state(path, {"format": network_training.STATE_FORMAT, "value": lambda: None})
+        save_state(path, {"format": STATE_FORMAT, "value": lambda: None})
     assert read_state(path)["value"] == 1
     assert [entry.name for entry in tmp_path.iterdir()] == ["state.pt"]
 

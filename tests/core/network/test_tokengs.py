@@ -11,7 +11,7 @@ from tokengs_nerfstudio.core.network.config import PRESETS, NetworkConfig
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.types import Views
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden"
+GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 NETWORKS = ["G1_base", "G2_latent_multiscale", "G3_dynamic"]
 PUBLISHED_KEYS = json.loads((GOLDEN / "published_keys.json").read_text())
 

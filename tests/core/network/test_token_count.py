@@ -7,7 +7,7 @@ from safetensors.torch import load_file
 from tokengs_nerfstudio.core.checkpoint.loading import load_network, save_network
 from tokengs_nerfstudio.core.network.token_count import dynamic_from_static, resize_network, resize_rows
 
-STORED = load_file(Path(__file__).resolve().parents[1] / "golden" / "token_resizing.safetensors")
+STORED = load_file(Path(__file__).resolve().parents[2] / "golden" / "token_resizing.safetensors")
 
 
 @pytest.mark.parametrize("key", [key for key in STORED if not key.startswith("in.")])

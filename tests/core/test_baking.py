@@ -4,7 +4,7 @@ from dataclasses import fields, replace
 
 import pytest
 import torch
-from tuning_scenes import blobs
+from made.scenes import blobs
 
 from tokengs_nerfstudio.core.baking import Motion, spread_times
 from tokengs_nerfstudio.core.types import Gaussians

@@ -1,0 +1,18 @@
+import torch
+from made.cameras import random_cameras, random_rotations
+
+from tokengs_nerfstudio.core.rotation import invert_rigid, matrix_from_quaternion, quaternion_from_matrix
+
+
+def test_quaternions_of_all_half_turns() -> None:
+    for axis in range(3):
+        rotation = -torch.eye(3, dtype=torch.float64)
+        rotation[axis, axis] = 1
+        torch.testing.assert_close(matrix_from_quaternion(quaternion_from_matrix(rotation)), rotation)
+    rotations = random_rotations(64)
+    torch.testing.assert_close(matrix_from_quaternion(quaternion_from_matrix(rotations)), rotations)
+
+
+def test_inverse_of_rigid_transforms() -> None:
+    c2w = random_cameras(4)
+    torch.testing.assert_close(invert_rigid(c2w) @ c2w, torch.eye(4, dtype=torch.float64).expand(4, 4, 4))
