@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-Densification = Literal["budget", "gsplat-default", "gsplat-mcmc"]
+DensificationName = Literal["budget", "gsplat-default", "gsplat-mcmc"]
 
 # gsplat's default, for gradients of a mean loss with respect to image coordinates in [-1, 1].
 _SLOPE = 2e-4
@@ -27,6 +27,8 @@ class GsplatDensification:
     Raises ValueError as `check_densification` does.
     """
 
+    needs_pictures = True
+
     def __init__(
         self, kind: str, extent: float, budget: int, until: float, every: int, seed: int, device: torch.device
     ):
@@ -44,6 +46,9 @@ class GsplatDensification:
         else:
             self._strategy = DefaultStrategy(reset_every=_NEVER, **times)
             self._state = self._strategy.initialize_state(extent)
+
+    def observe(self, parameters: dict[str, Tensor]) -> None:
+        """Nothing: the strategies read what was drawn."""
 
     def grow(
         self,
@@ -87,7 +92,7 @@ class GsplatDensification:
         slopes = self._state["grad2d"] / self._state["count"].clamp(min=1)
         return max(_SLOPE, float(slopes.topk(room + 1).values[-1]))
 
-    def remove(
+    def drop(
         self,
         parameters: dict[str, Tensor],
         optimizers: dict[str, torch.optim.Optimizer],
@@ -105,22 +110,26 @@ class GsplatDensification:
             faintest = parameters["opacities"].detach().topk(excess, largest=False).indices
             mask = torch.zeros(len(parameters["means"]), dtype=torch.bool, device=faintest.device)
             mask[faintest] = True
-            self.remove(parameters, optimizers, mask)
+            self.drop(parameters, optimizers, mask)
 
 
 def check_densification(kind: str, device: torch.device) -> None:
-    """ValueError where `kind` is none of gsplat's strategies, or cannot run here: without gsplat, MCMC without CUDA."""
+    """ValueError where `kind` is unknown, or cannot run here: strategies without gsplat, MCMC without CUDA."""
+    if kind == "budget":
+        return
     if kind not in ("gsplat-default", "gsplat-mcmc"):
-        raise ValueError(f"unknown tuning.densification '{kind}'; there are budget, gsplat-default and gsplat-mcmc")
+        raise ValueError(
+            f"unknown tuning.gaussians.densification '{kind}'; there are budget, gsplat-default and gsplat-mcmc"
+        )
     try:
         import gsplat.strategy  # noqa: F401
     except ImportError as error:
         raise ValueError(
-            f"tuning.densification '{kind}' needs gsplat ({error}): install gsplat 1.4, or use 'budget'"
+            f"tuning.gaussians.densification '{kind}' needs gsplat ({error}): install gsplat 1.4, or use 'budget'"
         ) from error
     if kind == "gsplat-mcmc" and device.type != "cuda":
         raise ValueError(
-            f"tuning.densification 'gsplat-mcmc' needs CUDA, these tensors are on {device}: use 'budget' or "
+            f"tuning.gaussians.densification 'gsplat-mcmc' needs CUDA, these tensors are on {device}: use 'budget' or "
             "'gsplat-default' there"
         )
 
