@@ -14,8 +14,9 @@ from nerfstudio.data.datamanagers.full_images_datamanager import FullImageDatama
 from nerfstudio.data.dataparsers.nerfstudio_dataparser import NerfstudioDataParserConfig
 from PIL import Image
 
-from tokengs_nerfstudio.datamanager import SceneDataManager, SceneDataManagerConfig, undistorted_cameras
+from tokengs_nerfstudio.datamanager import SceneDataManager, SceneDataManagerConfig
 from tokengs_nerfstudio.dataparser import TokenGSDataParserConfig
+from tokengs_nerfstudio.dataset import undistorted_cameras
 
 
 def manager(folder: Path, test_mode: str = "val", **options) -> SceneDataManager:

@@ -61,7 +61,7 @@ def test_no_images_and_no_size_is_an_error(tmp_path):
     edit(folder, lambda meta: (meta.pop("w"), meta.pop("h")))
     for image in (folder / "images").iterdir():
         image.unlink()
-    with pytest.raises(FileNotFoundError, match="10 of 10 images .* do not exist"):
+    with pytest.raises(FileNotFoundError, match=r"10 of 10 images .* do not exist"):
         outputs(folder)
 
 

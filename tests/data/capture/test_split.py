@@ -129,5 +129,5 @@ def test_a_frame_in_both_lists_is_held_out_and_reported_once(make_capture, caplo
 @pytest.mark.parametrize("train", [{}, {"train_filenames": names(0, 1, 2)}])
 def test_a_split_without_training_frames_is_an_error(make_capture, train):
     capture = NerfstudioCapture(make_capture(shared={"test_filenames": names(0, 1, 2)} | train))
-    with pytest.raises(ValueError, match="all 3 frames .* are held out .* none is left to reconstruct from"):
+    with pytest.raises(ValueError, match=r"all 3 frames .* are held out .* none is left to reconstruct from"):
         capture.split()
