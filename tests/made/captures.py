@@ -93,6 +93,15 @@ def edit(folder: Path, change) -> None:
     file.write_text(json.dumps(meta))
 
 
+def mask_left_half(folder: Path, size: tuple[int, int] = (16, 12)) -> None:
+    """Mask the left half of every photo of a capture."""
+    (folder / "masks").mkdir()
+    mask = Image.new("L", size, 255)
+    mask.paste(0, (0, 0, size[0] // 2, size[1]))
+    mask.save(folder / "masks/m.png")
+    edit(folder, lambda meta: [frame.update(mask_path="masks/m.png") for frame in meta["frames"]])
+
+
 def write_blobs(folder: Path, count: int = 10, height: int = 40, width: int = 48) -> Path:
     """A capture of forty coloured Gaussians near the origin on grey, exactly what the renderer makes of them."""
     generator = torch.Generator().manual_seed(3)
