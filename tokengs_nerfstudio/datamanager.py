@@ -164,10 +164,6 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
         path = path.absolute()
         return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
 
-    def names(self, positions: Sequence[int]) -> list[str]:
-        """The train images at `positions` by their files' paths."""
-        return [self.train_dataset.image_filenames[position].as_posix() for position in positions]
-
     def supervised_size(self) -> tuple[int, int]:
         """(height, width) that all train images are brought to: the commonest camera's, reduced to max_image_size."""
         cameras = self.train_dataset.cameras

@@ -93,6 +93,7 @@ class TokenGSDataParser(DataParser):
             mask_filenames=masks or None,
             dataparser_scale=scale * float(shared.get("applied_scale", 1.0)),
             dataparser_transform=_from_original(shared.get("applied_transform"), transform),
+            metadata={name: shared[name] for name in ("applied_transform", "applied_scale") if name in shared},
         )
 
     def _positions(self, split: str) -> list[int]:

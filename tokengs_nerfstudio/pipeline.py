@@ -1,5 +1,6 @@
 """TokenGSPipeline: brings a scene's photos and the network together; every training step is a tuning step."""
 
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from nerfstudio.data.dataparsers.base_dataparser import DataparserOutputs
 from nerfstudio.engine.callbacks import TrainingCallback, TrainingCallbackAttributes, TrainingCallbackLocation
 from nerfstudio.pipelines.base_pipeline import VanillaPipeline, VanillaPipelineConfig
 from nerfstudio.utils.rich_utils import CONSOLE
+from rich.logging import RichHandler
 from torch import Tensor
 
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
@@ -50,6 +52,7 @@ class TokenGSPipeline(VanillaPipeline):
     ):
         if world_size > 1:
             raise ValueError(f"one scene is tuned on one device, got {world_size}; use --machine.num-devices 1")
+        _show_messages_of_the_package()
         super().__init__(config, device, test_mode, world_size, local_rank, grad_scaler)  # type: ignore[arg-type]
         self._identity: dict[str, Any] = {}
         self._record: dict[str, Any] = {}
@@ -183,3 +186,11 @@ def _cameras(context: Views) -> dict[str, Any]:
         "context_size": [context.height, context.width],
         "context_times": None if context.times is None else context.times.tolist(),
     }
+
+
+def _show_messages_of_the_package() -> None:
+    """What the lower floor logs (assumed settings, the scale it found) belongs on the same console."""
+    log = logging.getLogger("tokengs_nerfstudio")
+    if not log.handlers:
+        log.addHandler(RichHandler(console=CONSOLE, show_path=False))
+        log.setLevel(logging.INFO)

@@ -1,6 +1,5 @@
 """TokenGSTrainer: nerfstudio's Trainer with checkpoints that are whole or absent, and errors a person can read."""
 
-import logging
 import pickle
 import re
 import traceback
@@ -13,7 +12,6 @@ import tyro
 from nerfstudio.engine.trainer import Trainer, TrainerConfig
 from nerfstudio.utils.decorators import check_main_thread
 from nerfstudio.utils.rich_utils import CONSOLE
-from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from tokengs_nerfstudio.core.files import replacing
@@ -53,7 +51,6 @@ class TokenGSTrainer(Trainer):
 
     def setup(self, test_mode: Literal["test", "val", "inference"] = "val") -> None:
         """As nerfstudio's; what a user has to put right ends the command with one message instead of a traceback."""
-        _show_messages_of_the_package()
         try:
             super().setup(test_mode)
         except (ValueError, FileNotFoundError) as error:
@@ -166,14 +163,6 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(saved, dict) or "tuning" not in saved:
         raise ValueError(f"{path} is no checkpoint of `ns-train tokengs`")
     return saved
-
-
-def _show_messages_of_the_package() -> None:
-    """What the lower floor logs (assumed settings, the scale it found) belongs on the same console."""
-    log = logging.getLogger("tokengs_nerfstudio")
-    if not log.handlers:
-        log.addHandler(RichHandler(console=CONSOLE, show_path=False))
-        log.setLevel(logging.INFO)
 
 
 def _raised_by_us(error: BaseException) -> bool:
