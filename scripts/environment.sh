@@ -31,16 +31,15 @@ create_environment() {
     if uv --version >/dev/null 2>&1; then
         uv venv --quiet --python "$python" .venv
         install() { VIRTUAL_ENV="$PWD/.venv" uv pip install --quiet "$@"; }
-        reinstall=--reinstall
     else
         "$python" -m venv .venv
         install() { .venv/bin/python -m pip install --quiet --disable-pip-version-check "$@"; }
-        reinstall=--force-reinstall
     fi
-    install --constraint constraints.txt --editable ".[dev]" 2>"$log" || { cat "$log" >&2; fail "The installation failed; its messages are above and in $log."; }
-    # A dependency of nerfstudio brings opencv-python, whose cv2 needs OpenGL libraries that a plain machine lacks;
-    # the headless build, put there last, needs none.
-    install "$reinstall" --no-deps "$(grep '^opencv-python-headless==' constraints.txt)"
+    # The constraints are the whole list, so two that dependencies ask for can be left out: pyliblzfse wants a C compiler
+    # and nothing here uses it; opencv-python puts a cv2 that needs OpenGL libraries over the headless one.
+    grep -v -E '^(pyliblzfse|opencv-python)==' constraints.txt >.venv/packages.txt
+    install --no-deps --requirement .venv/packages.txt --editable . 2>"$log" ||
+        { cat "$log" >&2; fail "The installation failed; its messages are above and in $log."; }
     ln -sf "$(.venv/bin/python -c 'import imageio_ffmpeg; print(imageio_ffmpeg.get_ffmpeg_exe())')" .venv/bin/bundled-ffmpeg
     wanted_state >.venv/state
 }
