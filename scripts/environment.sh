@@ -40,6 +40,7 @@ create_environment() {
     grep -v -E '^(pyliblzfse|opencv-python)==' constraints.txt >.venv/packages.txt
     install --no-deps --requirement .venv/packages.txt --editable . 2>"$log" ||
         { cat "$log" >&2; fail "The installation failed; its messages are above and in $log."; }
+    .venv/bin/python -m tokengs_nerfstudio.late_imports >"$log"
     ln -sf "$(.venv/bin/python -c 'import imageio_ffmpeg; print(imageio_ffmpeg.get_ffmpeg_exe())')" .venv/bin/bundled-ffmpeg
     wanted_state >.venv/state
 }
