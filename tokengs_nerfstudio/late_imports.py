@@ -35,11 +35,12 @@ class _LateModule(ModuleType):
         assert spec is not None
         assert isinstance(spec.loader, _LateLoader)
         late, spec.loader = spec.loader, spec.loader.loader
-        self.__class__ = ModuleType
+        self.__class__ = ModuleType  # pyright: ignore[reportAttributeAccessIssue]
         try:
             late.loader.exec_module(self)
         except BaseException:
-            self.__class__, spec.loader = _LateModule, late
+            self.__class__ = _LateModule  # pyright: ignore[reportAttributeAccessIssue]
+            spec.loader = late
             raise
 
 
