@@ -13,8 +13,6 @@ source scripts/environment.sh
 
 # torch would wake a pool of compiler processes with every command; none of them has anything to do.
 export TORCHINDUCTOR_COMPILE_THREADS=1
-# For the logs: messages as they come, each on one line.
-export PYTHONUNBUFFERED=1 COLUMNS=200
 
 out=demo_output/$scene
 run=$out/runs/demo/tokengs/run
@@ -49,8 +47,7 @@ step() { # step NAME TEXT PRODUCT COMMAND...: runs the command unless its produc
 step train "reconstructing the scene from the photos in $capture" $config \
     ns-train tokengs --data $capture --output-dir $out/runs --experiment-name demo --timestamp run \
     --viewer.quit-on-train-completion True
-# What the network and the tuning said, without the time before it and the place in the code after it.
-sed -n -E 's/^[^A-Za-z]{11}([0-9,]+ (Gaussians from|tuning steps).*[^ ]) +[a-z]+\.py:[0-9]+ *$/      \1/p' $out/train.log
+sed -n -E 's/.* ([0-9,]+ (Gaussians from|tuning steps)[^;]*);.*/      \1/p' $out/train.log
 step eval "comparing with the photos that were held out" $out/eval.json \
     ns-eval --load-config $config --output-path $out/eval.json
 step views "rendering the views of those photos" $out/views/test/rgb \
