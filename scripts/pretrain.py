@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
-import tyro
 
 from tokengs_nerfstudio.core.checkpoint import save_network
 from tokengs_nerfstudio.core.network import PRESETS, NetworkConfig, TokenGSNetwork
@@ -127,4 +126,6 @@ class Run:
 
 
 if __name__ == "__main__":
+    import tyro  # only for the command line: from Python, a machine without it can train too
+
     Run(tyro.cli(Pretraining)).train()
