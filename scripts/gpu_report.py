@@ -201,7 +201,7 @@ def main() -> int:
     parser.add_argument("--batch", type=int, default=16, help="scenes in a pretraining step")
     parser.add_argument("--dry-run", action="store_true", help="every part at small sizes on the CPU")
     options = parser.parse_args()
-    options.output = options.output.resolve()
+    options.output, options.wheels = options.output.resolve(), options.wheels and options.wheels.resolve()
     options.output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         report = Report(options, Path(scratch))

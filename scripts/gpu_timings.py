@@ -187,6 +187,7 @@ def main() -> int:
         with options.output.open("a", buffering=1) as file:
             try:
                 for what, value, unit, paper in getattr(timings, group)():
+                    paper = None if options.dry_run else paper  # which is of other sizes
                     file.write(json.dumps({"what": what, "value": value, "unit": unit, "paper": paper}) + "\n")
             # One figure that cannot be had, for want of memory say, must not cost the others.
             except Exception as error:

@@ -144,13 +144,17 @@ def test_the_dictionary_fits_the_installed_strategies(monkeypatch: pytest.Monkey
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("kind", ["gsplat-default", "gsplat-mcmc"])
-def test_both_run_on_cuda(kind: str) -> None:
+@pytest.mark.parametrize(("clear_share", "least"), [(0.0, 257), (0.8, 80)])
+def test_both_run_on_cuda(kind: str, clear_share: float, least: int) -> None:
+    """More Gaussians than at the start; fewer where those that are before a camera have to go."""
     network, views = small_network().to("cuda"), scene_views().to("cuda")
-    config = replace(CONFIG, densification=kind, max_gaussians=400)
+    config = replace(CONFIG, densification=kind, max_gaussians=400, clear_share=clear_share)  # type: ignore[arg-type]
     tuning = SceneTuning(network, views, views, config, steps=40)
+    start = tuning._photometry().error(tuning.gaussians(), views)
     while not tuning.finished:
         tuning.step()
-    assert 256 < tuning.gaussians().count <= 400
+    assert least <= tuning.gaussians().count <= 400
+    assert tuning._photometry().error(tuning.gaussians(), views) < 0.8 * start
 
 
 @pytest.mark.usefixtures("no_shape_checks")
