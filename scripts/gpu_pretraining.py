@@ -1,4 +1,4 @@
-"""A pretraining of so many seconds, in bfloat16, and its weights and log in files small enough to carry.
+"""A pretraining that ends at a given time, in bfloat16, and its weights and log in files small enough to carry.
 
 Scenes are made by many threads: the one that `pretrain` uses beside a training on a CPU would keep a GPU waiting.
 """
@@ -97,15 +97,13 @@ def write_pieces(file: Path, folder: Path, size: int = PIECE, most: int = MOST_P
 
 
 def trained(options: argparse.Namespace, folder: Path) -> FedRun:
-    """A run of what is left of `options.seconds` once scenes can be made: kernels are compiled before the clock."""
-    began = time.monotonic()
+    """A run until `options.until`, its length known once scenes can be made: their kernels are compiled first."""
     data = PretrainingData(batch=options.batch)
     training_batch(data, PRESETS[options.preset], 0, 0, 0.0)
     device = "cpu" if options.dry_run else "cuda"
     torch.zeros(1, device=device)
-    left = options.seconds - (time.monotonic() - began)
     config = Pretraining(
-        output=folder, preset=options.preset, hours=max(left, 1.0) / 3600, device=device, save_every=60.0,
+        output=folder, preset=options.preset, hours=max(options.until - time.time(), 2.0) / 3600, device=device, save_every=60.0,
         held_out=2 if options.dry_run else 32, evaluate_every=200, data=data,
     )  # fmt: skip
     run = FedRun(config, options.makers)
@@ -130,7 +128,7 @@ def export(averaged: TokenGSNetwork, folder: Path, output: Path) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, required=True, help="folder of the pieces and of log.jsonl")
-    parser.add_argument("--seconds", type=float, required=True, help="for training, imports not counted")
+    parser.add_argument("--until", type=float, required=True, help="end of the training, in seconds since 1970")
     parser.add_argument("--preset", default="tiny", choices=["tiny", "small"])
     parser.add_argument("--batch", type=int, default=16, help="scenes in a step of four context views of 64x64")
     parser.add_argument("--makers", type=int, default=12, help="threads that make scenes")
