@@ -102,9 +102,10 @@ def trained(options: argparse.Namespace, folder: Path) -> FedRun:
     training_batch(data, PRESETS[options.preset], 0, 0, 0.0)
     device = "cpu" if options.dry_run else "cuda"
     torch.zeros(1, device=device)
+    hours = max(options.until - time.time(), 2.0) / 3600
     config = Pretraining(
-        output=folder, preset=options.preset, hours=max(options.until - time.time(), 2.0) / 3600, device=device, save_every=60.0,
-        held_out=2 if options.dry_run else 32, evaluate_every=200, data=data,
+        output=folder, preset=options.preset, hours=hours, device=device, save_every=60.0, evaluate_every=200,
+        held_out=2 if options.dry_run else 32, data=data,
     )  # fmt: skip
     run = FedRun(config, options.makers)
     run.train()
