@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
-import tyro
 
 from tokengs_nerfstudio.core.checkpoint.loading import save_network
 from tokengs_nerfstudio.core.network.config import PRESETS, NetworkConfig
@@ -131,4 +130,6 @@ class Run:
 
 
 if __name__ == "__main__":
+    import tyro  # only for the command line: from Python, a machine without it can train too
+
     Run(tyro.cli(Pretraining)).train()

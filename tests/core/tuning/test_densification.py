@@ -9,7 +9,7 @@ from made.scenes import arc_cameras, blobs, photos, small_network
 from made.tuning import changed, ready, tuning_config
 
 from tokengs_nerfstudio.core.rendering import gsplat_strategies
-from tokengs_nerfstudio.core.rendering.gsplat_strategies import GsplatDensification
+from tokengs_nerfstudio.core.rendering.gsplat_strategies import GsplatDensification, for_installed_gsplat
 from tokengs_nerfstudio.core.rotation import matrix_from_quaternion
 from tokengs_nerfstudio.core.tuning.config import TuningConfig
 from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
@@ -118,15 +118,44 @@ def test_mcmc_moves_faded_gaussians_and_grows_within_the_budget(monkeypatch: pyt
     assert tuning.gaussians().opacities.min() > 0.004
 
 
+def test_gaussians_before_a_camera_leave_mcmc_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What MCMC keeps is a table of binomials, which has no row for a Gaussian that goes."""
+    pytest.importorskip("gsplat.strategy.ops")
+    monkeypatch.setattr(gsplat_strategies, "check_densification", lambda *_: None)
+    growth = GsplatDensification("gsplat-mcmc", 1.0, 100, 10.0, 5, 0, torch.device("cpu"))
+    parameters = {"means": torch.rand(80, 3).requires_grad_(), "opacities": torch.rand(80).requires_grad_()}
+    optimizers: dict[str, torch.optim.Optimizer] = {k: torch.optim.Adam([v]) for k, v in parameters.items()}
+    kept, before = parameters["means"].detach()[10:].clone(), growth.state_dict()["state"]["binoms"]
+    growth.drop(parameters, optimizers, torch.arange(80) < 10)
+    assert torch.equal(parameters["means"], kept)
+    assert optimizers["means"].param_groups[0]["params"][0] is parameters["means"]
+    assert torch.equal(growth.state_dict()["state"]["binoms"], before)
+
+
+def test_the_dictionary_fits_the_installed_strategies(monkeypatch: pytest.MonkeyPatch) -> None:
+    info = {"radii": torch.tensor([[3, 0], [0, 2]], dtype=torch.int32), "width": 4}
+    for version, shape in (((1, 4, 0), (2, 2)), ((1, 5, 0), (2, 2, 2)), ((1, 5, 3), (2, 2, 2))):
+        monkeypatch.setattr(gsplat_strategies, "gsplat_version", lambda version=version: version)
+        fitted = for_installed_gsplat(info)
+        assert fitted["radii"].shape == shape
+        assert fitted["width"] == 4
+        drawn = fitted["radii"] > 0
+        assert torch.equal(drawn if len(shape) == 2 else drawn.all(-1), info["radii"] > 0)
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("kind", ["gsplat-default", "gsplat-mcmc"])
-def test_both_run_on_cuda(kind: str) -> None:
+@pytest.mark.parametrize(("clear_share", "least"), [(0.0, 257), (0.8, 80)])
+def test_both_run_on_cuda(kind: str, clear_share: float, least: int) -> None:
+    """More Gaussians than at the start; fewer where those that are before a camera have to go."""
     network, views = small_network().to("cuda"), scene_views().to("cuda")
-    config = changed(CONFIG, densification=kind, max_gaussians=400)
+    config = changed(CONFIG, densification=kind, max_gaussians=400, clear_share=clear_share)
     tuning = SceneTuning(network, ready(views), config, steps=40)
+    start = tuning._photometry.error(tuning.gaussians(), views)
     while not tuning.finished:
         tuning.step()
-    assert 256 < tuning.gaussians().count <= 400
+    assert least <= tuning.gaussians().count <= 400
+    assert tuning._photometry.error(tuning.gaussians(), views) < 0.8 * start
 
 
 @pytest.mark.usefixtures("no_shape_checks")

@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from tokengs_nerfstudio.core.rendering.gsplat_backend import gsplat_version
+
 DensificationName = Literal["budget", "gsplat-default", "gsplat-mcmc"]
 
 # gsplat's default, for gradients of a mean loss with respect to image coordinates in [-1, 1].
@@ -69,7 +71,8 @@ class GsplatDensification:
         device = parameters["means"].device
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             torch.manual_seed(self._seed + step)
-            self._strategy.step_post_backward(parameters, optimizers, self._state, step, _joined(drawn), **rate)
+            info = for_installed_gsplat(_joined(drawn))
+            self._strategy.step_post_backward(parameters, optimizers, self._state, step, info, **rate)
         if due:
             self._remove_excess(parameters, optimizers)
 
@@ -101,7 +104,8 @@ class GsplatDensification:
         """Takes Gaussians away, from what the strategy has counted too."""
         from gsplat.strategy.ops import remove
 
-        remove(parameters, optimizers, self._state, dropped)  # type: ignore[arg-type]
+        counted = {} if self._mcmc else self._state  # MCMC's state is a table, with no row for each Gaussian
+        remove(parameters, optimizers, counted, dropped)  # type: ignore[arg-type]
 
     def _remove_excess(self, parameters: dict[str, Tensor], optimizers: dict[str, torch.optim.Optimizer]) -> None:
         """The faintest beyond the budget: the due step's own gradients were not yet known when the threshold was."""
@@ -125,7 +129,7 @@ def check_densification(kind: str, device: torch.device) -> None:
         import gsplat.strategy  # noqa: F401
     except ImportError as error:
         raise ValueError(
-            f"tuning.gaussians.densification '{kind}' needs gsplat ({error}): install gsplat 1.4, or use 'budget'"
+            f"tuning.gaussians.densification '{kind}' needs gsplat ({error}): install gsplat 1.4 or 1.5, or use 'budget'"
         ) from error
     if kind == "gsplat-mcmc" and device.type != "cuda":
         raise ValueError(
@@ -140,3 +144,13 @@ def _joined(drawn: Sequence[dict[str, Any]]) -> dict[str, Any]:
     means2d.grad = torch.cat([info["means2d"].grad for info in drawn])
     radii = torch.cat([info["radii"] for info in drawn])
     return {**drawn[0], "means2d": means2d, "radii": radii, "n_cameras": sum(info["n_cameras"] for info in drawn)}
+
+
+def for_installed_gsplat(info: dict[str, Any]) -> dict[str, Any]:
+    """A dictionary of `render_with_info` as the installed gsplat's strategies take it.
+
+    Those of gsplat 1.5 want `radii` [view gaussian 2], along x and along y, those of 1.4 the larger of the two. Ours
+    have the larger one, which is all that either looks at: whether a Gaussian was drawn, and how large it was.
+    """
+    radii = info["radii"]
+    return {**info, "radii": radii[..., None].expand(*radii.shape, 2)} if gsplat_version() >= (1, 5) else info
