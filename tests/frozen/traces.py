@@ -12,9 +12,12 @@ import torch
 
 from tokengs_nerfstudio.core import NetworkConfig, TokenGSNetwork, TuningConfig, Views, canonical_frame, load_network
 from tokengs_nerfstudio.core.training.config import TrainingConfig
-from tokengs_nerfstudio.core.training.network_training import Trainer
+from tokengs_nerfstudio.core.training.network_training import NetworkTraining
+from tokengs_nerfstudio.core.training.parallel import Threads
 from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
-from tokengs_nerfstudio.data.examples.procedural import PretrainingData, training_batch
+from tokengs_nerfstudio.data.examples.batches import Batches
+from tokengs_nerfstudio.data.examples.curriculum import ProceduralCurriculumConfig
+from tokengs_nerfstudio.data.examples.shapes import BatchConfig
 from tokengs_nerfstudio.data.procedural.tracing import procedural_views
 
 STEPS = 40
@@ -34,7 +37,7 @@ def small_network(**changes: int) -> TokenGSNetwork:
 
 def scene(network: TokenGSNetwork, masked: bool = False, timed: bool = False) -> tuple[Views, Views]:
     """Four context views and all eight views of a procedural scene in the network's frame."""
-    views = procedural_views(5, 8, 64, 64).views
+    views = replace(procedural_views(5, 8, 64, 64), depths=None)
     if masked:
         masks = torch.ones_like(views.images[:, :1])
         masks[:, :, 20:30, 8:40] = 0
@@ -55,10 +58,10 @@ def tuned(network: TokenGSNetwork, config: TuningConfig, masked: bool = False, t
 
 def trained() -> list[float]:
     torch.manual_seed(0)
-    trainer = Trainer(small_network().train(), TrainingConfig(), workers=2)
-    data = PretrainingData(batch=2, side=32, late=1.0)
-    batches = [training_batch(data, SMALL, 3, number, number / 12) for number in range(12)]
-    reports = [trainer.step(batch, number / 12) for number, batch in enumerate(batches)]
+    network = small_network().train()
+    training = NetworkTraining(network, TrainingConfig(), Threads(network, 2))
+    batches = Batches(ProceduralCurriculumConfig().source(), SMALL, BatchConfig(scenes=2, side=32, late=1.0), seed=3)
+    reports = [training.step(batches.batch(number, number / 12), number / 12) for number in range(12)]
     return [value for report in reports for value in (report.losses["loss"], report.gradient_norm)]
 
 

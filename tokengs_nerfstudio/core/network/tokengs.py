@@ -111,6 +111,13 @@ class TokenGSNetwork(nn.Module):
     def num_parameters(self) -> int:
         return sum(parameter.numel() for parameter in self.parameters())
 
+    def forward(self, context: Views, time: float | Float[Tensor, " batch"] | None = None) -> Gaussians:
+        """Gaussians [batch gaussian] of `context`, from the learned tokens: `encode`, then `decode` at `time`.
+
+        The way from photos to Gaussians in one call, which is what a wrapper for distributed training can wrap.
+        """
+        return self.decode(self.encode(context), time=time)
+
     def encode(self, context: Views) -> SceneMemory:
         """The memory of `context` (images [batch view 3 height width], canonical frame) for `decode`.
 
