@@ -27,6 +27,7 @@ from tokengs_nerfstudio.core import (
 )
 from tokengs_nerfstudio.core.losses import l1, ssim
 from tokengs_nerfstudio.core.network.config import PRESETS
+from tokengs_nerfstudio.core.network.initial import initial_values
 from tokengs_nerfstudio.core.preparation import PreparedScene
 from tokengs_nerfstudio.core.tuning.config import StoppingConfig, TokenStageConfig
 from tokengs_nerfstudio.core.types import Example
@@ -96,7 +97,9 @@ def measure(args: BenchmarkTuning) -> dict[str, float]:
 
     def fresh() -> TokenGSNetwork:
         torch.manual_seed(0)
-        return load_network(args.weights) if args.weights else TokenGSNetwork(PRESETS[args.preset])
+        if args.weights:
+            return load_network(args.weights)
+        return TokenGSNetwork(PRESETS[args.preset], initial=initial_values(args.preset))
 
     naive, ours = fresh(), fresh()
     context = random_views(args.views, *naive.config.image_size)

@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from gpu_internals import PRESETS, PretrainingData, Trainer, TrainingBatch, TrainingConfig, training_batch
 from gpu_pretraining import made_by_many
 
 from tokengs_nerfstudio.core import Gaussians, NetworkConfig, TokenGSNetwork, TuningConfig, Views, render, tune
+from tokengs_nerfstudio.core.network.initial import InitialValues
 
 Precision = Literal["fp32", "bf16"]
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
@@ -42,13 +43,13 @@ class Sizes:
 
 
 # Tokens and head are drawn so that Gaussians lie all over the scene: at a network's start they sit on one point.
-SPREAD: dict[str, Any] = {"init_token_std": 1.0, "init_head_std": 0.03, "init_z": 2.0, "init_scale": 0.01}
+SPREAD = InitialValues(token_std=1.0, head_std=0.03, z=2.0, scale=0.01)
 FULL = Sizes(
-    network=replace(PRESETS["base-6view"], **SPREAD), views=6, gaussians=262_144, tuning_steps=50,
+    network=PRESETS["base-6view"], views=6, gaussians=262_144, tuning_steps=50,
     presets={name: PRESETS[name] for name in ("tiny", "small")}, batches=(4, 32), repeats=7, seconds=5.0, makers=12,
 )  # fmt: skip
 SMALL = Sizes(
-    network=replace(PRESETS["tiny"], image_size=(32, 56), tokens=16, **SPREAD), views=2, gaussians=512, tuning_steps=2,
+    network=replace(PRESETS["tiny"], image_size=(32, 56), tokens=16), views=2, gaussians=512, tuning_steps=2,
     presets={"tiny": replace(PRESETS["tiny"], width=48, encoder_depth=1, decoder_depth=1, tokens=16)},
     batches=(2,), repeats=2, seconds=0.5, makers=1,
 )  # fmt: skip
@@ -60,7 +61,7 @@ class Timings:
     def __init__(self, sizes: Sizes, device: str) -> None:
         self.sizes, self.device = sizes, device
         torch.manual_seed(0)
-        self._network = TokenGSNetwork(sizes.network).to(device).eval().requires_grad_(False)
+        self._network = TokenGSNetwork(sizes.network, initial=SPREAD).to(device).eval().requires_grad_(False)
         self._views = random_views(sizes.views, *sizes.network.image_size).to(device)
 
     def median(self, function: Callable[[], object], repeats: int | None = None) -> float:

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tokengs_nerfstudio.data.pretraining import PretrainingData, held_out_batch
 from tuning_scenes import arc_cameras, blobs, photos, small_network
 
 from tokengs_nerfstudio.core import Gaussians, SceneTuning, TuningConfig, Views, load_network, render
 from tokengs_nerfstudio.core.metrics import psnr
 from tokengs_nerfstudio.core.training import Trainer, TrainingConfig, scene_gradients
-from tokengs_nerfstudio.data.pretraining import PretrainingData, held_out_batch
 
 pytestmark = pytest.mark.gpu
 

@@ -2,13 +2,13 @@
 
 import pytest
 import torch
+from tokengs_nerfstudio.core.training_batch import TrainingBatch
+from tokengs_nerfstudio.data.pretraining import PretrainingData, held_out_batch
 from torch import Tensor
 
 from tokengs_nerfstudio.core import TokenGSNetwork, load_network
 from tokengs_nerfstudio.core.metrics import psnr
 from tokengs_nerfstudio.core.training import TrainingConfig, predict, render_targets, scene_gradients
-from tokengs_nerfstudio.core.training_batch import TrainingBatch
-from tokengs_nerfstudio.data.pretraining import PretrainingData, held_out_batch
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
 

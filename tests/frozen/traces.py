@@ -12,24 +12,28 @@ import torch
 from made.tuning import changed, ready, tuning_config
 
 from tokengs_nerfstudio.core import NetworkConfig, TokenGSNetwork, TuningConfig, load_network
+from tokengs_nerfstudio.core.network.initial import InitialValues
 from tokengs_nerfstudio.core.preparation import PreparedScene
 from tokengs_nerfstudio.core.training.config import TrainingConfig
-from tokengs_nerfstudio.core.training.network_training import Trainer
+from tokengs_nerfstudio.core.training.network_training import NetworkTraining
+from tokengs_nerfstudio.core.training.parallel import Threads
 from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
-from tokengs_nerfstudio.data.examples.procedural import PretrainingData, training_batch
+from tokengs_nerfstudio.data.examples.batches import Batches
+from tokengs_nerfstudio.data.examples.curriculum import ProceduralCurriculumConfig
+from tokengs_nerfstudio.data.examples.shapes import BatchConfig
 from tokengs_nerfstudio.data.procedural.tracing import procedural_views
 
 STEPS = 40
 SMALL = NetworkConfig(
     width=32, heads=2, encoder_depth=2, decoder_depth=1, tokens=32, gaussians_per_token=8, scale_cap=0.3,
-    init_token_std=0.5, init_head_std=0.1, init_decoder_scale=0.1, init_quaternion_w=1.0, image_size=(32, 32),
-    near=0.01, far=1e10,
+    image_size=(32, 32), near=0.01, far=1e10,
 )  # fmt: skip
+START = InitialValues(token_std=0.5, head_std=0.1, decoder_scale=0.1, quaternion_w=1.0)
 
 
-def small_network(**changes: int) -> TokenGSNetwork:
+def small_network(**changes: float) -> TokenGSNetwork:
     torch.manual_seed(0)
-    network = TokenGSNetwork(replace(SMALL, **changes))
+    network = TokenGSNetwork(replace(SMALL, **changes), initial=START)
     if network.target_time_embedding is not None:
         torch.nn.init.normal_(network.target_time_embedding.conv.weight, std=1.0)
     return network
@@ -37,7 +41,7 @@ def small_network(**changes: int) -> TokenGSNetwork:
 
 def scene(network: TokenGSNetwork, masked: bool = False, timed: bool = False) -> PreparedScene:
     """Four context views and all eight views of a procedural scene in the network's frame."""
-    views = procedural_views(5, 8, 64, 64).views
+    views = replace(procedural_views(5, 8, 64, 64), depths=None)
     if masked:
         masks = torch.ones_like(views.images[:, :1])
         masks[:, :, 20:30, 8:40] = 0
@@ -55,10 +59,10 @@ def tuned(network: TokenGSNetwork, config: TuningConfig, masked: bool = False, t
 
 def trained() -> list[float]:
     torch.manual_seed(0)
-    trainer = Trainer(small_network().train(), TrainingConfig(), workers=2)
-    data = PretrainingData(batch=2, side=32, late=1.0)
-    batches = [training_batch(data, SMALL, 3, number, number / 12) for number in range(12)]
-    reports = [trainer.step(batch, number / 12) for number, batch in enumerate(batches)]
+    network = small_network(near=0.025, far=125.0).train()
+    training = NetworkTraining(network, TrainingConfig(), Threads(network, 2))
+    batches = Batches(ProceduralCurriculumConfig().source(), SMALL, BatchConfig(scenes=2, side=32, late=1.0), seed=3)
+    reports = [training.step(batches.batch(number, number / 12), number / 12) for number in range(12)]
     return [value for report in reports for value in (report.losses["loss"], report.gradient_norm)]
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ from PIL import Image
 from tokengs_nerfstudio.core.checkpoint.loading import save_network
 from tokengs_nerfstudio.core.geometry.rays import intrinsics_matrix
 from tokengs_nerfstudio.core.network.config import NetworkConfig
+from tokengs_nerfstudio.core.network.initial import InitialValues
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.rendering import render
 from tokengs_nerfstudio.core.types import Gaussians, Views
 from tokengs_nerfstudio.data.capture.writer import write_nerfstudio_capture
 
+START = InitialValues(decoder_scale=0.1, token_std=0.5, head_std=0.05, quaternion_w=1.0)
 SMALL_NETWORK = NetworkConfig(
     width=32,
     heads=2,
@@ -25,10 +28,6 @@ SMALL_NETWORK = NetworkConfig(
     tokens=32,
     gaussians_per_token=8,
     scale_cap=0.3,
-    init_decoder_scale=0.1,
-    init_token_std=0.5,
-    init_head_std=0.05,
-    init_quaternion_w=1.0,
     image_size=(32, 32),
     num_context=3,
 )
@@ -123,7 +122,7 @@ def write_blobs(folder: Path, count: int = 10, height: int = 40, width: int = 48
 def write_weights(file: Path, **changes) -> Path:
     """Random weights of a network that encodes in milliseconds; one that knows time makes things move."""
     torch.manual_seed(7)
-    network = TokenGSNetwork(NetworkConfig(**{**vars(SMALL_NETWORK), **changes}))
+    network = TokenGSNetwork(replace(SMALL_NETWORK, **changes), initial=START)
     if network.target_time_embedding is not None:
         torch.nn.init.normal_(network.target_time_embedding.conv.weight, std=1.0)
     save_network(network, file)

@@ -6,8 +6,16 @@ import pytest
 from tokengs_nerfstudio.data.procedural import layout as at
 from tokengs_nerfstudio.data.procedural.cameras import look_at, spread_order
 from tokengs_nerfstudio.data.procedural.config import ProceduralConfig
-from tokengs_nerfstudio.data.procedural.generation import SceneArrays, camera_clearance, random_scene
+from tokengs_nerfstudio.data.procedural.generation import SceneArrays, bounds, box_distance, random_scene
 from tokengs_nerfstudio.data.procedural.materials import hsv_to_rgb, random_rotations
+
+
+def camera_clearance(scene: SceneArrays) -> float:
+    """Smallest distance of a camera from the box around a primitive."""
+    p = scene.primitives
+    half = bounds(p[:, at.KIND], p[:, at.HALF : at.HALF + 3], p[:, at.SHAPE : at.SHAPE + 4])
+    rotation = p[:, at.ROTATION : at.ROTATION + 9].reshape(-1, 3, 3)
+    return float(box_distance(scene.c2w[:, :3, 3], p[:, at.CENTRE : at.CENTRE + 3], rotation, half).min())
 
 
 @pytest.fixture(scope="module")

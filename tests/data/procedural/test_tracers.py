@@ -10,7 +10,7 @@ import torch
 from tokengs_nerfstudio.data.procedural import layout as at
 from tokengs_nerfstudio.data.procedural import torch_shapes as shapes
 from tokengs_nerfstudio.data.procedural.tracing import (
-    SceneBatch,
+    StackedScenes,
     make_scenes,
     stack_scenes,
     trace_in_torch,
@@ -21,12 +21,12 @@ SEEDS = (36, 11, 0, 1, 2, 3, 4)
 
 
 @pytest.fixture(scope="module")
-def batch() -> SceneBatch:
+def batch() -> StackedScenes:
     return stack_scenes(make_scenes(SEEDS, 2), 28, 20)
 
 
 @pytest.mark.parametrize("antialias", [False, True])
-def test_numba_equals_torch(batch: SceneBatch, antialias: bool):
+def test_numba_equals_torch(batch: StackedScenes, antialias: bool):
     rgb, depth = trace_on_cpu(batch, 28, 20, antialias)
     expected_rgb, expected_depth = trace_in_torch(batch, 28, 20, antialias, dtype=torch.float64)
     # The kernels round to float32 at the end; fused multiply-adds may flip a ray that grazes a border.
@@ -35,13 +35,13 @@ def test_numba_equals_torch(batch: SceneBatch, antialias: bool):
     assert ((depth - expected_depth).abs() > 1e-4 * (1 + depth)).float().mean() < 1e-3
 
 
-def test_the_compared_scenes_hold_every_kind_and_family(batch: SceneBatch):
+def test_the_compared_scenes_hold_every_kind_and_family(batch: StackedScenes):
     real = np.arange(batch.primitives.shape[1]) < batch.counts[:, None]
     assert set(batch.primitives[real][:, at.KIND]) == set(range(8))
     assert set(batch.materials[..., at.FAMILY].ravel()) == set(range(9))
 
 
-def single(kind: int, half: tuple[float, float, float], shape: tuple[float, float, float, float]) -> SceneBatch:
+def single(kind: int, half: tuple[float, float, float], shape: tuple[float, float, float, float]) -> StackedScenes:
     """One primitive at the origin under a far camera that looks along -z; no floor, no room."""
     scene = stack_scenes(make_scenes([0], 1), 33, 33)
     primitives = np.zeros((1, 1, at.PRIMITIVE))
@@ -99,7 +99,7 @@ def test_a_torus_is_hit_on_its_ring():
     assert (away < 1e-6).float().mean() > 0.8
 
 
-def hit_points(scene: SceneBatch, depth: torch.Tensor) -> torch.Tensor:
+def hit_points(scene: StackedScenes, depth: torch.Tensor) -> torch.Tensor:
     """Points in the world where the pixels of `single` scenes hit."""
     row, column = depth[0, 0, 0].nonzero().unbind(-1)
     z = depth[0, 0, 0, row, column].double()

@@ -129,7 +129,7 @@ def check_densification(kind: str, device: torch.device) -> None:
         import gsplat.strategy  # noqa: F401
     except ImportError as error:
         raise ValueError(
-            f"tuning.gaussians.densification '{kind}' needs gsplat ({error}): install gsplat 1.4 or 1.5, or use 'budget'"
+            f"tuning.gaussians.densification '{kind}' needs gsplat ({error}): install gsplat 1.4 or 1.5, or use budget"
         ) from error
     if kind == "gsplat-mcmc" and device.type != "cuda":
         raise ValueError(

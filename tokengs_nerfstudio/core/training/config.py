@@ -27,16 +27,10 @@ class TrainingConfig:
     """largest norm of the gradient of all parameters"""
     ema: float = 0.998
     """decay of the averaged weights, which are what is evaluated and shipped; shorter averages at the start"""
-    near: float = 0.025
-    """near plane of the supervised renders, in the canonical frame"""
-    far: float = 125.0
-    """far plane"""
-    background: float = 0.5
-    """grey behind the Gaussians"""
     chunk: int = 8
     """scenes rendered at a time; the gradient is that of the whole batch"""
     patience: int = 10
     """steps in a row whose loss or gradient is not finite before training stops"""
     depth: float = 0.1
-    """weight of the error in the logarithm of the rendered depth, where batches bring exact depth"""
+    """weight of the error in the logarithm of the rendered depth, where targets bring exact depth"""
     loss: LossConfig = field(default_factory=lambda: LossConfig(visibility=0.5))

@@ -1,84 +1,72 @@
 """The gradient of a batch, with the memory of a few scenes' pictures; what is supervised, and how well it is met."""
 
-from collections.abc import Iterator
-from dataclasses import fields
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from tokengs_nerfstudio.core.evaluation import view_psnr
 from tokengs_nerfstudio.core.losses import SceneLosses, depth_error, reconstruction_loss
-from tokengs_nerfstudio.core.metrics import psnr
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.rendering import render_cameras
+from tokengs_nerfstudio.core.rendering.piecewise import gathered, slices
 from tokengs_nerfstudio.core.training.config import TrainingConfig
-from tokengs_nerfstudio.core.training_batch import TrainingBatch
-from tokengs_nerfstudio.core.types import Gaussians, RenderConfig, Renders
+from tokengs_nerfstudio.core.types import Example, Gaussians, RenderConfig, Renders, Views
+
+Predictor = Callable[[Views, Tensor | None], Gaussians]
+"""(context, time) -> Gaussians: a `TokenGSNetwork`, or what wraps one."""
 
 
 def scene_gradients(
-    network: TokenGSNetwork, batch: TrainingBatch, config: TrainingConfig, total_scenes: int
+    network: Predictor, example: Example, rendering: RenderConfig, config: TrainingConfig, total_scenes: int
 ) -> dict[str, float]:
-    """Add to the parameters the gradient of this batch's share in the mean loss over `total_scenes`.
+    """Add to the parameters the gradient of this example's share in the mean loss over `total_scenes`.
 
-    Gaussians are predicted once; scenes are rendered in chunks, which leave their gradients on the Gaussians, and one
-    backward pass takes them through the network: memory of one chunk, gradient of the whole batch. Returns the losses'
-    shares in their means.
+    Gaussians are predicted once; scenes are rendered `config.chunk` at a time and one backward pass takes their
+    gradients through the network: memory of one chunk, gradient of the whole batch. Returns the losses' shares in
+    their means.
     """
-    splats = predict(network, batch)
-    leaves = splats.leaves()
     sums: dict[str, float] = {}
-    for start in range(0, batch.num_scenes, config.chunk):
-        chunk = slice(start, start + config.chunk)
-        losses = supervised_loss(leaves[chunk], batch.scenes(chunk), config)
-        (losses.per_scene.sum() / total_scenes).backward()
-        scenes = len(losses.per_scene)
-        for name, value in losses.means().items():
-            sums[name] = sums.get(name, 0.0) + value * scenes / total_scenes
-    reached = list(_reached(splats, leaves))
-    torch.autograd.backward([output for output, _ in reached], [gradient for _, gradient in reached])
+    with gathered(predict(network, example)) as splats:
+        for part in slices(example.num_scenes, config.chunk):
+            losses = supervised_loss(splats[part], example[part], rendering, config)
+            (losses.per_scene.sum() / total_scenes).backward()
+            scenes = len(losses.per_scene)
+            for name, value in losses.means().items():
+                sums[name] = sums.get(name, 0.0) + value * scenes / total_scenes
     return sums
 
 
 @torch.no_grad()
-def novel_view_psnr(
-    network: TokenGSNetwork, batch: TrainingBatch, config: TrainingConfig
-) -> Float[Tensor, "batch view"]:
-    """PSNR in dB of every target view of the batch, scenes taken in chunks."""
+def novel_view_psnr(network: TokenGSNetwork, example: Example, chunk: int) -> Float[Tensor, "batch view"]:
+    """PSNR in dB of every target view of the batch (canonical frame), `chunk` scenes taken at a time."""
     results = []
-    for start in range(0, batch.num_scenes, config.chunk):
-        part = batch.scenes(slice(start, start + config.chunk))
-        renders = render_targets(predict(network, part), part, config)
-        results.append(psnr(renders.rgb, part.target.images))
+    for selection in slices(example.num_scenes, chunk):
+        part = example[selection]
+        results.append(view_psnr(predict(network, part), part.target, network.config.rendering))
     return torch.cat(results)
 
 
-def predict(network: TokenGSNetwork, batch: TrainingBatch) -> Gaussians:
+def predict(network: Predictor, example: Example) -> Gaussians:
     """Gaussians of every scene; a network that embeds time decodes at the time of the scene's first target."""
-    times = batch.target.times
-    return network.decode(network.encode(batch.context), time=None if times is None else times[:, 0])
+    times = example.target.times
+    return network(example.context, None if times is None else times[:, 0])
 
 
-def render_targets(splats: Gaussians, batch: TrainingBatch, config: TrainingConfig, depth: bool = False) -> Renders:
-    """The batch's target views."""
-    planes = RenderConfig(config.near, config.far, config.background)
-    return render_cameras(splats, batch.target.cameras, planes, depth=depth)
+def render_targets(splats: Gaussians, example: Example, rendering: RenderConfig, depth: bool = False) -> Renders:
+    """The example's target views."""
+    return render_cameras(splats, example.target.cameras, rendering, depth=depth)
 
 
-def supervised_loss(splats: Gaussians, batch: TrainingBatch, config: TrainingConfig) -> SceneLosses:
-    """Render the batch's targets and compare."""
-    deep = config.depth > 0 and batch.depth is not None
-    renders = render_targets(splats, batch, config, depth=deep)
-    losses = reconstruction_loss(renders, batch.target, splats, config.loss)
-    if renders.depth is None or batch.depth is None:
+def supervised_loss(
+    splats: Gaussians, example: Example, rendering: RenderConfig, config: TrainingConfig
+) -> SceneLosses:
+    """Render the example's targets and compare; with depth where the targets bring it and `config` weighs it."""
+    truth = example.target.depths if config.depth > 0 else None
+    renders = render_targets(splats, example, rendering, depth=truth is not None)
+    losses = reconstruction_loss(renders, example.target, splats, config.loss)
+    if renders.depth is None or truth is None:
         return losses
-    error = depth_error(renders.depth, batch.depth)
+    error = depth_error(renders.depth, truth)
     return SceneLosses(losses.per_scene + config.depth * error, {**losses.parts, "depth": error})
-
-
-def _reached(splats: Gaussians, leaves: Gaussians) -> Iterator[tuple[Tensor, Tensor]]:
-    """Each predicted tensor with the gradient its detached twin received."""
-    for entry in fields(splats):
-        gradient = getattr(leaves, entry.name).grad
-        if gradient is not None:
-            yield getattr(splats, entry.name), gradient

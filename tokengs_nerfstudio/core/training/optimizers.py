@@ -1,5 +1,6 @@
-"""Which parameters are moved by which rule."""
+"""Which parameters are moved by which rule, and how fast."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -10,19 +11,39 @@ from tokengs_nerfstudio.core.training.muon import Muon
 
 
 def optimizers(network: TokenGSNetwork, config: TrainingConfig) -> list[torch.optim.Optimizer]:
-    """AdamW for everything, or Muon for the matrices of encoder, latent and decoder blocks and AdamW for the rest."""
+    """AdamW for everything, or Muon for the matrices of encoder, latent and decoder blocks and AdamW for the rest.
+
+    Every parameter group keeps its highest learning rate as `base`: see `set_rates`.
+    """
     groups = parameter_groups(network, config.weight_decay)
-    if config.matrix_rate <= 0:
-        return [torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas)]
     inner: set[int] = set()
     result: list[torch.optim.Optimizer] = []
-    for blocks in (network.encoder, network.latent_blocks, network.decoder):
+    for blocks in (network.encoder, network.latent_blocks, network.decoder) if config.matrix_rate > 0 else ():
         matrices = [p for p in blocks.parameters() if p.ndim == 2]
         inner |= {id(p) for p in matrices}
         if matrices:
             result.append(Muon(matrices, lr=config.matrix_rate, weight_decay=config.weight_decay))
     groups[0]["params"] = [p for p in groups[0]["params"] if id(p) not in inner]
-    return [torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas), *result]
+    result.insert(0, torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas))
+    for optimizer in result:
+        for group in optimizer.param_groups:
+            group["base"] = group["lr"]
+    return result
+
+
+def set_rates(optimizers: Sequence[torch.optim.Optimizer], share: float) -> None:
+    """Every group's learning rate as a share of its highest one."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = share * group["base"]
+
+
+def continue_from(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
+    """Moments and counters of a saved state; the highest rates stay those of this run's configuration."""
+    bases = [group["base"] for group in optimizer.param_groups]
+    optimizer.load_state_dict(saved)
+    for group, base in zip(optimizer.param_groups, bases):
+        group["base"] = base
 
 
 def parameter_groups(network: TokenGSNetwork, weight_decay: float) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tokengs_nerfstudio.core.losses import l1, ssim
 from tokengs_nerfstudio.core.rendering import render_cameras, render_with_info
-from tokengs_nerfstudio.core.rendering.piecewise import pass_on
+from tokengs_nerfstudio.core.rendering.piecewise import gathered, slices
 from tokengs_nerfstudio.core.tuning.cameras import CameraVariables
 from tokengs_nerfstudio.core.tuning.schedule import by_time
 from tokengs_nerfstudio.core.tuning.stages import Drawing
@@ -59,15 +59,14 @@ class Photometry:
         """
         parts: Parts = {}
         for time, group in by_time(batch):
-            splats = drawing.splats_at(time)
-            leaves = splats.leaves()
-            for piece in _pieces(group, drawing.chunk):
-                share = piece.indices.numel() / batch.indices.numel()
-                loss, named = self._loss(leaves, piece, cameras, drawing)
-                (share * loss).backward()
-                for name, value in named.items():
-                    parts[name] = parts.get(name, 0.0) + share * value.detach()
-            pass_on(splats, leaves)
+            with gathered(drawing.splats_at(time)) as leaves:
+                for part in slices(group.indices.numel(), drawing.chunk):
+                    piece = Batch(group.views.select(part), group.indices[part])
+                    share = piece.indices.numel() / batch.indices.numel()
+                    loss, named = self._loss(leaves, piece, cameras, drawing)
+                    (share * loss).backward()
+                    for name, value in named.items():
+                        parts[name] = parts.get(name, 0.0) + share * value.detach()
         return parts
 
     def _loss(
@@ -92,11 +91,3 @@ class Photometry:
             return pictures
         background = torch.as_tensor(self.rendering.background).to(pictures)
         return torch.where(views.masks > 0, pictures, background)
-
-
-def _pieces(batch: Batch, size: int) -> list[Batch]:
-    count = batch.indices.numel()
-    if count <= size:
-        return [batch]
-    ranges = [slice(i, i + size) for i in range(0, count, size)]
-    return [Batch(batch.views.select(part), batch.indices[part]) for part in ranges]

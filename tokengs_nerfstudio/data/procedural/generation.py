@@ -295,11 +295,3 @@ def random_scene(rng: Generator, config: ProceduralConfig, num_views: int) -> Sc
     size = np.concatenate([np.full(6, 1.5), np.repeat(primitives[:, at.RADIUS], 2)])
     materials = random_materials(rng, config, size)
     return SceneArrays(primitives, materials, env, c2w, fov, brightness=rng.uniform(*config.brightness))
-
-
-def camera_clearance(scene: SceneArrays) -> float:
-    """Smallest distance of a camera from the box around a primitive."""
-    p = scene.primitives
-    half = bounds(p[:, at.KIND], p[:, at.HALF : at.HALF + 3], p[:, at.SHAPE : at.SHAPE + 4])
-    rotation = p[:, at.ROTATION : at.ROTATION + 9].reshape(-1, 3, 3)
-    return float(box_distance(scene.c2w[:, :3, 3], p[:, at.CENTRE : at.CENTRE + 3], rotation, half).min())

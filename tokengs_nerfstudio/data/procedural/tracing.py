@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,11 +11,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from tokengs_nerfstudio.core.types import Views
-from tokengs_nerfstudio.data.capture.writer import write_nerfstudio_capture
 from tokengs_nerfstudio.data.procedural import layout as at
 from tokengs_nerfstudio.data.procedural.config import ProceduralConfig
 from tokengs_nerfstudio.data.procedural.generation import SceneArrays, random_scene
-from tokengs_nerfstudio.data.scene import Scene
 
 DEFAULT = ProceduralConfig()
 PROBE_SIZE, PROBE_VIEWS, PROBE_EXPOSURE = 12, 3, 0.3
@@ -24,17 +21,8 @@ PROBE_SIZE, PROBE_VIEWS, PROBE_EXPOSURE = 12, 3, 0.3
 
 
 @dataclass(frozen=True)
-class ProceduralItem:
-    """Views of one scene in its world frame (z up), with the exact z-depth of every pixel's centre."""
-
-    views: Views
-    depth: Float[Tensor, "view 1 height width"]
-    """In world units; zero where the backdrop is seen."""
-
-
-@dataclass(frozen=True)
-class SceneBatch:
-    """Scenes stacked for the tracers, padded to the largest number of primitives; float64."""
+class StackedScenes:
+    """Scenes as the tracers take them, padded to the largest number of primitives; float64."""
 
     primitives: np.ndarray
     counts: np.ndarray
@@ -42,6 +30,30 @@ class SceneBatch:
     environments: np.ndarray
     c2w: np.ndarray
     intrinsics: np.ndarray
+
+
+@dataclass(frozen=True)
+class Tracer:
+    """Who traces: numba kernels on `threads` Python threads of the CPU, torch on any other device.
+
+    The GIL is free while the kernels run, so tracing goes well beside a training step.
+    """
+
+    threads: int = 1
+    device: str | torch.device = "cpu"
+
+    def views(self, scenes: Sequence[SceneArrays], height: int, width: int, antialias: bool) -> Views:
+        """Pictures [scene view 3 height width] of scenes with equally many cameras, with their depths."""
+        stacked = stack_scenes(scenes, height, width)
+        if torch.device(self.device).type == "cpu":
+            rgb, depth = trace_on_cpu(stacked, height, width, antialias, self.threads)
+        else:
+            rgb, depth = trace_in_torch(stacked, height, width, antialias, self.device)
+        c2w, intrinsics = (torch.from_numpy(array).float() for array in (stacked.c2w, stacked.intrinsics))
+        return Views(rgb, c2w.to(self.device), intrinsics.to(self.device), depths=depth)
+
+
+CPU = Tracer()
 
 
 def make_scenes(seeds: Sequence[int], num_views: int, config: ProceduralConfig = DEFAULT) -> list[SceneArrays]:
@@ -81,7 +93,7 @@ def view_intrinsics(fov: float, height: int, width: int) -> np.ndarray:
     return np.array([[focal, 0.0, 0.5 * width], [0.0, focal, 0.5 * height], [0.0, 0.0, 1.0]])
 
 
-def stack_scenes(scenes: Sequence[SceneArrays], height: int, width: int) -> SceneBatch:
+def stack_scenes(scenes: Sequence[SceneArrays], height: int, width: int) -> StackedScenes:
     """Scenes of equally many views, for images of the given size."""
     most = max(len(scene.primitives) for scene in scenes)
     primitives = np.zeros((len(scenes), most, at.PRIMITIVE))
@@ -90,7 +102,7 @@ def stack_scenes(scenes: Sequence[SceneArrays], height: int, width: int) -> Scen
         primitives[row, : len(scene.primitives)] = scene.primitives
         materials[row, : len(scene.materials)] = scene.materials
     intrinsics = np.stack([view_intrinsics(scene.fov, height, width) for scene in scenes])
-    return SceneBatch(
+    return StackedScenes(
         primitives=primitives,
         counts=np.array([len(scene.primitives) for scene in scenes]),
         materials=materials,
@@ -101,26 +113,26 @@ def stack_scenes(scenes: Sequence[SceneArrays], height: int, width: int) -> Scen
 
 
 def trace_on_cpu(
-    batch: SceneBatch, height: int, width: int, antialias: bool, threads: int = 1
+    scenes: StackedScenes, height: int, width: int, antialias: bool, threads: int = 1
 ) -> tuple[Float[Tensor, "scene view 3 height width"], Float[Tensor, "scene view 1 height width"]]:
-    """Images and depth of a batch by the numba kernels; the pixels do not depend on the number of threads."""
+    """Images and depth by the numba kernels; the pixels do not depend on the number of threads."""
     from tokengs_nerfstudio.data.procedural import trace_kernels  # importing numba takes a third of a second
 
-    scenes, views = batch.c2w.shape[:2]
-    rgb = np.empty((scenes, views, 3, height, width), np.float32)
-    depth = np.empty((scenes, views, height, width), np.float32)
-    arrays = (batch.primitives, batch.counts, batch.materials, batch.environments, at.noise_table())
-    arrays += (batch.c2w, batch.intrinsics, antialias, rgb, depth)
+    count, views = scenes.c2w.shape[:2]
+    rgb = np.empty((count, views, 3, height, width), np.float32)
+    depth = np.empty((count, views, height, width), np.float32)
+    arrays = (scenes.primitives, scenes.counts, scenes.materials, scenes.environments, at.noise_table())
+    arrays += (scenes.c2w, scenes.intrinsics, antialias, rgb, depth)
     if threads <= 1:
-        trace_kernels.trace_views(0, scenes * views, *arrays)
+        trace_kernels.trace_views(0, count * views, *arrays)
     else:
         with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(lambda i: trace_kernels.trace_views(i, i + 1, *arrays), range(scenes * views)))
+            list(pool.map(lambda i: trace_kernels.trace_views(i, i + 1, *arrays), range(count * views)))
     return torch.from_numpy(rgb), torch.from_numpy(depth)[:, :, None]
 
 
 def trace_in_torch(
-    batch: SceneBatch,
+    scenes: StackedScenes,
     height: int,
     width: int,
     antialias: bool,
@@ -134,13 +146,13 @@ def trace_in_torch(
         return torch.from_numpy(array).to(device, dtype)
 
     world = World(
-        primitives=tensor(batch.primitives),
-        counts=torch.from_numpy(batch.counts).to(device),
-        materials=tensor(batch.materials),
-        environments=tensor(batch.environments),
+        primitives=tensor(scenes.primitives),
+        counts=torch.from_numpy(scenes.counts).to(device),
+        materials=tensor(scenes.materials),
+        environments=tensor(scenes.environments),
         table=tensor(at.noise_table()),
     )
-    return trace_views(world, tensor(batch.c2w), tensor(batch.intrinsics), height, width, antialias)
+    return trace_views(world, tensor(scenes.c2w), tensor(scenes.intrinsics), height, width, antialias)
 
 
 def procedural_batch(
@@ -149,29 +161,14 @@ def procedural_batch(
     height: int,
     width: int,
     config: ProceduralConfig = DEFAULT,
-    device: str | torch.device = "cpu",
-    threads: int = 1,
-) -> tuple[Views, Float[Tensor, "batch view 1 height width"]]:
-    """One scene for each seed, in its world frame, and the z-depth (zero where the backdrop is seen).
+    tracer: Tracer = CPU,
+) -> Views:
+    """One scene for each seed [batch view], in its world frame (z up), with the exact z-depth of every pixel's centre.
 
-    Views are ordered so that any first few of them spread over the whole path: take those as context. On CPU `threads`
-    Python threads trace; the GIL is free meanwhile, so this runs well beside a training step. On another device torch
-    traces there.
+    Depths are 0 where the backdrop is seen. Views are ordered so that any first few of them spread over the whole
+    path: take those as context. Errors as in `make_scenes`.
     """
-    scenes = make_scenes(seeds, num_views, config)
-    return _traced(scenes, height, width, config.antialias, torch.device(device), threads)
-
-
-def _traced(
-    scenes: Sequence[SceneArrays], height: int, width: int, antialias: bool, device: torch.device, threads: int
-) -> tuple[Views, Float[Tensor, "batch view 1 height width"]]:
-    batch = stack_scenes(scenes, height, width)
-    if device.type == "cpu":
-        rgb, depth = trace_on_cpu(batch, height, width, antialias, threads)
-    else:
-        rgb, depth = trace_in_torch(batch, height, width, antialias, device)
-    c2w, intrinsics = torch.from_numpy(batch.c2w).float(), torch.from_numpy(batch.intrinsics).float()
-    return Views(rgb, c2w.to(device), intrinsics.to(device)), depth
+    return tracer.views(make_scenes(seeds, num_views, config), height, width, config.antialias)
 
 
 def procedural_views(
@@ -180,16 +177,14 @@ def procedural_views(
     height: int,
     width: int,
     config: ProceduralConfig = DEFAULT,
-    device: str | torch.device = "cpu",
-    threads: int = 1,
-) -> ProceduralItem:
-    """The scene of a seed seen by `num_views` cameras."""
-    views, depth = procedural_batch([seed], num_views, height, width, config, device, threads)
-    return ProceduralItem(views.squeeze(), depth[0])
+    tracer: Tracer = CPU,
+) -> Views:
+    """The scene of one seed seen by `num_views` cameras; as `procedural_batch`."""
+    return procedural_batch([seed], num_views, height, width, config, tracer).squeeze()
 
 
 class ProceduralScene:
-    """One random scene as a `Scene`: cameras at once, images traced when asked for."""
+    """One random scene as a `Scene`: cameras at once, images and depths traced when asked for."""
 
     def __init__(
         self,
@@ -198,10 +193,10 @@ class ProceduralScene:
         height: int,
         width: int,
         config: ProceduralConfig = DEFAULT,
-        threads: int = 1,
+        tracer: Tracer = CPU,
     ) -> None:
         self._scene = make_scenes([seed], num_views, config)[0]
-        self._threads, self._antialias = threads, config.antialias
+        self._tracer, self._antialias = tracer, config.antialias
         self.name = f"procedural-{seed}"
         self.image_size = (height, width)
         self.c2w: Float[Tensor, "frame 4 4"] = torch.from_numpy(self._scene.c2w).float()
@@ -209,28 +204,10 @@ class ProceduralScene:
         self.intrinsics: Float[Tensor, "frame 3 3"] = focal.repeat(num_views, 1, 1)
         self.times: Float[Tensor, " frame"] | None = None
 
-    def item(self, indices: Sequence[int]) -> ProceduralItem:
-        """Views and depth at `indices`, in that order; IndexError for an index the scene does not have."""
+    def load(self, indices: Sequence[int]) -> Views:
+        """The frames at `indices`, in that order, with depths; IndexError for an index the scene does not have."""
         wrong = [index for index in indices if not 0 <= index < len(self.c2w)]
         if wrong:
             raise IndexError(f"{self.name} has frames 0 to {len(self.c2w) - 1}, asked for {wrong}")
         some = replace(self._scene, c2w=self._scene.c2w[list(indices)])
-        views, depth = _traced([some], *self.image_size, self._antialias, torch.device("cpu"), self._threads)
-        return ProceduralItem(views.squeeze(), depth[0])
-
-    def load(self, indices: Sequence[int]) -> Views:
-        """The frames at `indices`, in that order; IndexError for an index the scene does not have."""
-        return self.item(indices).views
-
-    def depth(self, indices: Sequence[int]) -> Float[Tensor, "view 1 height width"]:
-        """Exact z-depth at `indices`, in world units; zero where the backdrop is seen."""
-        return self.item(indices).depth
-
-
-def write_capture(scene: Scene, folder: str | Path, test: Sequence[int] | None = None, overwrite: bool = False) -> Path:
-    """Write all frames of a scene as a nerfstudio capture (`images/*.png`, `transforms.json`), whole or not at all.
-
-    `test` frames are held out. Returns the folder; errors as in `write_nerfstudio_capture`.
-    """
-    views = scene.load(range(len(scene.c2w)))
-    return write_nerfstudio_capture(folder, views, test=test, overwrite=overwrite)
+        return self._tracer.views([some], *self.image_size, self._antialias).squeeze()

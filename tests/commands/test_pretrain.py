@@ -1,0 +1,185 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from made.training import SMALL
+
+from tokengs_nerfstudio.commands.pretrain import Pretraining, Run, main
+from tokengs_nerfstudio.core.checkpoint.loading import load_network, save_network
+from tokengs_nerfstudio.core.network.config import PRESETS
+from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
+from tokengs_nerfstudio.core.training.config import TrainingConfig
+from tokengs_nerfstudio.core.training.state import read_state
+from tokengs_nerfstudio.data.examples.shapes import BatchConfig
+
+REPOSITORY = Path(__file__).parents[2]
+BATCHES = BatchConfig(scenes=2, side=16, late=2.0)
+
+
+@pytest.fixture(autouse=True)
+def small_preset(monkeypatch) -> None:
+    monkeypatch.setitem(PRESETS, "tiny", replace(SMALL, tokens=8, gaussians_per_token=4))
+
+
+@pytest.fixture(autouse=True)
+def as_many_threads_as_before():
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+def options(output: Path, steps: int = 6, **changes) -> Pretraining:
+    return Pretraining(output, steps=steps, device="cpu", batches=BATCHES, held_out=2, evaluate_every=4, **changes)
+
+
+def logged(output: Path) -> dict[int, dict[str, float]]:
+    lines = [json.loads(line) for line in (output / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == list(range(1, len(lines) + 1))
+    return {line["step"]: line for line in lines}
+
+
+def losses(output: Path) -> list[float]:
+    return [line["loss"] for line in logged(output).values()]
+
+
+def test_a_run_leaves_averaged_weights_a_log_and_a_state(tmp_path, capsys):
+    run = Run(options(tmp_path))
+    run.train()
+    assert set(logged(tmp_path)) == set(range(1, 7))
+    assert all(
+        {"loss", "depth", "gradient", "rate", "scenes_per_second"} <= set(line) for line in logged(tmp_path).values()
+    )
+    assert [step for step, line in logged(tmp_path).items() if "held_out_psnr" in line] == [4, 6]
+    network = load_network(tmp_path / "network.safetensors")
+    assert network.config == replace(PRESETS["tiny"], num_context=4)
+    assert torch.equal(network.tokens, run.training.averaged.tokens)
+    assert read_state(tmp_path / "state.pt")["counters"]["steps"] == 6
+    said = capsys.readouterr().out
+    assert "dB on novel views of held-out scenes" in said
+    assert "scenes/s" in said
+
+
+def test_resumed_in_the_middle_a_run_ends_with_the_losses_of_one_left_alone(tmp_path):
+    Run(options(tmp_path / "alone")).train()
+    first = Run(options(tmp_path / "broken", save_every=0.0))
+    first._batch = lambda number, batch=first._batch: batch(number) if number < 3 else stop()  # type: ignore[method-assign]
+
+    def stop():
+        raise OSError("pulled the plug")
+
+    with pytest.raises(OSError, match="plug"):
+        first.train()
+    saved = read_state(tmp_path / "broken/state.pt")["counters"]["steps"]
+    assert 0 < saved < 6
+    again = Run(options(tmp_path / "broken"))
+    assert again.training.steps == saved
+    again.train()
+    assert losses(tmp_path / "broken") == losses(tmp_path / "alone")
+
+
+def test_a_finished_run_has_nothing_to_do(tmp_path):
+    Run(options(tmp_path, steps=2)).train()
+    before = (tmp_path / "log.jsonl").read_text()
+    Run(options(tmp_path, steps=2)).train()
+    assert (tmp_path / "log.jsonl").read_text() == before
+
+
+def test_hours_are_counted_over_interruptions(tmp_path):
+    config = replace(options(tmp_path, steps=1), steps=None, hours=1e-9)
+    run = Run(config)
+    assert run.progress == 0.0
+    run.train()
+    assert run.training.steps == 1
+    assert Run(config).finished
+
+
+def test_the_start_is_other_weights(tmp_path):
+    network = TokenGSNetwork(PRESETS["tiny"])
+    save_network(network, tmp_path / "start.safetensors")
+    still = TrainingConfig(learning_rate=1e-12, matrix_rate=0.0)
+    main_options = options(tmp_path / "run", steps=1, start=str(tmp_path / "start.safetensors"), training=still)
+    Run(main_options).train()
+    torch.testing.assert_close(load_network(tmp_path / "run/network.safetensors").tokens, network.tokens)
+
+
+def test_a_run_of_another_seed_is_not_continued(tmp_path):
+    Run(options(tmp_path, steps=1)).train()
+    with pytest.raises(ValueError, match="was trained with --seed 0, not 1"):
+        Run(options(tmp_path, steps=2, seed=1))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--steps", "3", "--preset", "large"], "unknown preset 'large'; there are tiny"),
+        ([], "either --steps or --hours"),
+        (["--steps", "0"], "must be positive"),
+        (["--steps", "3", "--from", "nothing"], "no registered weights 'nothing'"),
+        (["--steps", "3", "--held-out", "0"], "must be at least 1"),
+        (["--steps", "3", "--seed", "-1"], r"the seed of a run must be in \[0, 1,000,000\), got -1"),
+    ],
+)
+def test_wrong_options_end_with_one_line(tmp_path, arguments, said):
+    with pytest.raises(SystemExit, match=f"^Error: .*{said}") as ended:
+        main(["--output", str(tmp_path), *arguments])
+    assert "\n" not in str(ended.value.code)
+    assert not list(tmp_path.iterdir())
+
+
+FROM_PYTHON = """
+import sys
+for name in ("tyro", "nerfstudio", "gsplat"):
+    sys.modules[name] = None
+from pathlib import Path
+from tokengs_nerfstudio.commands.pretrain import Pretraining, Run
+from tokengs_nerfstudio.data.examples.shapes import BatchConfig
+Run(Pretraining(Path(sys.argv[1]), steps=1, batches=BatchConfig(scenes=1, side=16), device="cpu", held_out=1)).train()
+"""
+
+
+def test_python_drives_a_run_without_tyro_and_nerfstudio(tmp_path):
+    ended = subprocess.run(
+        [sys.executable, "-c", FROM_PYTHON, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / "network.safetensors").is_file()
+
+
+def started(output: Path, steps: int) -> "subprocess.Popen[str]":
+    arguments = ["--output", str(output), "--steps", str(steps), "--save-every", "0", "--evaluate-every", "1000"]
+    arguments += ["--held-out", "1", "--batches.scenes", "2", "--batches.side", "16", "--batches.late", "2"]
+    command = [sys.executable, "-m", "tokengs_nerfstudio.commands.pretrain", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
+
+@pytest.mark.slow
+def test_killed_training_goes_on(tmp_path):
+    """kill -9 in the middle of a run; started again it ends with the losses of a run that was left alone."""
+    steps = 10
+    alone = started(tmp_path / "alone", steps)
+    alone.communicate(timeout=240)
+    assert alone.returncode == 0
+    victim, log = started(tmp_path / "killed", steps), tmp_path / "killed/log.jsonl"
+    deadline = time.monotonic() + 240
+    while not (log.exists() and len(log.read_text().splitlines()) >= 4):
+        assert victim.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    victim.send_signal(signal.SIGKILL)
+    victim.communicate()
+    done = read_state(tmp_path / "killed/state.pt")["counters"]["steps"]
+    assert 0 < done < steps
+    again = started(tmp_path / "killed", steps)
+    output, _ = again.communicate(timeout=240)
+    assert again.returncode == 0
+    assert f"step {done}, " in output
+    assert losses(tmp_path / "killed") == losses(tmp_path / "alone")
+    assert load_network(tmp_path / "killed/network.safetensors").config.num_context == 4

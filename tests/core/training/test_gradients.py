@@ -1,0 +1,64 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from made.training import SMALL, random_example, small_training
+
+from tokengs_nerfstudio.core.network.initial import SCRATCH
+from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
+from tokengs_nerfstudio.core.training.gradients import novel_view_psnr, predict, render_targets, supervised_loss
+from tokengs_nerfstudio.core.types import Example
+
+
+@pytest.mark.parametrize(("chunk", "threads"), [(1, None), (2, 1), (2, 2), (8, 3)])
+def test_gradient_does_not_depend_on_chunks_and_threads(chunk: int, threads: int | None) -> None:
+    """The plain way, one graph over the whole batch, is the reference."""
+    example = random_example(5)
+    training = small_training(threads, chunk=chunk)
+    losses = supervised_loss(predict(training.network, example), example, SMALL.rendering, training.config)
+    losses.total.backward()
+    expected = [parameter.grad for parameter in training.network.parameters()]
+    training.network.zero_grad(set_to_none=True)
+    means = training.workers.gradients(example, training.config)
+    assert means == pytest.approx(losses.means(), rel=1e-4)
+    assert any(float(gradient.abs().max()) > 1e-4 for gradient in expected if gradient is not None)
+    for parameter, reference in zip(training.network.parameters(), expected):
+        torch.testing.assert_close(parameter.grad, reference, atol=2e-6, rtol=1e-3)
+
+
+def test_exact_depth_is_one_more_term() -> None:
+    training, example = small_training(depth=0.7), random_example()
+    splats = predict(training.network, example)
+    known = Example(example.context, replace(example.target, depths=torch.full((2, 2, 1, 16, 16), 2.0)))
+    deep = supervised_loss(splats, known, SMALL.rendering, training.config)
+    plain = supervised_loss(splats, example, SMALL.rendering, training.config)
+    assert set(deep.parts) - set(plain.parts) == {"depth"}
+    torch.testing.assert_close(deep.per_scene, plain.per_scene + 0.7 * deep.parts["depth"])
+    assert float(deep.parts["depth"].min()) > 0.0
+    slopes = torch.autograd.grad(deep.parts["depth"].sum(), splats.means)[0]
+    assert float(slopes.abs().max()) > 0.0
+    ignored = supervised_loss(splats, known, SMALL.rendering, small_training(depth=0.0).config)
+    assert set(ignored.parts) == set(plain.parts)
+
+
+def test_planes_and_background_are_those_of_the_weights() -> None:
+    example = random_example(1)
+    dark = TokenGSNetwork(replace(SMALL, background=0.0, far=1e-3, near=1e-4), initial=SCRATCH)
+    splats = predict(dark, example)
+    assert float(render_targets(splats, example, dark.config.rendering).rgb.abs().max()) == 0.0
+    black = Example(example.context, replace(example.target, images=torch.zeros_like(example.target.images) + 0.1))
+    torch.testing.assert_close(novel_view_psnr(dark, black, chunk=8), torch.full((1, 2), 20.0))
+
+
+def test_the_network_predicts_at_the_time_of_the_first_target() -> None:
+    moving = TokenGSNetwork(replace(SMALL, time_channels=2, dynamic_tokens=3), initial=SCRATCH)
+    assert moving.target_time_embedding is not None
+    torch.nn.init.normal_(moving.target_time_embedding.conv.weight)
+    example = random_example(2)
+    context = replace(example.context, times=torch.tensor([[0.0, 0.5, 1.0]]).expand(2, 3))
+    target = replace(example.target, times=torch.tensor([[0.2, 0.9], [0.7, 0.1]]))
+    found = predict(moving, Example(context, target))
+    expected = moving.decode(moving.encode(context), time=torch.tensor([0.2, 0.7]))
+    torch.testing.assert_close(found.means, expected.means)
+    other = moving(context, torch.tensor([0.9, 0.1]))
+    assert not torch.allclose(found.means, other.means)

@@ -1,0 +1,59 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from made.training import SMALL
+
+from tokengs_nerfstudio.core.checkpoint.loading import save_network
+from tokengs_nerfstudio.core.network.config import PRESETS
+from tokengs_nerfstudio.core.network.initial import SCRATCH
+from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
+from tokengs_nerfstudio.core.training.start import starting_network
+
+
+@pytest.fixture
+def presets(monkeypatch) -> None:
+    monkeypatch.setitem(PRESETS, "small", SMALL)
+    monkeypatch.setitem(PRESETS, "larger", replace(SMALL, tokens=20, frame="first"))
+    monkeypatch.setitem(PRESETS, "wider", replace(SMALL, width=64, scale_cap=0.1))
+
+
+@pytest.fixture
+def weights(tmp_path) -> Path:
+    torch.manual_seed(5)
+    save_network(TokenGSNetwork(SMALL, initial=SCRATCH), tmp_path / "weights.safetensors")
+    return tmp_path / "weights.safetensors"
+
+
+def test_random_weights_follow_from_the_seed(presets):
+    first, again, other = (starting_network("small", seed=seed) for seed in (1, 1, 2))
+    assert torch.equal(first.tokens, again.tokens)
+    assert not torch.equal(first.tokens, other.tokens)
+    assert first.training
+    assert starting_network("small", num_context=3).config == replace(SMALL, num_context=3)
+
+
+def test_without_a_preset_weights_keep_their_configuration(presets, weights):
+    network = starting_network(weights=str(weights), num_context=5)
+    assert network.config == replace(SMALL, num_context=5)
+    torch.manual_seed(5)
+    assert torch.equal(network.tokens, TokenGSNetwork(SMALL, initial=SCRATCH).tokens)
+    assert all(parameter.requires_grad for parameter in network.parameters())
+    assert network.training
+
+
+def test_tokens_grow_to_the_preset_whose_conventions_hold(presets, weights):
+    network = starting_network("larger", str(weights))
+    before = starting_network("small", str(weights))
+    assert network.config == PRESETS["larger"]
+    assert torch.equal(network.tokens[:12], before.tokens)
+    assert network.tokens.shape[0] == 20
+    assert torch.equal(network.head.project.weight, before.head.project.weight)
+
+
+def test_other_architectures_are_refused(presets, weights):
+    with pytest.raises(ValueError, match=r"width 32 and 64, scale_cap 0\.3 and 0\.1"):
+        starting_network("wider", str(weights))
+    with pytest.raises(ValueError, match="no preset 'nothing'"):
+        starting_network("nothing")

@@ -1,0 +1,70 @@
+"""The batches of a run: each follows from the run's seed, its own number and the progress alone."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+import numpy as np
+import torch
+
+from tokengs_nerfstudio.core.geometry.mirror import mirrored_scenes
+from tokengs_nerfstudio.core.network.config import NetworkConfig
+from tokengs_nerfstudio.core.types import Example
+from tokengs_nerfstudio.data.examples.shapes import BatchConfig, batch_shape, image_size
+from tokengs_nerfstudio.data.examples.source import BatchShape, ExampleSource
+
+SCENES_PER_RUN = 10**9
+SCENES_PER_BATCH = 64
+MOST_RUNS = 10**6
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Batches:
+    """What `NetworkTraining.step` takes: examples of `source` in the frame that the network wants.
+
+    ValueError for a seed outside of [0, 1,000,000): the scenes of each run have numbers of their own.
+    """
+
+    source: ExampleSource
+    network: NetworkConfig
+    config: BatchConfig = field(default_factory=BatchConfig)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < MOST_RUNS:
+            raise ValueError(f"the seed of a run must be in [0, {MOST_RUNS:,}), got {self.seed}")
+
+    def batch(self, number: int, progress: float) -> Example:
+        """Batch `number` of the run, at `progress` in [0, 1] of it; the same arguments give the same batch."""
+        rng = np.random.default_rng((self.seed, number))
+        shape = batch_shape(self.config, self.network, rng, progress)
+        shape = replace(shape, first=self.seed * SCENES_PER_RUN + number * SCENES_PER_BATCH)
+        example = self.source.draw(shape, rng, progress)
+        chosen = torch.from_numpy(rng.random(shape.scenes) < self.config.mirror)
+        context, target = (mirrored_scenes(views, chosen) for views in (example.context, example.target))
+        return self._placed(Example(context, target))
+
+    def held_out(self, scenes: int) -> Example:
+        """Scenes that no batch has, always the same, in the usual shape; targets are novel views only."""
+        config = self.config
+        height, width = image_size(config.side, 1.0, self.network.patch_size)
+        shape = BatchShape(scenes, config.usual_context, config.novel, shown=0, height=height, width=width)
+        return self._placed(self.source.held_out(shape))
+
+    def _placed(self, example: Example) -> Example:
+        return example.moved(self.network.rule.of(example.context.c2w))
+
+
+def made_ahead(make: Callable[[int], T], first: int, depth: int = 2) -> Iterator[T]:
+    """make(first), make(first + 1), ... without end, `depth` of them made ahead in one background thread."""
+    with ThreadPoolExecutor(1, thread_name_prefix="batches") as pool:
+        waiting = [pool.submit(make, first + i) for i in range(depth)]
+        number = first + depth
+        while True:
+            result = waiting.pop(0).result()
+            waiting.append(pool.submit(make, number))
+            number += 1
+            yield result

@@ -1,0 +1,52 @@
+"""Easy scenes first: the network learns to place Gaussians before it learns how differently large scenes are."""
+
+from dataclasses import dataclass, field
+
+from numpy.random import Generator
+
+from tokengs_nerfstudio.core.types import Example
+from tokengs_nerfstudio.data.examples.procedural import ProceduralExamples
+from tokengs_nerfstudio.data.examples.source import BatchShape, ExampleSource
+from tokengs_nerfstudio.data.procedural.config import ProceduralConfig
+
+EASY = ProceduralConfig(
+    fov=(34.0, 58.0), orbit_probability=0.8, forward_probability=0.1, orbit_span=(50.0, 160.0), elevation=(8.0, 45.0)
+)
+
+
+@dataclass(frozen=True)
+class Curriculum:
+    """A source that draws from an easy one at first and from the usual one in the end; held out is the usual one's."""
+
+    easy: ExampleSource
+    usual: ExampleSource
+    only: float
+    """share of the run up to which all batches are easy"""
+    none: float
+    """share of the run from which none is; they become ever fewer in between"""
+
+    def draw(self, shape: BatchShape, rng: Generator, progress: float) -> Example:
+        """As `ExampleSource.draw`."""
+        share = min(max((self.none - progress) / max(self.none - self.only, 1e-9), 0.0), 1.0)
+        source = self.easy if rng.random() < share else self.usual
+        return source.draw(shape, rng, progress)
+
+    def held_out(self, shape: BatchShape) -> Example:
+        """As `ExampleSource.held_out`."""
+        return self.usual.held_out(shape)
+
+
+@dataclass(frozen=True)
+class ProceduralCurriculumConfig:
+    """Which procedural scenes a run draws."""
+
+    scenes: ProceduralConfig = field(default_factory=ProceduralConfig)
+    """what is trained for, and evaluated on"""
+    easy_scenes: ProceduralConfig = field(default_factory=lambda: EASY)
+    """what is drawn at first: fields of view and camera paths alike in size"""
+    easy: tuple[float, float] = (0.35, 0.6)
+    """only easy scenes up to the first share of the run, ever fewer batches of them up to the second"""
+
+    def source(self) -> Curriculum:
+        """Where the batches come from."""
+        return Curriculum(ProceduralExamples(self.easy_scenes), ProceduralExamples(self.scenes), *self.easy)

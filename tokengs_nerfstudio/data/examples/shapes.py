@@ -1,0 +1,64 @@
+"""How large the batches of a run are: they vary in views, aspect and size, and cost about the same."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from tokengs_nerfstudio.core.network.config import NetworkConfig
+from tokengs_nerfstudio.data.examples.source import BatchShape
+
+ASPECTS = (1.0, 1.0, 4 / 3, 3 / 4, 16 / 9, 9 / 16)
+
+
+@dataclass(frozen=True)
+class BatchConfig:
+    """How many scenes and views a batch has, and how large its images are."""
+
+    scenes: int = 4
+    """scenes in a step of four context views of 64x64; fewer in costlier steps, more in cheaper ones"""
+    context: tuple[int, int] = (2, 6)
+    """fewest and most context views; four are as likely as all other numbers together"""
+    novel: int = 3
+    """supervised views that the network does not see"""
+    shown: int = 1
+    """supervised views that it sees"""
+    side: int = 64
+    """images have about side x side pixels, in several aspects"""
+    late_sides: tuple[int, ...] = (64, 64, 80, 96, 112, 128)
+    """from `late` on, one of these is drawn for each batch instead"""
+    late: float = 0.67
+    """share of the run after which image sizes vary"""
+    mirror: float = 0.5
+    """share of the scenes that are mirrored"""
+
+    def __post_init__(self) -> None:
+        low, high = self.context
+        if not 2 <= low <= high or self.novel < 1 or not 0 <= self.shown <= low or self.scenes < 1:
+            raise ValueError(f"context 2 <= low <= high, novel >= 1, 0 <= shown <= low, scenes >= 1 needed; got {self}")
+
+    @property
+    def usual_context(self) -> int:
+        """The commonest number of context views: four, or what is nearest to it."""
+        low, high = self.context
+        return min(max(4, low), high)
+
+
+def image_size(side: int, aspect: float, multiple: int) -> tuple[int, int]:
+    """Height and width of about side^2 pixels with width / height near `aspect`, multiples of `multiple`."""
+    width = max(1, round(side * math.sqrt(aspect) / multiple))
+    height = max(1, round(side * side / (width * multiple) / multiple))
+    return height * multiple, width * multiple
+
+
+def batch_shape(config: BatchConfig, network: NetworkConfig, rng: np.random.Generator, progress: float) -> BatchShape:
+    """Draw a batch's shape; the number of scenes is even and keeps the cost of the step about constant."""
+    low, high = config.context
+    count = config.usual_context if rng.random() < 0.5 else int(rng.integers(low, high + 1))
+    side = int(rng.choice(config.late_sides)) if progress >= config.late else config.side
+    height, width = image_size(side, float(rng.choice(ASPECTS)), network.patch_size)
+    patch_area = network.patch_size**2
+    cost = network.tokens + count * height * width / patch_area
+    reference = network.tokens + 4 * 64 * 64 / patch_area
+    scenes = 2 * max(1, round(config.scenes * reference / cost / 2)) if config.scenes > 1 else 1
+    return BatchShape(scenes, count, config.novel, config.shown, height, width)
