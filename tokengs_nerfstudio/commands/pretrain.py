@@ -119,7 +119,7 @@ class Run:
 
     def _train(self, shown: Display) -> None:
         config, training = self.config, self.training
-        held_out = self.batches.held_out(config.held_out).to(config.device)
+        held_out = self.batches.placed(self.batches.held_out(config.held_out)).to(config.device)
         batches = made_ahead(self._batch, training.steps)
         saved = started = time.monotonic()
         pace = Pace(self.progress)

@@ -57,11 +57,11 @@ class Bar:
 
 
 @contextmanager
-def display() -> Iterator[Display]:
-    """What suits this process's standard output."""
+def display(console: Console | None = None) -> Iterator[Display]:
+    """What suits this process's standard output; a bar is drawn on `console`, or on one of its own."""
     if not sys.stdout.isatty():
         yield Lines()
         return
     columns = (BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TextColumn("{task.fields[text]}"))
-    with Progress(*columns, console=Console(), transient=True) as progress:
+    with Progress(*columns, console=console or Console(), transient=True) as progress:
         yield Bar(progress)

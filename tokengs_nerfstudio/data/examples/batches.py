@@ -45,16 +45,18 @@ class Batches:
         example = self.source.draw(shape, rng, progress)
         chosen = torch.from_numpy(rng.random(shape.scenes) < self.config.mirror)
         context, target = (mirrored_scenes(views, chosen) for views in (example.context, example.target))
-        return self._placed(Example(context, target))
+        return self.placed(Example(context, target))
 
     def held_out(self, scenes: int) -> Example:
-        """Scenes that no batch has, always the same, in the usual shape; targets are novel views only."""
+        """Scenes that no batch has, always the same, in the usual shape and the world frame; targets are all novel."""
         config = self.config
         height, width = image_size(config.side, 1.0, self.network.patch_size)
-        shape = BatchShape(scenes, config.usual_context, config.novel, shown=0, height=height, width=width)
-        return self._placed(self.source.held_out(shape))
+        return self.source.held_out(
+            BatchShape(scenes, config.usual_context, config.novel, shown=0, height=height, width=width)
+        )
 
-    def _placed(self, example: Example) -> Example:
+    def placed(self, example: Example) -> Example:
+        """Scenes of the world in the frame that the network wants."""
         return example.moved(self.network.rule.of(example.context.c2w))
 
 

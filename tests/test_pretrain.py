@@ -1,0 +1,276 @@
+"""The training of a network through nerfstudio's Trainer, in this process and as the real commands."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+import tyro
+import yaml
+from made.captures import write_blobs
+from made.training import SMALL
+from nerfstudio.configs.method_configs import all_methods
+from nerfstudio.utils import eval_utils
+
+from tokengs_nerfstudio import bridge
+from tokengs_nerfstudio.commands.pretrain import Pretraining, Run
+from tokengs_nerfstudio.configs import tokengs_pretrain
+from tokengs_nerfstudio.core.checkpoint.loading import load_network
+from tokengs_nerfstudio.core.network.config import PRESETS
+from tokengs_nerfstudio.core.rendering import render
+from tokengs_nerfstudio.core.training.state import read_state
+from tokengs_nerfstudio.data.examples.shapes import BatchConfig
+from tokengs_nerfstudio.pretrain.pipeline import PretrainPipeline
+from tokengs_nerfstudio.pretrain.trainer import PretrainTrainer, PretrainTrainerConfig
+from tokengs_nerfstudio.trainer import newest_checkpoint
+
+BATCHES = BatchConfig(scenes=2, side=16, late=2.0)
+REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def small_preset(monkeypatch) -> None:
+    monkeypatch.setitem(PRESETS, "tiny", replace(SMALL, tokens=8, gaussians_per_token=4))
+
+
+@pytest.fixture(autouse=True)
+def as_many_threads_as_before():
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+def run_config(output: Path, steps: int = 4, **options) -> PretrainTrainerConfig:
+    """The method's own configuration, as `ns-train tokengs-pretrain` would change it."""
+    config: PretrainTrainerConfig = yaml.load(yaml.dump(tokengs_pretrain.config), Loader=yaml.Loader)
+    config.output_dir, config.experiment_name, config.timestamp = output, "made", "run"
+    config.vis = "tensorboard"
+    config.max_num_iterations = steps
+    config.pipeline.datamanager.batches = BATCHES
+    config.pipeline.datamanager.held_out = 2
+    config.viewer.quit_on_train_completion = True
+    for name, value in options.items():
+        setattr(config, name, value)
+    return config
+
+
+@pytest.fixture
+def losses(monkeypatch) -> list[float]:
+    """What the steps of pipelines return from now on."""
+    seen: list[float] = []
+    step_of = PretrainPipeline.get_train_loss_dict
+
+    def recorded(self, step):
+        result = step_of(self, step)
+        seen.append(float(result[1]["loss"]))
+        return result
+
+    monkeypatch.setattr(PretrainPipeline, "get_train_loss_dict", recorded)
+    return seen
+
+
+def trained(config: PretrainTrainerConfig) -> PretrainTrainer:
+    config.save_config()
+    trainer = config.setup(local_rank=0, world_size=1)
+    trainer.setup()
+    trainer.train()
+    return trainer
+
+
+def folder(output: Path) -> Path:
+    return output / "made/tokengs-pretrain/run"
+
+
+def test_losses_are_those_of_the_command(tmp_path, losses):
+    Run(Pretraining(tmp_path / "command", steps=4, batches=BATCHES, device="cpu", held_out=2)).train()
+    trained(run_config(tmp_path))
+    lines = (tmp_path / "command/log.jsonl").read_text().splitlines()
+    assert [round(loss, 7) for loss in losses] == [json.loads(line)["loss"] for line in lines]
+    ours, theirs = (load_network(at / "network.safetensors") for at in (folder(tmp_path), tmp_path / "command"))
+    assert ours.config == theirs.config
+    assert all(torch.equal(first, second) for first, second in zip(ours.parameters(), theirs.parameters()))
+
+
+def test_an_interrupted_run_goes_on_exactly(tmp_path, losses):
+    trained(run_config(tmp_path / "a", steps=5))
+    alone = list(losses)
+    trained(run_config(tmp_path / "b", steps=5, steps_per_save=2, save_only_latest_checkpoint=False))
+    (folder(tmp_path / "b") / "nerfstudio_models/step-000000004.ckpt").unlink()
+    losses.clear()
+    trainer = trained(run_config(tmp_path / "c", steps=5, load_dir=folder(tmp_path / "b")))
+    assert losses == alone[3:]
+    assert trainer.pipeline.network_training is not None
+    assert trainer.pipeline.network_training.steps == 5
+
+
+def test_a_finished_run_gets_more_steps(tmp_path, losses):
+    trained(run_config(tmp_path / "a", steps=2))
+    more = trained(run_config(tmp_path / "b", steps=3, load_dir=folder(tmp_path / "a") / "nerfstudio_models"))
+    assert len(losses) == 5
+    assert newest_checkpoint(folder(tmp_path / "b")).name == "step-000000004.ckpt"
+    assert more.pipeline.progress == pytest.approx(5 / 4)
+
+
+@pytest.fixture
+def registered(monkeypatch) -> None:
+    """As after an installation: nerfstudio finds the method by its entry point."""
+    monkeypatch.setitem(all_methods, "tokengs-pretrain", tokengs_pretrain.config)
+
+
+def test_a_finished_run_is_evaluated_and_looked_at(tmp_path, registered):
+    trainer = trained(run_config(tmp_path))
+    _, pipeline, _, step = eval_utils.eval_setup(folder(tmp_path) / "config.yml", test_mode="test")
+    assert step == 3
+    assert pipeline.network_training is None
+    with pytest.raises(RuntimeError, match="only looked at"):
+        pipeline.get_train_loss_dict(4)
+    ours = trainer.pipeline.get_average_eval_image_metrics()
+    found = pipeline.get_average_eval_image_metrics(output_path=tmp_path / "pictures", get_std=True)
+    assert found["psnr"] == pytest.approx(ours["psnr"], abs=1e-4)
+    assert -1 <= found["ssim"] <= 1
+    assert {"psnr_std", "ssim_std"} <= set(found)
+    assert found["held_out_scenes"] == 2
+    assert json.dumps(found)
+    assert len(list((tmp_path / "pictures").iterdir())) == 2 * BATCHES.novel
+    camera, batch = pipeline.datamanager.next_eval_image(0)
+    assert batch["image"].shape == (16, 16, 3)
+    pictures = [model.get_outputs_for_camera(camera)["rgb"] for model in (trainer.pipeline.model, pipeline.model)]
+    torch.testing.assert_close(*pictures)
+
+
+def test_what_is_shown_is_what_the_network_predicts_of_a_held_out_scene(tmp_path):
+    trainer = trained(run_config(tmp_path, steps=1))
+    data, model = trainer.pipeline.datamanager, trainer.pipeline.model
+    assert len(data.train_dataset) == data.shown.context.num_views == 4
+    c2w, intrinsics = bridge.camera_matrices(data.train_dataset.cameras)
+    torch.testing.assert_close(c2w, data.shown.context.c2w[0])
+    torch.testing.assert_close(intrinsics, data.shown.context.intrinsics[0])
+    assert (data.train_dataset[1]["image"].movedim(-1, 0) - data.shown.context.images[0, 1]).abs().max() <= 1 / 255
+    seen = data.batches.placed(data.shown)
+    splats = load_network(folder(tmp_path) / "network.safetensors")(seen.context)
+    target = seen.target
+    expected = render(splats, target.c2w, target.intrinsics, 16, 16, background=0.5).rgb[0]
+    for index in range(target.num_views):
+        camera = data.eval_dataset.cameras[index : index + 1]
+        rgb = model.get_outputs_for_camera(camera)["rgb"].movedim(-1, 0)
+        torch.testing.assert_close(rgb, expected[index].clamp(0, 1), atol=2e-3, rtol=0)
+    assert float(expected.std()) > 0.001
+
+
+def test_viewer_and_evaluation_while_training(tmp_path):
+    often = {"steps_per_eval_image": 1, "steps_per_eval_all_images": 2, "steps_per_eval_batch": 3}
+    config = run_config(tmp_path, steps=4, vis="viewer+tensorboard", **often)
+    config.pipeline.steps_per_show = 2
+    config.viewer.websocket_port = None
+    trainer = trained(config)
+    try:
+        assert trainer.viewer_state is not None
+        assert len(trainer.viewer_state.camera_handles) == 4
+        assert trainer.pipeline.model.num_points == 8 * 4
+    finally:
+        trainer.shutdown()
+
+
+def test_without_a_terminal_the_pace_is_logged(tmp_path, capsys):
+    trained(run_config(tmp_path, steps=2))
+    said = capsys.readouterr().out
+    assert "scenes/s" in said
+    assert "left" in said
+    assert "Novel views of 2 held-out scenes" in " ".join(said.split())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c, _: setattr(c.pipeline.model, "preset", "large"), "no preset 'large'"),
+        (lambda c, _: setattr(c.pipeline.model, "start", "nothing"), "no registered weights 'nothing'"),
+        (lambda c, _: setattr(c.pipeline, "seed", -1), "the seed of a run must be in"),
+        (lambda c, t: setattr(c, "load_dir", t / "nowhere"), "nothing to resume at .*nowhere"),
+        (lambda c, t: setattr(c, "load_checkpoint", write_nonsense(t / "step-000000001.ckpt")), "is truncated or no"),
+    ],
+)
+def test_what_a_user_has_to_put_right_is_one_message(tmp_path, change, message):
+    config = run_config(tmp_path)
+    change(config, tmp_path)
+    with pytest.raises(SystemExit, match=message) as ended:
+        config.setup(local_rank=0, world_size=1).setup()
+    assert "\n" not in str(ended.value.code)
+
+
+def write_nonsense(path: Path) -> Path:
+    path.write_bytes(b"half of a checkpoint")
+    return path
+
+
+def test_another_seed_is_not_resumed(tmp_path):
+    trained(run_config(tmp_path / "a", steps=1))
+    config = run_config(tmp_path / "b", load_dir=folder(tmp_path / "a"))
+    config.pipeline.seed = 1
+    with pytest.raises(SystemExit, match=r"had --pipeline\.seed 0, now it is 1"):
+        config.setup(local_rank=0, world_size=1).setup()
+
+
+def test_a_save_cut_short_leaves_the_older_checkpoint(tmp_path, monkeypatch):
+    trainer = trained(run_config(tmp_path, steps=1))
+
+    def cut_short(state, file):
+        file.write(b"half of a checkpoint")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch, "save", cut_short)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.save_checkpoint(7)
+    path = newest_checkpoint(folder(tmp_path))
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name] == ["step-000000000.ckpt"]
+    assert read_state(path)["step"] == 0
+
+
+def test_several_devices_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="num-devices 1"):
+        run_config(tmp_path).pipeline.setup(device="cpu", world_size=2)
+
+
+def test_flags_reach_their_place():
+    flags = ["--pipeline.datamanager.batches.scenes", "8", "--pipeline.model.preset", "small", "--pipeline.seed", "5"]
+    flags += ["--pipeline.training.matrix-rate", "0.0", "--pipeline.datamanager.procedural.easy", "0.1", "0.2"]
+    config = tyro.cli(PretrainTrainerConfig, args=flags, default=tokengs_pretrain.config)
+    assert config.pipeline.datamanager.batches.scenes == 8
+    assert config.pipeline.model.preset == "small"
+    assert config.pipeline.seed == 5
+    assert config.pipeline.training.matrix_rate == 0.0
+    assert config.pipeline.datamanager.procedural.easy == (0.1, 0.2)
+    assert yaml.load(yaml.dump(config), Loader=yaml.Loader) == config
+
+
+COMMANDS = Path(sys.executable).parent
+# What an installation's entry point says; nerfstudio reads it here too, so that a checkout needs none.
+METHOD = "tokengs-pretrain=tokengs_nerfstudio.configs:tokengs_pretrain"
+
+
+def command(name: str, *arguments: object, cwd: Path) -> str:
+    environment = {"PYTHONPATH": str(REPOSITORY), "NERFSTUDIO_METHOD_CONFIGS": METHOD, "COLUMNS": "300"}
+    environment |= {"TORCHINDUCTOR_COMPILE_THREADS": "1"}
+    words = [str(COMMANDS / name), *map(str, arguments)]
+    done = subprocess.run(words, cwd=cwd, env=os.environ | environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_the_commands_train_evaluate_and_hand_on_the_weights(tmp_path):
+    tiny = ("--pipeline.datamanager.batches.scenes", 2, "--pipeline.datamanager.batches.side", 16)
+    where = ("--output-dir", tmp_path / "outputs", "--timestamp", "run", "--viewer.quit-on-train-completion", "True")
+    steps = ("--max-num-iterations", 2, "--pipeline.datamanager.held-out", 2)
+    said = command("ns-train", "tokengs-pretrain", *where, *steps, *tiny, cwd=tmp_path)
+    assert "2 held-out scenes" in said
+    run = tmp_path / "outputs/unnamed/tokengs-pretrain/run"
+    command("ns-eval", "--load-config", run / "config.yml", "--output-path", tmp_path / "eval.json", cwd=tmp_path)
+    assert json.loads((tmp_path / "eval.json").read_text())["results"]["held_out_scenes"] == 2
+    weights = ("--pipeline.model.checkpoint", run / "network.safetensors", "--max-num-iterations", 2)
+    data = ("--data", write_blobs(tmp_path / "scene", height=64, width=80))
+    command("ns-train", "tokengs", *data, *where, *weights, cwd=tmp_path)
+    assert newest_checkpoint(tmp_path / "outputs/scene/tokengs/run").name == "step-000000001.ckpt"

@@ -1,0 +1,61 @@
+"""The network of a pretraining as nerfstudio's model: what it predicts of a held-out scene is what is seen."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import tyro
+from nerfstudio.models.base_model import ModelConfig
+
+from tokengs_nerfstudio import bridge
+from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
+from tokengs_nerfstudio.core.training.gradients import predict
+from tokengs_nerfstudio.core.types import Example, Gaussians
+from tokengs_nerfstudio.model import TokenGSModel
+
+
+@dataclass
+class PretrainModelConfig(ModelConfig):
+    """The network that is trained."""
+
+    _target: type = field(default_factory=lambda: PretrainModel)
+    preset: str | None = None
+    """Architecture, one of the presets. If not set: that of the weights to start from, or tiny."""
+    start: str | None = None
+    """Weights to start from: a registered name, a .safetensors file, or hf://owner/repo/path. If not set: random ones.
+    Tokens are grown or shrunk to the preset's number."""
+
+    # What inherited methods read and has one meaning here only.
+    sh_degree: tyro.conf.Suppress[int] = 0
+    color_corrected_metrics: tyro.conf.Suppress[bool] = False
+    background_color: tyro.conf.Suppress[str] = "grey"
+    enable_collider: tyro.conf.Suppress[bool] = False
+    collider_params: tyro.conf.Suppress[dict[str, float] | None] = None
+    loss_coefficients: tyro.conf.Suppress[dict[str, float]] = field(default_factory=dict)
+    eval_num_rays_per_chunk: tyro.conf.Suppress[int] = 4096
+    prompt: tyro.conf.Suppress[str | None] = None
+
+
+class PretrainModel(TokenGSModel):
+    """The averaged weights, and the Gaussians that they predict of the shown scene: rendered and exported like any."""
+
+    config: PretrainModelConfig  # type: ignore[assignment]
+
+    def __init__(self, *args: Any, network: TokenGSNetwork, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.network = network.eval().requires_grad_(False)
+        self.background_color = torch.full((3,), float(network.config.background))
+
+    def populate_modules(self) -> None:
+        """Nothing to see yet."""
+        nothing = torch.zeros(0, 3)
+        self._take(bridge.splat_parameters(Gaussians(nothing, torch.zeros(0, 4), nothing, torch.zeros(0), nothing)))
+        self.crop_box, self.tuning, self.step = None, None, 0
+
+    @torch.no_grad()
+    def show(self, example: Example) -> None:
+        """Predict the only scene of a batch, given in the world frame, and show it there."""
+        example = example.to(self.device)
+        to_canonical = self.network.config.rule.of(example.context.c2w)
+        splats = predict(self.network, example.moved(to_canonical)).transformed(to_canonical.inverse())
+        self._take(bridge.splat_parameters(splats.squeeze()))

@@ -1,0 +1,104 @@
+"""PretrainTrainer: nerfstudio's loop around the training of a network, with checkpoints that are whole or absent."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nerfstudio.engine.trainer import Trainer
+from nerfstudio.utils.decorators import check_main_thread
+from nerfstudio.utils.rich_utils import CONSOLE
+
+from tokengs_nerfstudio.commands.progress import display
+from tokengs_nerfstudio.core.checkpoint.loading import save_network
+from tokengs_nerfstudio.core.training.network_training import TrainingDiverged
+from tokengs_nerfstudio.core.training.state import STATE_FORMAT, read_state, save_state
+from tokengs_nerfstudio.pretrain.pipeline import PretrainPipeline
+from tokengs_nerfstudio.trainer import TokenGSTrainer, TokenGSTrainerConfig
+
+
+@dataclass
+class PretrainTrainerConfig(TokenGSTrainerConfig):
+    """Training of a network over many scenes."""
+
+    _target: type = field(default_factory=lambda: PretrainTrainer)
+    max_num_iterations: int = 10_000
+    """Training steps. Resuming an interrupted run takes the steps that it still had to take, resuming a finished one
+    takes so many more."""
+    steps_per_save: int = 200
+    """Steps between two checkpoints; there is always one at the end."""
+
+
+class PretrainTrainer(TokenGSTrainer):
+    """Drives the training, shows its pace, saves it so that it can go on after any interruption.
+
+    What it leaves for others is `network.safetensors` in the run's folder: the averaged weights of the last checkpoint.
+    """
+
+    config: PretrainTrainerConfig  # pyright: ignore[reportIncompatibleVariableOverride]
+    pipeline: PretrainPipeline  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    @property
+    def weights(self) -> Path:
+        """Where the averaged weights are written."""
+        return self.base_dir / "network.safetensors"
+
+    def train(self) -> None:
+        """Train, and show loss, scenes per second and time left."""
+        try:
+            with ExitStack() as self._showing:
+                self._shown = self._showing.enter_context(display(CONSOLE))
+                Trainer.train(self)
+        except TrainingDiverged as error:
+            raise SystemExit(f"Error: {error}") from error
+
+    def train_iteration(self, step: int) -> Any:
+        result = Trainer.train_iteration(self, step)
+        self._shown.update(self.pipeline.progress, self.pipeline.status(float(result[0])))
+        return result
+
+    def _after_train(self) -> None:
+        self._showing.close()
+        scores = self.pipeline.get_average_eval_image_metrics()
+        CONSOLE.log(
+            f"Novel views of {scores['held_out_scenes']} held-out scenes: {scores['psnr']:.2f} dB, SSIM "
+            f"{scores['ssim']:.3f}; `ns-train tokengs --pipeline.model.checkpoint {self.weights}` takes the weights"
+        )
+        Trainer._after_train(self)
+
+    def _load_checkpoint(self) -> None:
+        """Start the training, or go on with the run that --load-dir or --load-checkpoint names.
+
+        An interrupted run is brought to its planned end; a finished one gets max_num_iterations steps more.
+        """
+        path = self._checkpoint_to_load()
+        saved = None if path is None else read_state(path)
+        self.pipeline.begin(self.config.max_num_iterations)
+        if saved is not None:
+            self.config.max_num_iterations = self.pipeline.resume(saved["training"], self.config.max_num_iterations)
+            self._start_step = saved["step"] + 1
+            CONSOLE.log(f"Resumed {path}: {self.config.max_num_iterations} steps to go")
+
+    @check_main_thread
+    def save_checkpoint(self, step: int) -> None:
+        """Write checkpoint and weights so that, killed at any moment, only whole ones remain."""
+        state = {
+            "format": STATE_FORMAT,
+            "step": step,
+            "pipeline": self.pipeline.state_dict(),
+            "optimizers": {},
+            "schedulers": {},
+            "scalers": self.grad_scaler.state_dict(),
+            "training": self.pipeline.state_of_training(),
+        }
+        # nerfstudio takes every name in the checkpoint folder for a checkpoint, so the unfinished one waits outside.
+        finished = self.base_dir / "finished.ckpt"
+        save_state(finished, state)
+        self.checkpoint_dir.mkdir(parents=True, exist_ok=True)
+        path = self.checkpoint_dir / f"step-{step:09d}.ckpt"
+        finished.replace(path)
+        save_network(self.pipeline.model.network, self.weights)
+        if self.config.save_only_latest_checkpoint:
+            for older in self.checkpoint_dir.glob("step-*.ckpt"):
+                if older != path:
+                    older.unlink()
