@@ -32,7 +32,7 @@ from tokengs_nerfstudio.core.preparation import PreparedScene
 from tokengs_nerfstudio.core.tuning.budget import contributing
 from tokengs_nerfstudio.core.tuning.config import CameraConfig, GaussianStageConfig
 from tokengs_nerfstudio.core.types import Example
-from tokengs_nerfstudio.data.examples.procedural import HELD_OUT_SEED
+from tokengs_nerfstudio.data.examples.procedural import FIRST_HELD_OUT
 from tokengs_nerfstudio.data.procedural.tracing import procedural_batch
 
 CONSOLE = Console(width=int(os.environ.get("COLUMNS", 120)))
@@ -80,7 +80,7 @@ def far_views(scene: Example) -> Tensor:
 def scenes(args: Ablations, network: TokenGSNetwork, count: int) -> Iterator[Example]:
     """Scenes in the network's frame with `count` context views; targets are the same whatever the count."""
     most = max(*args.views, 4)
-    for seed in range(HELD_OUT_SEED, HELD_OUT_SEED + args.scenes):
+    for seed in range(FIRST_HELD_OUT, FIRST_HELD_OUT + args.scenes):
         views = procedural_batch([seed], most + args.targets, args.side, args.side).squeeze()
         moved = network.config.rule.of(views.c2w[:count]).views(replace(views, depths=None))
         yield Example(moved.select(slice(0, count)), moved.select(slice(most, None)))

@@ -6,7 +6,6 @@ the line above has run, every Python of this environment loads the two when some
 one file beside the installed packages, whose name it prints; deleting that file undoes it.
 """
 
-import os
 import sys
 import sysconfig
 from collections.abc import Sequence
@@ -83,13 +82,14 @@ def import_late(names: Sequence[str] = LATE) -> None:
 def write_startup_file(folder: Path) -> Path:
     """Have every Python that finds its packages in `folder` call `import_late` as it starts; the file that says so."""
     file = folder / f"{__package__}_late_imports.pth"
-    scratch = file.with_suffix(".tmp")
+    from tokengs_nerfstudio.core.files import write_text  # brings torch, which no other Python needs as it starts
+
     # The condition keeps the file harmless where this package is uninstalled later.
-    scratch.write_text(
+    write_text(
+        file,
         f"import importlib.util; importlib.util.find_spec({__package__!r}) "
-        f"and importlib.import_module({__spec__.name!r}).import_late()\n"
+        f"and importlib.import_module({__spec__.name!r}).import_late()\n",
     )
-    os.replace(scratch, file)
     return file
 
 

@@ -109,12 +109,10 @@ class TokenGSModel(SplatfactoModel):
         self.tuning, self._prepared = SceneTuning(network, scene, self.config.tuning, steps), scene
         self.bake()
 
-    @property
-    def checkpoint(self) -> str:
+    def weights_name(self) -> str:
         """The weights by the name they were asked for."""
         return self.config.checkpoint
 
-    @property
     def supervised_by_context(self) -> bool:
         """Whether the tuning looks at no photo but those that the encoder sees."""
         return self.config.tuning.supervision == "context"

@@ -69,7 +69,7 @@ class TokenGSPipeline(VanillaPipeline):
         started = time.perf_counter()
         network, data = self.model.load_network(), self.datamanager
         context = data.choose_context(network.config.num_context)
-        supervised = context if self.model.supervised_by_context else list(range(len(data.train_dataset)))
+        supervised = context if self.model.supervised_by_context() else list(range(len(data.train_dataset)))
         size = data.supervised_size()
         views = data.views(supervised, *size, background=network.config.background)
         seen = views.select([supervised.index(position) for position in context])
@@ -77,7 +77,7 @@ class TokenGSPipeline(VanillaPipeline):
         with CONSOLE.status("Encoding the context views"):
             self.model.begin(network, Example(seen, views), steps)
         self._identity = {
-            "checkpoint": self.model.checkpoint,
+            "checkpoint": self.model.weights_name(),
             "context": data.names(context),
             "supervised": len(supervised),
             "size": list(size),
