@@ -27,7 +27,21 @@ from tokengs_nerfstudio.core.types import Example, Gaussians, RenderConfig
 
 
 @dataclass
-class TokenGSModelConfig(ModelConfig):
+class SplatsModelConfig(ModelConfig):
+    """What methods inherited from splatfacto read and has one meaning here only."""
+
+    sh_degree: tyro.conf.Suppress[int] = 0
+    color_corrected_metrics: tyro.conf.Suppress[bool] = False
+    background_color: tyro.conf.Suppress[str] = "grey"
+    enable_collider: tyro.conf.Suppress[bool] = False
+    collider_params: tyro.conf.Suppress[dict[str, float] | None] = None
+    loss_coefficients: tyro.conf.Suppress[dict[str, float]] = field(default_factory=dict)
+    eval_num_rays_per_chunk: tyro.conf.Suppress[int] = 4096
+    prompt: tyro.conf.Suppress[str | None] = None
+
+
+@dataclass
+class TokenGSModelConfig(SplatsModelConfig):
     """The network, and how it is tuned on the scene."""
 
     _target: type = field(default_factory=lambda: TokenGSModel)
@@ -46,16 +60,6 @@ class TokenGSModelConfig(ModelConfig):
     """Steps between two looks that viewer and evaluation get at the scene while it is tuned."""
     tuning: TuningConfig = field(default_factory=TuningConfig)
     """How the scene is tuned"""
-
-    # What inherited methods read and has one meaning here only.
-    sh_degree: tyro.conf.Suppress[int] = 0
-    color_corrected_metrics: tyro.conf.Suppress[bool] = False
-    background_color: tyro.conf.Suppress[str] = "grey"
-    enable_collider: tyro.conf.Suppress[bool] = False
-    collider_params: tyro.conf.Suppress[dict[str, float] | None] = None
-    loss_coefficients: tyro.conf.Suppress[dict[str, float]] = field(default_factory=dict)
-    eval_num_rays_per_chunk: tyro.conf.Suppress[int] = 4096
-    prompt: tyro.conf.Suppress[str | None] = None
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         """Settings from a file; version 0.1 had the limit on the number of Gaussians here."""

@@ -55,3 +55,14 @@ def photos(scene: Gaussians, c2w: Tensor, size: int = 32, focal: float = 1.1) ->
     intrinsics = intrinsics.expand(len(c2w), 3, 3).contiguous()
     images = render(scene, c2w, intrinsics, size, size, depth=False).rgb
     return Views(images.clamp(0, 1), c2w, intrinsics)
+
+
+def noisy(scene: Gaussians) -> Gaussians:
+    """Somewhat elsewhere, larger, fainter, of other colours."""
+    return Gaussians(
+        scene.means + 0.05 * torch.randn_like(scene.means),
+        scene.quats,
+        scene.scales * 1.2,
+        scene.opacities * 0.8,
+        (scene.colors + 0.1 * torch.randn_like(scene.colors)).clamp(0, 1),
+    )

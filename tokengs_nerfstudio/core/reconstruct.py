@@ -23,19 +23,15 @@ def reconstruct(
     A scene that moves comes as it is at its first time: `reconstruct_scene` has all of them. Raises ValueError where
     photos or weights cannot be used so.
     """
-    return reconstruct_scene(network, context, tuning, steps, supervised, seed).at()
+    example = Example(context, context if supervised is None else supervised)
+    return reconstruct_scene(network, example, tuning, steps, seed).at()
 
 
 def reconstruct_scene(
-    network: TokenGSNetwork,
-    context: Views,
-    tuning: TuningConfig | None = None,
-    steps: int = 200,
-    supervised: Views | None = None,
-    seed: int = 0,
+    network: TokenGSNetwork, example: Example, tuning: TuningConfig | None = None, steps: int = 200, seed: int = 0
 ) -> BakedScene:
-    """`reconstruct`, with how to render the result, and with all times of a scene that moves."""
-    scene = prepare(network, Example(context, context if supervised is None else supervised))
+    """`reconstruct`, with how to render the result, and with all times of a scene that moves; targets supervise."""
+    scene = prepare(network, example)
     run = SceneTuning(network, scene, tuning or TuningConfig(), 0 if tuning is None else steps, seed=seed)
     while not run.finished:
         run.step()

@@ -4,19 +4,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-import tyro
-from nerfstudio.models.base_model import ModelConfig
 
 from tokengs_nerfstudio.core.baking import bake
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.preparation import PreparedScene
 from tokengs_nerfstudio.core.training.gradients import predict
 from tokengs_nerfstudio.core.types import Example
-from tokengs_nerfstudio.model import TokenGSModel
+from tokengs_nerfstudio.model import SplatsModelConfig, TokenGSModel
 
 
 @dataclass
-class PretrainModelConfig(ModelConfig):
+class PretrainModelConfig(SplatsModelConfig):
     """The network that is trained."""
 
     _target: type = field(default_factory=lambda: PretrainModel)
@@ -25,16 +23,6 @@ class PretrainModelConfig(ModelConfig):
     start: str | None = None
     """Weights to start from: a registered name, a .safetensors file, or hf://owner/repo/path. If not set: random ones.
     Tokens are grown or shrunk to the preset's number."""
-
-    # What inherited methods read and has one meaning here only.
-    sh_degree: tyro.conf.Suppress[int] = 0
-    color_corrected_metrics: tyro.conf.Suppress[bool] = False
-    background_color: tyro.conf.Suppress[str] = "grey"
-    enable_collider: tyro.conf.Suppress[bool] = False
-    collider_params: tyro.conf.Suppress[dict[str, float] | None] = None
-    loss_coefficients: tyro.conf.Suppress[dict[str, float]] = field(default_factory=dict)
-    eval_num_rays_per_chunk: tyro.conf.Suppress[int] = 4096
-    prompt: tyro.conf.Suppress[str | None] = None
 
 
 class PretrainModel(TokenGSModel):

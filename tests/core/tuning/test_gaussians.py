@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from made.scenes import arc_cameras, blobs, photos
+from made.scenes import arc_cameras, blobs, noisy, photos
 from made.tuning import PHOTOMETRY, still_cameras
 
 from tokengs_nerfstudio.core.tuning.config import GaussianStageConfig
@@ -15,16 +15,6 @@ from tokengs_nerfstudio.core.tuning.supervision import Supervision
 from tokengs_nerfstudio.core.types import Gaussians, Similarity, Views
 
 RATES = GaussianStageConfig(means_rate=1e-2, means_decay=0.05)
-
-
-def noisy(scene: Gaussians) -> Gaussians:
-    return Gaussians(
-        scene.means + 0.05 * torch.randn_like(scene.means),
-        scene.quats,
-        scene.scales * 1.2,
-        scene.opacities * 0.8,
-        (scene.colors + 0.1 * torch.randn_like(scene.colors)).clamp(0, 1),
-    )
 
 
 def optimised(start: Gaussians, views: Views, extent: float, steps: int = 40) -> Gaussians:
