@@ -12,6 +12,7 @@ import sysconfig
 from collections.abc import Iterable
 from importlib.metadata import distribution
 from pathlib import Path
+from typing import Any
 
 from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
@@ -56,7 +57,8 @@ def needed_and_named(library: Path) -> tuple[list[str], str]:
     """The names of the libraries that an ELF file needs, and the name by which others need it."""
     with library.open("rb") as file:
         dynamic = [segment for segment in ELFFile(file).iter_segments() if isinstance(segment, DynamicSegment)]
-        tags = [tag for segment in dynamic for tag in segment.iter_tags()]
+        # A tag gets its attribute, .needed or .soname, as it is read.
+        tags: list[Any] = [tag for segment in dynamic for tag in segment.iter_tags()]
     named = [tag.soname for tag in tags if tag.entry.d_tag == "DT_SONAME"]
     return [tag.needed for tag in tags if tag.entry.d_tag == "DT_NEEDED"], named[0] if named else library.name
 
