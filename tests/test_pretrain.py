@@ -12,7 +12,7 @@ import torch
 import tyro
 import yaml
 from made.captures import write_blobs
-from made.training import SMALL
+from made.training import SMALL, write_captures
 from nerfstudio.configs.method_configs import all_methods
 from nerfstudio.utils import eval_utils
 
@@ -23,6 +23,7 @@ from tokengs_nerfstudio.core.checkpoint.loading import load_network
 from tokengs_nerfstudio.core.network.config import PRESETS
 from tokengs_nerfstudio.core.rendering import render
 from tokengs_nerfstudio.core.training.state import read_state
+from tokengs_nerfstudio.data.capture.capture import NerfstudioCapture
 from tokengs_nerfstudio.data.examples.shapes import BatchConfig
 from tokengs_nerfstudio.pretrain.pipeline import PretrainPipeline
 from tokengs_nerfstudio.pretrain.trainer import PretrainTrainer, PretrainTrainerConfig
@@ -159,6 +160,20 @@ def test_what_is_shown_is_what_the_network_predicts_of_a_held_out_scene(tmp_path
         rgb = model.get_outputs_for_camera(camera)["rgb"].movedim(-1, 0)
         torch.testing.assert_close(rgb, expected[index].clamp(0, 1), atol=2e-3, rtol=0)
     assert float(expected.std()) > 0.001
+
+
+def test_a_held_out_capture_is_shown_where_captures_are_trained_with(tmp_path):
+    config = run_config(tmp_path, steps=2)
+    config.pipeline.datamanager.data = write_captures(tmp_path / "captures")
+    trainer = trained(config)
+    kept_out = NerfstudioCapture(tmp_path / "captures/capture-0")
+    c2w, _ = bridge.camera_matrices(trainer.pipeline.datamanager.train_dataset.cameras)
+    apart = (c2w[:, None] - kept_out.c2w[None]).abs().amax((-1, -2)).amin(1)
+    assert float(apart.max()) < 1e-4
+    assert trainer.pipeline.datamanager.get_datapath() == tmp_path / "captures"
+    config.pipeline.datamanager.data = tmp_path / "captures/capture-0"
+    with pytest.raises(SystemExit, match="no captures in"):
+        config.setup(local_rank=0, world_size=1).setup()
 
 
 def test_viewer_and_evaluation_while_training(tmp_path):

@@ -24,14 +24,16 @@ from tokengs_nerfstudio.core.training.parallel import Threads
 from tokengs_nerfstudio.core.training.start import starting_network
 from tokengs_nerfstudio.core.training.state import read_state, save_state
 from tokengs_nerfstudio.core.types import Example
+from tokengs_nerfstudio.data.examples import source_of
 from tokengs_nerfstudio.data.examples.batches import Batches, made_ahead
 from tokengs_nerfstudio.data.examples.curriculum import ProceduralCurriculumConfig
+from tokengs_nerfstudio.data.examples.scenes import CapturesConfig
 from tokengs_nerfstudio.data.examples.shapes import BatchConfig
 
 
 @dataclass(frozen=True)
 class Pretraining:
-    """Train a network on procedural scenes."""
+    """Train a network on procedural scenes, or on captures."""
 
     output: Path
     """folder of state.pt (to go on), network.safetensors (averaged weights), log.jsonl and tensorboard's events"""
@@ -40,6 +42,8 @@ class Pretraining:
     start: str | None = None
     """weights to start from: a registered name, a .safetensors file, or hf://owner/repo/path; if not set, random ones.
     Tokens are grown or shrunk to the preset's number"""
+    data: Path | None = None
+    """folder of captures, each a folder with a transforms.json; if not set, procedural scenes"""
     steps: int | None = None
     """length of the run in steps; give this or --hours"""
     hours: float | None = None
@@ -59,6 +63,7 @@ class Pretraining:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     batches: BatchConfig = field(default_factory=BatchConfig)
     procedural: ProceduralCurriculumConfig = field(default_factory=ProceduralCurriculumConfig)
+    captures: CapturesConfig = field(default_factory=CapturesConfig)
 
     def __post_init__(self) -> None:
         if (self.steps is None) == (self.hours is None):
@@ -85,7 +90,8 @@ class Run:
         network = starting_network(config.preset, config.start, config.batches.usual_context, config.seed)
         network = network.to(config.device)
         self.training = NetworkTraining(network, config.training, Threads(network, config.threads) if on_cpu else None)
-        self.batches = Batches(config.procedural.source(), network.config, config.batches, config.seed)
+        source = source_of(config.data, config.procedural, config.captures, config.batches.context[1])
+        self.batches = Batches(source, network.config, config.batches, config.seed)
         self.state = config.output / "state.pt"
         self.resumed = self.state.exists()
         if self.resumed:
