@@ -19,10 +19,12 @@ from nerfstudio.utils import eval_utils
 from tokengs_nerfstudio import bridge
 from tokengs_nerfstudio.commands.pretrain import Pretraining, Run
 from tokengs_nerfstudio.configs import tokengs_pretrain
-from tokengs_nerfstudio.core.checkpoint.loading import load_network
+from tokengs_nerfstudio.core.checkpoint.loading import load_network, save_network
 from tokengs_nerfstudio.core.network.config import PRESETS
+from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.rendering import render
-from tokengs_nerfstudio.core.training.state import read_state
+from tokengs_nerfstudio.core.training.config import TrainingConfig
+from tokengs_nerfstudio.core.training.state import STATE_FORMAT, read_state, save_state
 from tokengs_nerfstudio.data.capture.capture import NerfstudioCapture
 from tokengs_nerfstudio.data.examples.shapes import BatchConfig
 from tokengs_nerfstudio.pretrain.pipeline import PretrainPipeline
@@ -113,7 +115,7 @@ def test_a_finished_run_gets_more_steps(tmp_path, losses):
     more = trained(run_config(tmp_path / "b", steps=3, load_dir=folder(tmp_path / "a") / "nerfstudio_models"))
     assert len(losses) == 5
     assert newest_checkpoint(folder(tmp_path / "b")).name == "step-000000004.ckpt"
-    assert more.pipeline.progress == pytest.approx(5 / 4)
+    assert more.pipeline.share == 1.0
 
 
 @pytest.fixture
@@ -206,6 +208,7 @@ def test_without_a_terminal_the_pace_is_logged(tmp_path, capsys):
         (lambda c, _: setattr(c.pipeline, "seed", -1), "the seed of a run must be in"),
         (lambda c, t: setattr(c, "load_dir", t / "nowhere"), "nothing to resume at .*nowhere"),
         (lambda c, t: setattr(c, "load_checkpoint", write_nonsense(t / "step-000000001.ckpt")), "is truncated or no"),
+        (lambda c, t: setattr(c, "load_checkpoint", write_state(t / "state.pt")), "a state of `tokengs-pretrain`"),
     ],
 )
 def test_what_a_user_has_to_put_right_is_one_message(tmp_path, change, message):
@@ -219,6 +222,24 @@ def test_what_a_user_has_to_put_right_is_one_message(tmp_path, change, message):
 def write_nonsense(path: Path) -> Path:
     path.write_bytes(b"half of a checkpoint")
     return path
+
+
+def write_state(path: Path) -> Path:
+    save_state(path, {"format": STATE_FORMAT, "network": {}})
+    return path
+
+
+def test_a_run_that_is_looked_at_needs_no_weights_to_start_from(tmp_path, registered):
+    start = tmp_path / "start.safetensors"
+    save_network(TokenGSNetwork(PRESETS["tiny"]), start)
+    config = run_config(tmp_path, steps=1)
+    config.pipeline.model.preset, config.pipeline.model.start = "tiny", str(start)
+    config.pipeline.training = TrainingConfig(learning_rate=1e-12, matrix_rate=0.0)
+    trained(config)
+    before = load_network(start).tokens
+    start.unlink()
+    _, pipeline, _, _ = eval_utils.eval_setup(folder(tmp_path) / "config.yml", test_mode="test")
+    torch.testing.assert_close(pipeline.model.network.tokens, before)
 
 
 def test_another_seed_is_not_resumed(tmp_path):

@@ -99,7 +99,7 @@ def test_a_finished_run_has_nothing_to_do(tmp_path):
 def test_hours_are_counted_over_interruptions(tmp_path):
     config = replace(options(tmp_path, steps=1), steps=None, hours=1e-9)
     run = Run(config)
-    assert run.progress == 0.0
+    assert run.share == 0.0
     run.train()
     assert run.training.steps == 1
     assert Run(config).finished
