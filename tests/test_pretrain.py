@@ -1,9 +1,6 @@
-"""The training of a network through nerfstudio's Trainer, in this process and as the real commands."""
+"""The training of a network through nerfstudio's Trainer, in this process."""
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +8,6 @@ import pytest
 import torch
 import tyro
 import yaml
-from made.captures import write_blobs
 from made.training import SMALL, write_captures
 from nerfstudio.configs.method_configs import all_methods
 from nerfstudio.utils import eval_utils
@@ -32,7 +28,6 @@ from tokengs_nerfstudio.pretrain.trainer import PretrainTrainer, PretrainTrainer
 from tokengs_nerfstudio.trainer import newest_checkpoint
 
 BATCHES = BatchConfig(scenes=2, side=16, late=2.0)
-REPOSITORY = Path(__file__).parents[1]
 
 
 @pytest.fixture(autouse=True)
@@ -280,33 +275,3 @@ def test_flags_reach_their_place():
     assert config.pipeline.training.matrix_rate == 0.0
     assert config.pipeline.datamanager.procedural.easy == (0.1, 0.2)
     assert yaml.load(yaml.dump(config), Loader=yaml.Loader) == config
-
-
-COMMANDS = Path(sys.executable).parent
-# What an installation's entry point says; nerfstudio reads it here too, so that a checkout needs none.
-METHOD = "tokengs-pretrain=tokengs_nerfstudio.configs:tokengs_pretrain"
-
-
-def command(name: str, *arguments: object, cwd: Path) -> str:
-    environment = {"PYTHONPATH": str(REPOSITORY), "NERFSTUDIO_METHOD_CONFIGS": METHOD, "COLUMNS": "300"}
-    environment |= {"TORCHINDUCTOR_COMPILE_THREADS": "1"}
-    words = [str(COMMANDS / name), *map(str, arguments)]
-    done = subprocess.run(words, cwd=cwd, env=os.environ | environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-@pytest.mark.slow
-def test_the_commands_train_evaluate_and_hand_on_the_weights(tmp_path):
-    tiny = ("--pipeline.datamanager.batches.scenes", 2, "--pipeline.datamanager.batches.side", 16)
-    where = ("--output-dir", tmp_path / "outputs", "--timestamp", "run", "--viewer.quit-on-train-completion", "True")
-    steps = ("--max-num-iterations", 2, "--pipeline.datamanager.held-out", 2)
-    said = command("ns-train", "tokengs-pretrain", *where, *steps, *tiny, cwd=tmp_path)
-    assert "2 held-out scenes" in said
-    run = tmp_path / "outputs/unnamed/tokengs-pretrain/run"
-    command("ns-eval", "--load-config", run / "config.yml", "--output-path", tmp_path / "eval.json", cwd=tmp_path)
-    assert json.loads((tmp_path / "eval.json").read_text())["results"]["held_out_scenes"] == 2
-    weights = ("--pipeline.model.checkpoint", run / "network.safetensors", "--max-num-iterations", 2)
-    data = ("--data", write_blobs(tmp_path / "scene", height=64, width=80))
-    command("ns-train", "tokengs", *data, *where, *weights, cwd=tmp_path)
-    assert newest_checkpoint(tmp_path / "outputs/scene/tokengs/run").name == "step-000000001.ckpt"
