@@ -23,14 +23,16 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from tokengs_nerfstudio.core import Gaussians, TokenGSNetwork, TuningConfig, Views, load_network, render, tune
-from tokengs_nerfstudio.core.geometry.frame import canonical_frame
-from tokengs_nerfstudio.core.metrics import psnr
+from tokengs_nerfstudio.core import Gaussians, Similarity, TokenGSNetwork, TuningConfig, Views, load_network, tune
+from tokengs_nerfstudio.core.evaluation import view_psnr
+from tokengs_nerfstudio.core.files import write_text
+from tokengs_nerfstudio.core.geometry.disturbance import disturbed
 from tokengs_nerfstudio.core.network.token_count import resize_network
-from tokengs_nerfstudio.core.rotation import rigid_motion
+from tokengs_nerfstudio.core.preparation import PreparedScene
 from tokengs_nerfstudio.core.tuning.budget import contributing
-from tokengs_nerfstudio.core.types import Similarity
-from tokengs_nerfstudio.data.examples.procedural import HELD_OUT_SEED
+from tokengs_nerfstudio.core.tuning.config import CameraConfig, GaussianStageConfig
+from tokengs_nerfstudio.core.types import Example
+from tokengs_nerfstudio.data.examples.procedural import FIRST_HELD_OUT
 from tokengs_nerfstudio.data.procedural.tracing import procedural_batch
 
 CONSOLE = Console(width=int(os.environ.get("COLUMNS", 120)))
@@ -69,54 +71,42 @@ class Ablations:
     """where the numbers go"""
 
 
-@dataclass(frozen=True)
-class Case:
-    """One scene in the network's frame."""
-
-    context: Views
-    targets: Views
-
-    @property
-    def far(self) -> Tensor:
-        """Which half of the targets is farther from its nearest context camera than the other half."""
-        distance = torch.cdist(self.targets.c2w[:, :3, 3], self.context.c2w[:, :3, 3]).min(dim=1).values
-        return distance > distance.median()
+def far_views(scene: Example) -> Tensor:
+    """Which half of the targets is farther from its nearest context camera than the other half."""
+    distance = torch.cdist(scene.target.c2w[:, :3, 3], scene.context.c2w[:, :3, 3]).min(dim=1).values
+    return distance > distance.median()
 
 
-def cases(args: Ablations, network: TokenGSNetwork, count: int) -> Iterator[Case]:
-    """The scenes with `count` context views; targets are the same whatever the count."""
+def scenes(args: Ablations, network: TokenGSNetwork, count: int) -> Iterator[Example]:
+    """Scenes in the network's frame with `count` context views; targets are the same whatever the count."""
     most = max(*args.views, 4)
-    for seed in range(HELD_OUT_SEED, HELD_OUT_SEED + args.scenes):
-        views = procedural_batch([seed], most + args.targets, args.side, args.side)[0].squeeze()
-        rules = network.config
-        frame: Similarity = canonical_frame(views.c2w[:count], rules.frame, rules.scale, rules.scale_value)
-        moved = frame.views(views)
-        yield Case(moved.select(slice(0, count)), moved.select(slice(most, None)))
+    for seed in range(FIRST_HELD_OUT, FIRST_HELD_OUT + args.scenes):
+        views = procedural_batch([seed], most + args.targets, args.side, args.side).squeeze()
+        moved = network.config.rule.of(views.c2w[:count]).views(replace(views, depths=None))
+        yield Example(moved.select(slice(0, count)), moved.select(slice(most, None)))
 
 
-@torch.no_grad()
-def novel(splats: Gaussians, views: Views, config: TuningConfig) -> Tensor:
-    """PSNR of each view in dB."""
-    size = (views.width, views.height)
-    kept = {"near": config.near, "background": config.background, "depth": False}
-    return psnr(render(splats, views.c2w, views.intrinsics, *size, **kept).rgb, views.images)
+def tuned(
+    network: TokenGSNetwork, context: Views, config: TuningConfig | None = None, steps: int = 0, seed: int = 0
+) -> Gaussians:
+    """The Gaussians of context views in the network's frame, which supervise too."""
+    scene = PreparedScene(Example(context, context), Similarity.identity())
+    return tune(network, scene, config or TuningConfig(), steps, seed)
 
 
-def feed_forward(network: TokenGSNetwork, case: Case) -> Gaussians:
-    return tune(network, case.context, case.context, TuningConfig(), steps=0)
-
-
-def measured(args: Ablations, name: str, count: int, network: TokenGSNetwork, make: Callable[[Case], Gaussians]) -> Row:
+def measured(
+    args: Ablations, name: str, count: int, network: TokenGSNetwork, make: Callable[[Views], Gaussians]
+) -> Row:
     """Means over the scenes: PSNR of near and far targets, share of Gaussians that the context shows, seconds."""
-    config, near, far, shown, seconds = TuningConfig(), [], [], [], 0.0
-    for case in cases(args, network, count):
+    rendering, near, far, shown, seconds = network.config.rendering, [], [], [], 0.0
+    for scene in scenes(args, network, count):
         started = time.process_time()
-        splats = make(case)
+        splats = make(scene.context)
         seconds += time.process_time() - started
-        values, chosen = novel(splats, case.targets, config), case.far
+        values, chosen = view_psnr(splats, scene.target, rendering), far_views(scene)
         near.append(values[~chosen].mean())
         far.append(values[chosen].mean())
-        shown.append(contributing(splats, case.context, config.near) / splats.count)
+        shown.append(contributing(splats, scene.context, rendering) / splats.count)
     mean = {key: float(torch.tensor(column).mean()) for key, column in (("near", near), ("far", far), ("shown", shown))}
     return {"what": name, "psnr": (mean["near"] + mean["far"]) / 2, **mean, "cpu seconds": seconds / args.scenes}
 
@@ -124,60 +114,48 @@ def measured(args: Ablations, name: str, count: int, network: TokenGSNetwork, ma
 def weights_table(args: Ablations) -> Iterator[Row]:
     for source in args.weights:
         network = load_network(source)
-        yield measured(args, source, 4, network, lambda case, n=network: feed_forward(n, case))
+        yield measured(args, source, 4, network, lambda context, n=network: tuned(n, context))
 
 
 def views_table(args: Ablations) -> Iterator[Row]:
     network = load_network(args.weights[0])
     for count in args.views:
-        yield measured(args, f"{count} views", count, network, lambda case: feed_forward(network, case))
+        yield measured(args, f"{count} views", count, network, lambda context: tuned(network, context))
 
 
 def tokens_table(args: Ablations) -> Iterator[Row]:
     """Feed-forward, and with the tokens tuned: repeated tokens only part under tuning."""
-    tuned = replace(TuningConfig(), space="tokens", supervision="context")
+    config = TuningConfig(space="tokens", supervision="context")
     for count in args.tokens:
         network = resize_network(load_network(args.weights[0]), tokens=count)
         for name, steps in (("feed-forward", 0), ("tuned", args.steps)):
-            make = lambda case, n=network, s=steps: tune(n, case.context, case.context, tuned, s, args.seed)  # noqa: E731
+            make = lambda context, n=network, s=steps: tuned(n, context, config, s, args.seed)  # noqa: E731
             yield measured(args, f"{count} tokens, {name}", 4, network, make)
 
 
 def spaces_table(args: Ablations) -> Iterator[Row]:
-    network, plain = load_network(args.weights[0]), TuningConfig()
-    yield measured(args, "feed-forward", 4, network, lambda case: feed_forward(network, case))
+    network = load_network(args.weights[0])
+    yield measured(args, "feed-forward", 4, network, lambda context: tuned(network, context))
     for space in args.spaces:
         for reseed in (False, True) if "gaussians" in space else (False,):
-            config = replace(plain, space=space, reseed=reseed)  # type: ignore[arg-type]
-            make = lambda case, c=config: tune(network, case.context, case.context, c, args.steps, args.seed)  # noqa: E731
+            stage = GaussianStageConfig(reseed=reseed)
+            config = TuningConfig(space=space, gaussians=stage)  # type: ignore[arg-type]
+            make = lambda context, c=config: tuned(network, context, c, args.steps, args.seed)  # noqa: E731
             yield measured(args, space + (", reseeded" if reseed else ""), 4, network, make)
 
 
 def poses_table(args: Ablations) -> Iterator[Row]:
-    network, plain = load_network(args.weights[0]), replace(TuningConfig(), space="tokens")
+    network = load_network(args.weights[0])
     for amount in args.noise:
         for refine in (False, True):
-            config = replace(plain, refine_poses=refine)
+            config = TuningConfig(space="tokens", cameras=CameraConfig(pose_rate=1e-3 if refine else 0.0))
 
-            def make(case: Case, config: TuningConfig = config, amount: float = amount) -> Gaussians:
-                context = disturbed(case.context, amount, args.seed)
-                return tune(network, context, context, config, args.steps, args.seed)
+            def make(context: Views, config: TuningConfig = config, amount: float = amount) -> Gaussians:
+                wrong = disturbed(context, amount, amount / 100, args.seed)
+                return tuned(network, wrong, config, args.steps, args.seed)
 
             name = f"{amount:g} degrees, {amount:g} % of the baseline" + (", refined" if refine else "")
             yield measured(args, name, 4, network, make)
-
-
-def disturbed(views: Views, amount: float, seed: int) -> Views:
-    """Every camera but the first turned by `amount` degrees and moved by `amount` percent of the largest baseline."""
-    generator = torch.Generator().manual_seed(seed)
-    axes = torch.nn.functional.normalize(torch.randn(2, views.num_views, 3, generator=generator), dim=-1)
-    axes[:, 0] = 0.0
-    centers = views.c2w[:, :3, 3]
-    baseline = torch.cdist(centers, centers).max()
-    motion = rigid_motion(torch.deg2rad(torch.tensor(amount)) * axes[0], torch.zeros_like(axes[0]))
-    c2w = views.c2w @ motion
-    c2w[:, :3, 3] += amount / 100 * baseline * axes[1]
-    return replace(views, c2w=c2w)
 
 
 TABLES: dict[str, Callable[[Ablations], Iterator[Row]]] = {
@@ -208,9 +186,7 @@ def main(args: Ablations) -> None:
     args.output.parent.mkdir(parents=True, exist_ok=True)
     for name in args.tables:
         record["tables"][name] = list(TABLES[name](args))
-        unfinished = args.output.with_name(args.output.name + ".unfinished")
-        unfinished.write_text(json.dumps(record, indent=1))
-        os.replace(unfinished, args.output)
+        write_text(args.output, json.dumps(record, indent=1))
         CONSOLE.print(printed(name, record["tables"][name]))
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from tokengs_nerfstudio.core.files import write_text
+
 Figures = dict[str, Any]
 
 
@@ -30,9 +32,7 @@ def read(baseline: Path) -> Figures:
 def write(baseline: Path, figures: Figures, threads: int, **more: object) -> None:
     machine = {"date": date.today().isoformat(), "cpu": cpu_name(), "cores": os.cpu_count(), "threads": threads}
     stored = {"machine": {**machine, "torch": torch.__version__, **more}, "figures": figures}
-    scratch = baseline.with_suffix(".tmp")
-    scratch.write_text(json.dumps(stored, indent=2) + "\n")
-    os.replace(scratch, baseline)
+    write_text(baseline, json.dumps(stored, indent=2) + "\n")
 
 
 def verdict(complaints: list[str]) -> int:

@@ -16,10 +16,21 @@ import baselines
 import torch
 import tyro
 
-from tokengs_nerfstudio.core import TokenGSNetwork, TuningConfig, Views, load_network, render
+from tokengs_nerfstudio.core import (
+    SceneTuning,
+    Similarity,
+    TokenGSNetwork,
+    TuningConfig,
+    Views,
+    load_network,
+    render,
+)
 from tokengs_nerfstudio.core.losses import l1, ssim
 from tokengs_nerfstudio.core.network.config import PRESETS
-from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
+from tokengs_nerfstudio.core.network.initial import initial_values
+from tokengs_nerfstudio.core.preparation import PreparedScene
+from tokengs_nerfstudio.core.tuning.config import StoppingConfig, TokenStageConfig
+from tokengs_nerfstudio.core.types import Example
 
 BASELINE = Path(__file__).with_suffix(".json")
 SLACK = 0.8
@@ -86,18 +97,22 @@ def measure(args: BenchmarkTuning) -> dict[str, float]:
 
     def fresh() -> TokenGSNetwork:
         torch.manual_seed(0)
-        return load_network(args.weights) if args.weights else TokenGSNetwork(PRESETS[args.preset])
+        if args.weights:
+            return load_network(args.weights)
+        return TokenGSNetwork(PRESETS[args.preset], initial=initial_values(args.preset))
 
     naive, ours = fresh(), fresh()
     context = random_views(args.views, *naive.config.image_size)
     supervised = random_views(args.views, args.supervised_size, args.supervised_size)
     planned = 10 * (args.repeats + 1)
-    full = TuningConfig(space="tokens", stopping="steps", views_per_step=args.views, token_resolution=1e3)
-    subset = TuningConfig(space="tokens", stopping="steps")
+    exact, sharp = StoppingConfig(rule="steps"), TokenStageConfig(resolution=1e3)
+    full = TuningConfig(space="tokens", stopping=exact, views_per_step=args.views, tokens=sharp)
+    subset = TuningConfig(space="tokens", stopping=exact)
+    scene = PreparedScene(Example(context, supervised), Similarity.identity())
     steps: dict[str, Callable[[], object]] = {
         "naive": naive_step(naive, context, supervised),
-        "all_views": SceneTuning(ours, context, supervised, full, planned).step,
-        "as_shipped": SceneTuning(ours, context, supervised, subset, planned).step,
+        "all_views": SceneTuning(ours, scene, full, planned).step,
+        "as_shipped": SceneTuning(ours, scene, subset, planned).step,
     }
     times = milliseconds(steps, args.repeats)
     figures = {f"milliseconds_{name}": value for name, value in times.items()}

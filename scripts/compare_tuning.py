@@ -22,18 +22,16 @@ from baselines import cpu_name
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from torch import Tensor
 
 import tokengs_nerfstudio
-from tokengs_nerfstudio.core import Gaussians, TokenGSNetwork, TuningConfig, Views, load_network, render
-from tokengs_nerfstudio.core.geometry.resize import crop_and_resize, level_size, resized
-from tokengs_nerfstudio.core.metrics import psnr, ssim
-from tokengs_nerfstudio.core.scale_search import choose_scale
-from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
+from tokengs_nerfstudio.core import Gaussians, SceneTuning, TokenGSNetwork, TuningConfig, Views, load_network
+from tokengs_nerfstudio.core.evaluation import score, shown, trivial_answers
+from tokengs_nerfstudio.core.files import write_text
+from tokengs_nerfstudio.core.geometry.resize import level_size, resized
+from tokengs_nerfstudio.core.preparation import PreparedScene, prepare
 from tokengs_nerfstudio.core.tuning.seeds import random_gaussians
-from tokengs_nerfstudio.core.types import SceneMemory
-from tokengs_nerfstudio.data.capture.capture import NerfstudioCapture
-from tokengs_nerfstudio.data.view_sampler import spread_views
+from tokengs_nerfstudio.core.types import Example, RenderConfig
+from tokengs_nerfstudio.data import NerfstudioCapture, spread_views
 
 RANDOM = "random gaussians"
 CONSOLE = Console(width=int(os.environ.get("COLUMNS", 120)))
@@ -78,20 +76,8 @@ class Task:
     capture: str
     short_side: int
     views: int
-    context: Views
-    supervised: Views
+    scene: PreparedScene
     held_out: Views
-
-
-class RandomStart(TokenGSNetwork):
-    """Stands in for a network: decodes to Gaussians at random depths behind random pixels, in those pixels' colours."""
-
-    def __init__(self, network: TokenGSNetwork, supervised: Views, seed: int):
-        super().__init__(network.config)
-        self._splats = random_gaussians(supervised, network.num_gaussians, seed)
-
-    def decode(self, memory: SceneMemory, tokens: Tensor | None = None, time: Any = None) -> Gaussians:
-        return self._splats.unsqueeze()
 
 
 def make_task(args: CompareTuning, network: TokenGSNetwork, folder: Path, short_side: int, count: int) -> Task:
@@ -101,49 +87,31 @@ def make_task(args: CompareTuning, network: TokenGSNetwork, folder: Path, short_
     train = [index for index in order if index not in set(test)]
     chosen = spread_views(capture.c2w, min(count or network.config.num_context, len(train)), train)
     size = level_size(*capture.image_size, min(capture.image_size) / short_side)
-    context = capture.load(chosen)
-    inputs = crop_and_resize(context, *network.config.input_size(*capture.image_size))
-    frame = choose_scale(network, inputs)
-
-    def moved(views: Views) -> Views:
-        return replace(views, c2w=frame.cameras(views.c2w))
-
-    photos = [moved(resized(capture.load(part), *size)) for part in (chosen if count else train, test)]
-    return Task(capture.name, short_side, count, moved(inputs), *photos)
+    supervised, held_out = (resized(capture.load(part), *size) for part in (chosen if count else train, test))
+    scene = prepare(network, Example(capture.load(chosen), supervised))
+    return Task(capture.name, short_side, count, scene, scene.to_canonical.views(held_out))
 
 
-def shown(gaussians: Gaussians, views: Views, config: TuningConfig) -> dict[str, float]:
-    size = (views.width, views.height)
-    with torch.no_grad():
-        rgb = render(
-            gaussians, views.c2w, views.intrinsics, *size, near=config.near, background=config.background, depth=False
-        ).rgb
-    return {"psnr": float(psnr(rgb, views.images).mean()), "ssim": float(ssim(rgb, views.images).mean())}
-
-
-def trivial_answers(task: Task) -> dict[str, float]:
-    """Held-out PSNR of the supervised photos' mean colour, and of the supervised photo taken nearest by."""
-    photos, truth = task.supervised.images, task.held_out.images
-    mean = photos.mean((0, 2, 3))[:, None, None].expand_as(truth)
-    nearest = torch.cdist(task.held_out.c2w[:, :3, 3], task.supervised.c2w[:, :3, 3]).argmin(dim=1)
-    return {"mean colour": float(psnr(mean, truth).mean()), "nearest photo": float(psnr(photos[nearest], truth).mean())}
+def looked_at(gaussians: Gaussians, views: Views, rendering: RenderConfig) -> dict[str, float]:
+    return score(shown(gaussians, views, rendering), views.images).means()
 
 
 def run(args: CompareTuning, network: TokenGSNetwork, task: Task, space: str) -> dict[str, Any]:
     """One tuning, with a look before the first step, after the last and evenly between."""
     wall, processor = time.perf_counter(), time.process_time()
-    start = RandomStart(network, task.supervised, args.seed) if space == RANDOM else network
-    config = replace(args.tuning, space="gaussians" if space == RANDOM else space)  # type: ignore[arg-type]
-    tuning = SceneTuning(start, task.context, task.supervised, config, args.steps, args.seed)
+    supervised, rendering = task.scene.example.target, network.config.rendering
+    start = random_gaussians(supervised, network.num_gaussians, args.seed) if space == RANDOM else None
+    config = args.tuning if start is not None else replace(args.tuning, space=space)  # type: ignore[arg-type]
+    tuning = SceneTuning(network, task.scene, config, args.steps, start, args.seed)
     curve: list[dict[str, Any]] = []
 
     def look() -> None:
         nonlocal wall, processor
         spent, used = time.perf_counter() - wall, time.process_time() - processor
         splats = tuning.gaussians()
-        held_out, supervised = shown(splats, task.held_out, config), shown(splats, task.supervised, config)
+        held_out, seen = (looked_at(splats, views, rendering) for views in (task.held_out, supervised))
         point = {"step": tuning.steps_done, "seconds": spent, "cpu_seconds": used, "gaussians": splats.count}
-        curve.append({**point, "held_out": held_out, "supervised": supervised})
+        curve.append({**point, "held_out": held_out, "supervised": seen})
         wall, processor = time.perf_counter() - spent, time.process_time() - used
 
     look()
@@ -228,15 +196,13 @@ def main(args: CompareTuning) -> None:
     for folder, short_side, count in track(cases, "comparing", console=CONSOLE):
         task = make_task(args, network, folder, short_side, count)
         case = f"{task.capture}, {short_side} px, {count or 'all'} views"
-        trivial[case] = trivial_answers(task)
+        trivial[case] = trivial_answers(task.scene.example.target, task.held_out)
         CONSOLE.print(f"{case}: " + ", ".join(f"{name} {value:.2f} dB" for name, value in trivial[case].items()))
         for space in args.spaces:
             results.append(run(args, network, task, space))
             record = {**about, "arguments": json.loads(json.dumps(asdict(args), default=str)), "trivial": trivial}
             record["results"] = results
-            unfinished = args.output / "curves.json.unfinished"
-            unfinished.write_text(json.dumps(record, indent=1))
-            os.replace(unfinished, args.output / "curves.json")
+            write_text(args.output / "curves.json", json.dumps(record, indent=1))
     CONSOLE.print(table_of(results))
     plot(results, args.output / "curves.png")
     CONSOLE.print(f"curves: {args.output / 'curves.json'}  {args.output / 'curves.png'}")

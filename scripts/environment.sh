@@ -8,6 +8,37 @@ fail() {
     exit 1
 }
 
+tick() { # tick TITLE: the seconds gone by, every second on a terminal, else every ten
+    local begin=$SECONDS
+    while sleep 1; do
+        if [ -t 1 ]; then
+            printf '\r%s ... %d s' "$1" $((SECONDS - begin))
+        elif (((SECONDS - begin) % 10 == 0)); then
+            echo "$1 ... $((SECONDS - begin)) s"
+        fi
+    done
+}
+
+ticking=
+trap 'kill $ticking 2>/dev/null || true' EXIT
+
+timed() { # timed TITLE LOG COMMAND...: runs the command and says how long it takes; shows its messages if it fails
+    local title=$1 log=$2 begin=$SECONDS status=0
+    shift 2
+    [ -t 1 ] || echo "$title ..."
+    tick "$title" &
+    ticking=$!
+    "$@" >"$log" 2>&1 || status=$?
+    kill $ticking
+    wait $ticking 2>/dev/null || true
+    [ ! -t 1 ] || printf '\r'
+    if [ $status -ne 0 ]; then
+        cat "$log" >&2
+        fail "$title: this failed; its messages are above and in $log."
+    fi
+    echo "$title: $((SECONDS - begin)) s    "
+}
+
 find_python() {
     local candidate
     for candidate in python3.11 python3.12 python3.10 python3 python; do
@@ -24,23 +55,22 @@ wanted_state() {
 }
 
 create_environment() {
-    local python log=.venv/install.log
+    local python
     python=$(find_python)
-    echo "Making .venv with $("$python" --version); this downloads about 3 GB of packages the first time."
     rm -rf .venv
     if uv --version >/dev/null 2>&1; then
         uv venv --quiet --python "$python" .venv
         install() { VIRTUAL_ENV="$PWD/.venv" uv pip install --quiet "$@"; }
-        reinstall=--reinstall
     else
         "$python" -m venv .venv
         install() { .venv/bin/python -m pip install --quiet --disable-pip-version-check "$@"; }
-        reinstall=--force-reinstall
     fi
-    install --constraint constraints.txt --editable ".[dev]" 2>"$log" || { cat "$log" >&2; fail "The installation failed; its messages are above and in $log."; }
-    # A dependency of nerfstudio brings opencv-python, whose cv2 needs OpenGL libraries that a plain machine lacks;
-    # the headless build, put there last, needs none.
-    install "$reinstall" --no-deps "$(grep '^opencv-python-headless==' constraints.txt)"
+    # The constraints are the whole list, so two that dependencies ask for can be left out: pyliblzfse wants a C compiler
+    # and nothing here uses it; opencv-python puts a cv2 that needs OpenGL libraries over the headless one.
+    grep -v -E '^(pyliblzfse|opencv-python)==' constraints.txt >.venv/packages.txt
+    timed "making .venv with $("$python" --version); this downloads about 3 GB the first time" .venv/install.log \
+        install --no-deps --requirement .venv/packages.txt --editable .
+    .venv/bin/python -m tokengs_nerfstudio.late_imports >>.venv/install.log
     ln -sf "$(.venv/bin/python -c 'import imageio_ffmpeg; print(imageio_ffmpeg.get_ffmpeg_exe())')" .venv/bin/bundled-ffmpeg
     wanted_state >.venv/state
 }

@@ -1,11 +1,14 @@
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import jaxtyping
 import pytest
 import torch
 
-jaxtyping.install_import_hook("tokengs_nerfstudio", "typecheck.check")
+# A GPU machine may lack beartype, which is for tests alone: everything else is tested there all the same.
+CHECKED = find_spec("beartype") is not None
+jaxtyping.install_import_hook("tokengs_nerfstudio", "typecheck.check" if CHECKED else None)
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -29,6 +32,10 @@ def no_shape_checks() -> Iterator[None]:
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)
+
+
+def pytest_report_header() -> str | None:
+    return None if CHECKED else "beartype is not installed: shapes in annotations are not checked"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

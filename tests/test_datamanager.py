@@ -3,18 +3,16 @@
 import pickle
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 import torch
-from made.captures import edit, write_capture
-from nerfstudio.cameras.cameras import Cameras, CameraType
+from made.captures import edit, mask_left_half, write_capture
+from nerfstudio.cameras.cameras import Cameras
 from nerfstudio.data.datamanagers.base_datamanager import VanillaDataManager
 from nerfstudio.data.datamanagers.full_images_datamanager import FullImageDatamanagerConfig
 from nerfstudio.data.dataparsers.nerfstudio_dataparser import NerfstudioDataParserConfig
 from PIL import Image
 
-from tokengs_nerfstudio.datamanager import SceneDataManager, SceneDataManagerConfig, undistorted_cameras
+from tokengs_nerfstudio.datamanager import SceneDataManager, SceneDataManagerConfig
 from tokengs_nerfstudio.dataparser import TokenGSDataParserConfig
 
 
@@ -59,6 +57,39 @@ def test_context_indices_that_cannot_be_are_refused(tmp_path):
         manager(folder, context_indices=(10,)).choose_context(4)
     with pytest.raises(ValueError, match="each of them once"):
         manager(folder, context_indices=(1, 1)).choose_context(4)
+
+
+def test_photos_keep_their_names_when_the_split_changes(tmp_path):
+    data = manager(write_capture(tmp_path))
+    names = data.names([2, 0])
+    assert names == ["images/frame_003.png", "images/frame_001.png"]
+    assert data.positions(names) == [2, 0]
+    everything = manager(tmp_path / "transforms.json", dataparser=TokenGSDataParserConfig(eval_mode="all"))
+    assert everything.positions(names) == [3, 1]
+    assert everything.names([3, 1]) == names
+
+
+def test_photos_keep_their_names_when_the_capture_moves(tmp_path, monkeypatch):
+    write_capture(tmp_path / "here")
+    names = manager(tmp_path / "here").names([4])
+    (tmp_path / "here").rename(tmp_path / "there")
+    monkeypatch.chdir(tmp_path)
+    assert manager(Path("there")).positions(names) == [4]
+
+
+def test_photos_outside_their_capture_have_absolute_names(tmp_path):
+    folder = write_capture(tmp_path / "capture")
+    (folder / "images").rename(tmp_path / "images")
+    edit(folder, lambda meta: [f.update(file_path=f"{tmp_path}/{f['file_path']}") for f in meta["frames"]])
+    data = manager(folder)
+    assert data.names([0]) == [f"{tmp_path.as_posix()}/images/frame_001.png"]
+    assert data.positions(data.names([1])) == [1]
+
+
+def test_photos_that_are_gone_are_named(tmp_path):
+    data = manager(write_capture(tmp_path))
+    with pytest.raises(ValueError, match=r"images/frame_008\.png \(held out for evaluation now\), images/no\.png; put"):
+        data.positions(["images/frame_001.png", "images/frame_008.png", "images/no.png"])
 
 
 def test_views_are_the_photos_at_the_size_asked_for(tmp_path):
@@ -111,98 +142,14 @@ def test_every_property_is_cheap_for_the_viewer(tmp_path):
             getattr(data, name)
 
 
-@pytest.mark.parametrize("kind", ["OPENCV", "OPENCV_FISHEYE"])
-def test_undistorted_images_fit_the_cameras(tmp_path, kind):
-    """A point seen through the lens lands where the undistorted camera says, within a third of a pixel."""
-    size, k1 = (120, 90), -0.12
-    folder = write_capture(tmp_path, count=2, size=size, camera_model=kind, k1=k1, w=120, h=90)
-    edit(folder, lambda meta: meta.update(fl_x=90.0, fl_y=90.0, cx=58.0, cy=47.0))
-    point = np.array([[[0.25, -0.15, 1.0]]])
-    matrix = np.array([[90.0, 0, 57.5], [0, 90.0, 46.5], [0, 0, 1]])
-    zero = np.zeros(3)
-    if kind == "OPENCV":
-        seen = cv2.projectPoints(point, zero, zero, matrix, np.array([k1, 0, 0, 0]))[0].reshape(2)
-    else:
-        seen = cv2.fisheye.projectPoints(point, zero, zero, matrix, np.array([k1, 0, 0, 0]))[0].reshape(2)
-    photo = np.zeros((90, 120, 3), np.uint8)
-    column, row = np.meshgrid(np.arange(120), np.arange(90))
-    photo[...] = (255 * np.exp(-((column - seen[0]) ** 2 + (row - seen[1]) ** 2) / 8))[..., None]
-    Image.fromarray(photo).save(folder / "images/frame_000.png")
-
-    data = manager(folder, dataparser=TokenGSDataParserConfig(eval_mode="all"))
-    image = data.train_dataset[0]["image"][..., 0]
-    camera = data.train_dataset.cameras[0]
-    assert int(camera.camera_type) == CameraType.PERSPECTIVE.value
-    rows, columns = torch.meshgrid(torch.arange(90) + 0.5, torch.arange(120) + 0.5, indexing="ij")
-    found = torch.stack([(columns * image).sum(), (rows * image).sum()]) / image.sum()
-    expected = torch.tensor([float(camera.fx * 0.25 + camera.cx), float(camera.fy * -0.15 + camera.cy)])
-    torch.testing.assert_close(found, expected, atol=0.34, rtol=0)
-
-
-def test_undistortion_keeps_transparency_and_masks(tmp_path):
-    folder = write_capture(tmp_path, count=2, k1=-0.1)
-    pixels = np.full((12, 16, 4), 200, np.uint8)
-    Image.fromarray(pixels, "RGBA").save(folder / "images/frame_000.png")
-    (folder / "masks").mkdir()
-    Image.new("L", (16, 12), 255).save(folder / "masks/m.png")
-    edit(folder, lambda meta: [frame.update(mask_path="masks/m.png") for frame in meta["frames"]])
-    item = manager(folder).train_dataset.get_data(0, "uint8")
-    assert item["image"].dtype == torch.uint8
-    assert (item["image"] == 200).all()
-    assert item["mask"].dtype == torch.bool
-    assert item["mask"].all()
-
-
-def write_masks(folder: Path, size: tuple[int, int] = (16, 12)) -> None:
-    """Every photo's left half is masked."""
-    (folder / "masks").mkdir()
-    mask = Image.new("L", size, 255)
-    mask.paste(0, (0, 0, size[0] // 2, size[1]))
-    mask.save(folder / "masks/m.png")
-    edit(folder, lambda meta: [frame.update(mask_path="masks/m.png") for frame in meta["frames"]])
-
-
 def test_masks_come_with_the_views(tmp_path):
-    write_masks(write_capture(tmp_path))
+    mask_left_half(write_capture(tmp_path))
     views = manager(tmp_path, max_image_size=8).views([2, 0], 6, 8)
     assert views.masks is not None
     assert views.masks.shape == (2, 1, 6, 8)
     assert (views.masks[..., :4] == 0).all()
     assert (views.masks[..., 5:] == 1).all()
     assert manager(write_capture(tmp_path / "plain")).views([0], 12, 16).masks is None
-
-
-def test_undistortion_moves_masks_with_their_photos(tmp_path):
-    write_masks(write_capture(tmp_path, count=2, k1=-0.1))
-    mask = manager(tmp_path).train_dataset.get_data(0, "uint8")["mask"]
-    assert not mask[:, :8].any()
-    assert mask[:, 9:].all()
-
-
-def test_masks_that_do_not_fit_are_named_and_a_finished_run_needs_none(tmp_path):
-    write_masks(write_capture(tmp_path), size=(8, 6))
-    with pytest.raises(ValueError, match=r"m\.png has 8x6 pixels in 1 channels; expected 16x12"):
-        manager(tmp_path).train_dataset.get_data(0)
-    Image.new("RGB", (16, 12)).save(tmp_path / "masks/m.png")
-    with pytest.raises(ValueError, match="in 3 channels"):
-        manager(tmp_path).train_dataset.get_data(0)
-    (tmp_path / "masks/m.png").unlink()
-    with pytest.raises(FileNotFoundError, match=r"m\.png does not exist"):
-        manager(tmp_path).train_dataset.get_data(0)
-    assert "mask" not in manager(tmp_path, test_mode="test").train_dataset.get_data(0)
-
-
-def test_perspective_cameras_stay_what_they_are():
-    cameras = Cameras(torch.eye(4)[None, :3], 50.0, 51.0, 15.5, 12.0, 31, 24, times=torch.tensor([0.25]))
-    straight = undistorted_cameras(cameras)
-    for name in ("camera_to_worlds", "fx", "fy", "cx", "cy", "width", "height", "times"):
-        torch.testing.assert_close(getattr(straight, name), getattr(cameras, name))
-
-
-def test_panoramas_are_refused():
-    cameras = Cameras(torch.eye(4)[None, :3], 50.0, 50.0, 15.0, 12.0, 30, 24, camera_type=CameraType.EQUIRECTANGULAR)
-    with pytest.raises(ValueError, match="EQUIRECTANGULAR"):
-        undistorted_cameras(cameras)
 
 
 def test_finished_runs_need_no_photos_but_evaluation_does(tmp_path):
@@ -222,18 +169,6 @@ def test_images_that_do_not_fit_their_camera_are_named(tmp_path):
     parser = NerfstudioDataParserConfig(data=folder, downscale_factor=1)
     with pytest.raises(ValueError, match="20x12 pixels, but its camera is for 16x12"):
         manager(folder, dataparser=parser).views([0], 12, 16)
-
-
-def test_photos_turned_by_exif_are_turned_where_their_camera_is(tmp_path):
-    folder = write_capture(tmp_path, count=2)
-    photo = Image.new("RGB", (12, 16))
-    photo.putpixel((0, 0), (255, 255, 255))
-    exif = photo.getexif()
-    exif[0x0112] = 6
-    photo.save(folder / "images/frame_000.png", exif=exif)
-    image = manager(folder).train_dataset[0]["image"]
-    assert image.shape == (12, 16, 3)
-    assert image[0, 15].tolist() == [1, 1, 1]
 
 
 def test_other_dataparsers_serve_as_well(tmp_path):

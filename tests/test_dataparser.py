@@ -1,5 +1,6 @@
 """Captures as they are on people's disks, through `tokengs-data`."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from made.captures import edit, look_at_origin, write_capture
+from made.captures import edit, look_at_origin, write_blobs, write_capture, write_weights
 from nerfstudio.cameras.cameras import CameraType
 from nerfstudio.data.dataparsers.nerfstudio_dataparser import NerfstudioDataParserConfig
 from PIL import Image
 
 from tokengs_nerfstudio.dataparser import TokenGSDataParserConfig, tokengs_data
+
+QUICK = os.environ | {"TORCHINDUCTOR_COMPILE_THREADS": "1"}
 
 
 def outputs(folder: Path, split: str = "train", **options):
@@ -36,15 +39,15 @@ def test_sound_captures_are_read_as_nerfstudio_reads_them(tmp_path, split):
     torch.testing.assert_close(ours.dataparser_transform, theirs.dataparser_transform, atol=1e-6, rtol=0)
 
 
-def test_frames_without_image_are_left_out_and_reported_once(tmp_path, capsys):
+def test_frames_without_image_are_left_out_and_reported_once(tmp_path, caplog):
     folder = write_capture(tmp_path)
     (folder / "images/frame_003.png").unlink()
     parser = TokenGSDataParserConfig(data=folder, eval_mode="all").setup()
     assert "003" not in names(parser.get_dataparser_outputs("train"))
     assert len(parser.get_dataparser_outputs("val").image_filenames) == 9
-    said = " ".join(capsys.readouterr().out.split())
-    assert said.count("1 of 10 frames") == 1
-    assert said.count("frame_003") == 1
+    assert len(caplog.messages) == 1
+    assert "1 of 10 images" in caplog.text
+    assert "images/frame_003.png" in caplog.text
 
 
 def test_cameras_alone_are_enough_where_no_image_is_left(tmp_path):
@@ -61,7 +64,7 @@ def test_no_images_and_no_size_is_an_error(tmp_path):
     edit(folder, lambda meta: (meta.pop("w"), meta.pop("h")))
     for image in (folder / "images").iterdir():
         image.unlink()
-    with pytest.raises(FileNotFoundError, match="none of the 10 images"):
+    with pytest.raises(FileNotFoundError, match=r"10 of 10 images .* do not exist"):
         outputs(folder)
 
 
@@ -120,6 +123,22 @@ def test_reduced_images_are_read_where_asked_for(tmp_path):
     parsed = outputs(folder, downscale_factor=2)
     assert parsed.image_filenames[0].parent.name == "images_2"
     assert float(parsed.cameras.fx[0]) == 10.0
+    edit(folder, lambda meta: (meta.pop("w"), meta.pop("h")))
+    cameras = outputs(folder, downscale_factor=2).cameras
+    assert (float(cameras.fx[0]), float(cameras.cx[0]), int(cameras.width[0])) == (10.0, 4.0, 8)
+
+
+def test_photos_too_long_are_read_reduced_where_they_are_there(tmp_path, caplog):
+    folder = write_capture(tmp_path, count=2, size=(3400, 3))
+    (folder / "images_2").mkdir()
+    for image in (folder / "images").iterdir():
+        Image.new("RGB", (1700, 2)).save(folder / "images_2" / image.name)
+    with caplog.at_level("INFO", logger="tokengs_nerfstudio"):
+        parsed = outputs(folder)
+    assert parsed.image_filenames[0].parent.name == "images_2"
+    assert len(caplog.messages) == 1
+    assert "Reading images_2" in caplog.text
+    assert outputs(folder, downscale_factor=1).image_filenames[0].parent.name == "images"
 
 
 def test_own_intrinsics_of_frames_go_before_shared_ones(tmp_path):
@@ -213,6 +232,38 @@ def test_photos_turned_by_exif_only_where_their_camera_is(tmp_path):
     Image.new("RGB", (12, 16)).save(folder / "images/frame_001.png")
     with pytest.raises(ValueError, match="recorded as 16x12"):
         outputs(folder)
+
+
+HEAR = {
+    "python": "from tokengs_nerfstudio.data import NerfstudioCapture; NerfstudioCapture({capture!r}).split()",
+    "ns-eval": (
+        "import nerfstudio.scripts.eval; from tokengs_nerfstudio.datamanager import SceneDataManagerConfig\n"
+        "SceneDataManagerConfig(data={capture!r}).setup(device='cpu', test_mode='test')"
+    ),
+    "ns-train": (
+        "from pathlib import Path; from tokengs_nerfstudio.configs import tokengs; config = tokengs.config\n"
+        "config.output_dir, config.experiment_name, config.timestamp = Path({outputs!r}), 'heard', 'run'\n"
+        "config.vis, config.pipeline.datamanager.data = 'tensorboard', Path({capture!r})\n"
+        "config.pipeline.model.checkpoint = {weights!r}\n"
+        "config.setup(local_rank=0, world_size=1).setup()"
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("who", HEAR)
+def test_whoever_reads_a_capture_hears_once_what_is_wrong_with_it(tmp_path, who):
+    folder = write_blobs(tmp_path / "scene", count=6)
+    (folder / "images/frame_00004.png").unlink()
+    names = [f"images/frame_0000{index}.png" for index in range(4)]
+    edit(folder, lambda meta: meta.update(train_filenames=names, test_filenames=names[2:3]))
+    weights = write_weights(tmp_path / "small.safetensors")
+    code = HEAR[who].format(capture=str(folder), weights=str(weights), outputs=str(tmp_path))
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=QUICK, check=False)
+    assert ran.returncode == 0, ran.stderr
+    heard = " ".join(f"{ran.stdout} {ran.stderr}".split())  # the console breaks long lines
+    assert heard.count("1 of 6 images that") == 1
+    assert heard.count("lists 1 frames for training that") == 1
 
 
 def test_the_module_does_not_lead_back_to_nerfstudios_configurations():

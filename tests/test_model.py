@@ -1,8 +1,12 @@
 """TokenGSModel as nerfstudio's viewer, renderer, exporter and evaluation see it."""
 
+from copy import deepcopy
+from dataclasses import replace
+
 import pytest
 import torch
-from made.captures import SMALL_NETWORK, write_weights
+from made.captures import write_weights
+from made.tuning import ready, tuning_config
 from nerfstudio.cameras.cameras import Cameras
 from nerfstudio.cameras.rays import RayBundle
 from nerfstudio.data.scene_box import OrientedBox, SceneBox
@@ -10,12 +14,11 @@ from nerfstudio.engine.callbacks import TrainingCallbackAttributes
 from nerfstudio.models.splatfacto import SplatfactoModel
 
 from tokengs_nerfstudio import bridge
+from tokengs_nerfstudio.core.baking import BakedScene, bake
 from tokengs_nerfstudio.core.checkpoint.weight_file import CheckpointError
-from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.rendering import render
-from tokengs_nerfstudio.core.tuning.config import TuningConfig
-from tokengs_nerfstudio.core.types import Gaussians, Views
-from tokengs_nerfstudio.model import TokenGSModel, TokenGSModelConfig, scene_frame
+from tokengs_nerfstudio.core.types import Example, Gaussians, RenderConfig, Views
+from tokengs_nerfstudio.model import TokenGSModel, TokenGSModelConfig
 
 
 def a_model(**options) -> TokenGSModel:
@@ -39,19 +42,8 @@ def two_gaussians() -> Gaussians:
 
 def baked_model() -> TokenGSModel:
     model = a_model()
-    model.tuning = Standing(two_gaussians())
-    model.bake()
+    model.show(BakedScene(two_gaussians()))
     return model
-
-
-class Standing:
-    """A tuning that has reached what it reaches."""
-
-    def __init__(self, gaussians: Gaussians):
-        self._gaussians = gaussians
-
-    def gaussians(self, time: float | None = None) -> Gaussians:
-        return self._gaussians
 
 
 def front_camera(times=None) -> Cameras:
@@ -138,9 +130,9 @@ def test_rgba_is_free_of_the_background():
 
 def test_state_holds_the_gaussians_alone_and_comes_back():
     model = baked_model()
-    state = {name: value.clone() for name, value in model.state_dict().items()}
-    names = {f"gauss_params.{name}" for name in bridge.SPLAT_PARAMETERS}
-    assert set(state) == names | {"device_indicator_param"}
+    state = deepcopy(model.state_dict())
+    names = {f"gauss_params.{name}" for name in bridge.splat_parameters(BakedScene(two_gaussians()))}
+    assert set(state) == names | {"device_indicator_param", "_extra_state"}
     fresh = a_model()
     fresh.load_state_dict(state)
     expected = model.get_outputs_for_camera(front_camera())["rgb"]
@@ -199,7 +191,7 @@ def test_begin_bakes_the_feed_forward_result_in_the_world_frame(tmp_path):
     for c2w in (views.c2w, moved):
         here = Views(views.images, c2w, views.intrinsics)
         model = a_model(**config)
-        model.begin(model.load_network(), here, here, steps=0)
+        model.begin(model.load_network(), Example(here, here), steps=0)
         poses = bridge.nerfstudio_poses(c2w)[1:2]
         pictures.append(model.get_outputs_for_camera(Cameras(poses, 40.0, 40.0, 24.0, 16.0, 48, 32))["rgb"])
     assert pictures[0].std() > 0.01
@@ -209,7 +201,7 @@ def test_begin_bakes_the_feed_forward_result_in_the_world_frame(tmp_path):
 def test_tuning_and_its_bake_keep_the_viewer_up_to_date(tmp_path):
     model = a_model(checkpoint=str(write_weights(tmp_path / "w.safetensors")))
     views = scene_views()
-    model.begin(model.load_network(), views, views, steps=3)
+    model.begin(model.load_network(), Example(views, views), steps=3)
     before = model.means.clone()
     assert model.tuning is not None
     model.tuning.step()
@@ -233,7 +225,7 @@ def test_number_of_latents_is_for_weights_that_have_them(tmp_path):
 
 
 class Moving:
-    """A tuning whose red Gaussian goes to the right, one unit in one unit of time; one Gaussian is broken late."""
+    """Two of which the red one goes to the right, one unit in one unit of time; one Gaussian is broken late."""
 
     def gaussians(self, time: float | None = None) -> Gaussians:
         moving = two_gaussians()
@@ -241,15 +233,12 @@ class Moving:
         means = torch.cat([moving.means, extra.means + torch.tensor([0.0, 9.0, 0.0])])
         means[0, 0] += time or 0.0
         means[2, 1] = float("inf") if time == 1.0 else 9.0
-        parts = {name: torch.cat([getattr(moving, name), getattr(extra, name)]) for name in vars(moving)}
-        return Gaussians(**{**parts, "means": means})
+        return replace(Gaussians.cat([moving, extra]), means=means)
 
 
 def moving_model() -> TokenGSModel:
     model = a_model()
-    model.tuning = Moving()
-    model._times = [0.25, 0.75, 1.0]
-    model.bake()
+    model.show(bake(Moving().gaussians, ready(scene_views(), times=(0.25, 0.75, 1.0)), RenderConfig()))
     return model
 
 
@@ -273,7 +262,7 @@ def test_without_a_time_a_moving_scene_is_seen_and_exported_as_at_first():
 
 def test_motion_is_saved_with_the_gaussians_and_only_for_those_that_move():
     model = moving_model()
-    state = {name: value.clone() for name, value in model.state_dict().items()}
+    state = deepcopy(model.state_dict())
     assert state["gauss_params.moving_means"].shape == (3, 1, 3)
     fresh = a_model()
     fresh.load_state_dict(state)
@@ -281,7 +270,7 @@ def test_motion_is_saved_with_the_gaussians_and_only_for_those_that_move():
         camera = front_camera(times=torch.tensor([time]))
         pictures = [one.get_outputs_for_camera(camera)["rgb"] for one in (model, fresh)]
         torch.testing.assert_close(*pictures)
-    fresh.load_state_dict({name: value.clone() for name, value in baked_model().state_dict().items()})
+    fresh.load_state_dict(deepcopy(baked_model().state_dict()))
     assert fresh.baked_times == []
 
 
@@ -289,8 +278,8 @@ def test_a_budget_keeps_the_gaussians_that_matter(tmp_path):
     weights, views = str(write_weights(tmp_path / "w.safetensors")), scene_views()
     pictures = []
     for budget in (None, 100):
-        model = a_model(checkpoint=weights, max_gaussians=budget, tuning=TuningConfig(space="tokens", stopping="steps"))
-        model.begin(model.load_network(), views, views, steps=2)
+        model = a_model(checkpoint=weights, tuning=tuning_config(space="tokens", rule="steps", max_gaussians=budget))
+        model.begin(model.load_network(), Example(views, views), steps=2)
         assert model.tuning is not None
         while not model.tuning.finished:
             model.tuning.step()
@@ -301,10 +290,9 @@ def test_a_budget_keeps_the_gaussians_that_matter(tmp_path):
     assert pictures[1].mean() > 0.6 * pictures[0].mean()
 
 
-def test_a_budget_of_none_at_all_is_refused(tmp_path):
-    model = a_model(checkpoint=str(write_weights(tmp_path / "w.safetensors")), max_gaussians=0)
-    with pytest.raises(ValueError, match="max-gaussians must be at least 1"):
-        model.begin(model.load_network(), scene_views(), scene_views(), steps=0)
+def test_a_budget_of_none_at_all_is_refused():
+    with pytest.raises(ValueError, match="max_gaussians must be at least 1"):
+        tuning_config(max_gaussians=0)
 
 
 def test_unknown_weights_are_named():
@@ -312,14 +300,36 @@ def test_unknown_weights_are_named():
         a_model(checkpoint="no-such-weights").load_network()
 
 
-def test_scene_scale_overrides_the_weights_rule():
-    network, views = TokenGSNetwork(SMALL_NETWORK), scene_views()
-    assert float(scene_frame(network, views, None).scale) == pytest.approx(1 / 1.5)
-    assert float(scene_frame(network, views, 0.15).scale) == pytest.approx(0.15)
+def test_scene_scale_overrides_the_weights_rule(tmp_path):
+    weights, views = str(write_weights(tmp_path / "w.safetensors")), scene_views()
+    reach = []
+    for scale in (None, 0.15):
+        model = a_model(checkpoint=weights, scene_scale=scale)
+        model.begin(model.load_network(), Example(views, views), steps=0)
+        reach.append(float(model.scales.exp().mean()))
+    # The largest baseline is 1.5; Gaussians are as large in the canonical frame whatever it is.
+    assert reach[1] / reach[0] == pytest.approx(1 / 1.5 / 0.15, rel=0.3)
     with pytest.raises(ValueError, match="scene-scale must be positive"):
-        scene_frame(network, views, 0.0)
+        a_model(checkpoint=weights, scene_scale=0.0).begin(model.load_network(), Example(views, views), steps=0)
 
 
-def test_background_follows_the_tuning():
-    model = a_model(tuning=TuningConfig(background=0.25))
-    assert (model.get_outputs_for_camera(front_camera())["rgb"] == 0.25).all()
+def test_background_and_planes_are_those_of_the_weights(tmp_path):
+    weights = str(write_weights(tmp_path / "w.safetensors", background=0.25, near=0.03, far=30.0))
+    model = a_model(checkpoint=weights)
+    model.begin(model.load_network(), Example(scene_views(), scene_views()), steps=0)
+    # The largest baseline, 1.5 in the world, is 1 to the network.
+    assert model.near_far == pytest.approx((0.045, 45.0))
+    behind = Cameras(bridge.nerfstudio_poses(torch.eye(4)[None]) * -1, 40.0, 40.0, 20.0, 15.0, 40, 30)
+    assert model.get_outputs_for_camera(behind)["background"].unique().tolist() == [0.25]
+    fresh = a_model()
+    fresh.load_state_dict(deepcopy(model.state_dict()))
+    assert fresh.near_far == model.near_far
+
+
+def test_a_state_of_version_0_1_is_shown_as_it_was():
+    state = deepcopy(baked_model().state_dict())
+    del state["_extra_state"]
+    model = a_model()
+    model.load_state_dict(state)
+    expected = baked_model().get_outputs_for_camera(front_camera())["rgb"]
+    torch.testing.assert_close(model.get_outputs_for_camera(front_camera())["rgb"], expected)

@@ -10,14 +10,14 @@ import pytest
 import torch
 import yaml
 from made.captures import edit, write_blobs, write_weights
+from made.tuning import tuning_config
 from nerfstudio.utils.eval_utils import eval_setup
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from tokengs_nerfstudio import bridge
 from tokengs_nerfstudio.configs import tokengs
-from tokengs_nerfstudio.core.tuning.config import TuningConfig
-from tokengs_nerfstudio.core.types import Gaussians
+from tokengs_nerfstudio.core.baking import BakedScene
+from tokengs_nerfstudio.core.types import Gaussians, RenderConfig
 from tokengs_nerfstudio.data import NerfstudioCapture, write_nerfstudio_capture
 from tokengs_nerfstudio.trainer import TokenGSTrainer, TokenGSTrainerConfig, newest_checkpoint
 
@@ -40,7 +40,7 @@ def run_config(capture: Path, weights: Path, output: Path, steps: int = 4, **opt
     config.max_num_iterations = steps
     config.pipeline.datamanager.data = capture
     config.pipeline.model.checkpoint = str(weights)
-    config.pipeline.model.tuning = TuningConfig(space="tokens", stopping="steps")
+    config.pipeline.model.tuning = tuning_config(space="tokens", rule="steps")
     config.viewer.quit_on_train_completion = True
     for name, value in options.items():
         setattr(config, name, value)
@@ -95,16 +95,16 @@ def test_an_interrupted_run_goes_on_exactly(capture, weights, tmp_path):
     for late in ("step-000000003.ckpt", "step-000000004.ckpt"):
         (folder / late).unlink()
     resumed = trained(run_config(capture, weights, tmp_path / "c", steps=5, load_dir=folder))
-    assert resumed.pipeline.tuning is not None
-    assert resumed.pipeline.tuning.steps_done == 5
+    assert resumed.pipeline.model.tuning is not None
+    assert resumed.pipeline.model.tuning.steps_done == 5
     torch.testing.assert_close(resumed.pipeline.model.means, straight.pipeline.model.means, atol=1e-5, rtol=1e-4)
 
 
 def test_a_finished_run_gets_more_steps(capture, weights, tmp_path):
     trained(run_config(capture, weights, tmp_path / "a", steps=2))
     more = trained(run_config(capture, weights, tmp_path / "b", steps=3, load_dir=tmp_path / "a/blobs/tokengs/run"))
-    assert more.pipeline.tuning is not None
-    assert more.pipeline.tuning.steps_done == 5
+    assert more.pipeline.model.tuning is not None
+    assert more.pipeline.model.tuning.steps_done == 5
     assert checkpoints(tmp_path / "b") == ["step-000000004.ckpt"]
 
 
@@ -127,23 +127,26 @@ def test_a_finished_run_of_moving_weights_shows_every_time_on_its_own(timed_capt
     trainer = trained(config)
     said = " ".join(capsys.readouterr().out.split())
     assert "The scene moves: baked at 8 times from 0.11" in said
-    assert trainer.pipeline.tuning is not None
+    assert trainer.pipeline.model.tuning is not None
     (tmp_path / "w.safetensors").unlink()
     _, pipeline, _, _ = eval_setup(tmp_path / "blobs/tokengs/run/config.yml", test_mode="inference")
     camera = pipeline.datamanager.eval_dataset.cameras[0:1]
-    pictures = []
+    pictures, renderings = [], RenderConfig(*pipeline.model.near_far)
     for time in pipeline.model.baked_times[::7]:
         camera.times = torch.tensor([[time]])
         pictures.append(pipeline.model.get_outputs_for_camera(camera)["rgb"])
-        trainer.pipeline.model._take(bridge.splat_parameters(world_gaussians(trainer, time)))
+        trainer.pipeline.model.show(BakedScene(world_gaussians(trainer, time), rendering=renderings))
         expected = trainer.pipeline.model.get_outputs_for_camera(camera)["rgb"]
         torch.testing.assert_close(pictures[-1], expected, atol=1e-4, rtol=0)
     assert (pictures[0] - pictures[1]).abs().max() > 0.01
 
 
 def world_gaussians(trainer: TokenGSTrainer, time: float) -> Gaussians:
-    assert trainer.pipeline.tuning is not None
-    return trainer.pipeline.tuning.gaussians(time).transformed(trainer.pipeline.model._to_world)
+    assert trainer.pipeline.model.tuning is not None
+    assert trainer.pipeline.model._prepared is not None
+    return trainer.pipeline.model.tuning.gaussians(time).transformed(
+        trainer.pipeline.model._prepared.to_canonical.inverse()
+    )
 
 
 def test_moving_weights_take_a_capture_without_times_for_one_moment(capture, dynamic_weights, tmp_path, capsys):
@@ -154,11 +157,26 @@ def test_moving_weights_take_a_capture_without_times_for_one_moment(capture, dyn
     assert trainer.pipeline.model.num_points == 40 * 8
 
 
+def test_what_export_needs_later_stands_in_the_checkpoint(capture, weights, tmp_path):
+    trainer = trained(run_config(capture, weights, tmp_path, steps=1))
+    scene, data = saved(tmp_path)["tuning"]["scene"], trainer.pipeline.datamanager
+    train = data.train_dataset.image_filenames
+    assert len(scene["context"]) == 3
+    assert {Path(name).name for name in scene["context"]} <= {path.name for path in train}
+    first = [path.name for path in train].index(Path(scene["context"][0]).name)
+    torch.testing.assert_close(scene["context_c2w"][0, :3, 3], data.train_dataset.cameras.camera_to_worlds[first, :, 3])
+    assert scene["context_size"] == [40, 48]
+    torch.testing.assert_close(scene["dataparser_transform"], data.train_dataparser_outputs.dataparser_transform)
+    assert scene["dataparser_scale"] == pytest.approx(data.train_dataparser_outputs.dataparser_scale)
+    assert scene["context_times"] is None
+    assert scene["near_far"] == pytest.approx(trainer.pipeline.model.near_far)
+
+
 def test_a_feed_forward_run_can_be_tuned_later(capture, weights, tmp_path):
     trained(run_config(capture, weights, tmp_path / "a", steps=0))
     more = trained(run_config(capture, weights, tmp_path / "b", steps=2, load_dir=tmp_path / "a/blobs/tokengs/run"))
-    assert more.pipeline.tuning is not None
-    assert more.pipeline.tuning.steps_done == 2
+    assert more.pipeline.model.tuning is not None
+    assert more.pipeline.model.tuning.steps_done == 2
 
 
 def test_resuming_with_other_photos_is_refused(capture, weights, tmp_path):
@@ -172,8 +190,8 @@ def test_resuming_with_other_photos_is_refused(capture, weights, tmp_path):
 def test_a_save_cut_short_leaves_the_older_checkpoint(capture, weights, tmp_path, monkeypatch):
     trainer = trained(run_config(capture, weights, tmp_path, steps=1))
 
-    def cut_short(state, file):
-        file.write(b"half of a checkpoint")
+    def cut_short(state, path):
+        path.write_bytes(b"half of a checkpoint")
         raise KeyboardInterrupt
 
     monkeypatch.setattr(torch, "save", cut_short)
@@ -181,6 +199,7 @@ def test_a_save_cut_short_leaves_the_older_checkpoint(capture, weights, tmp_path
         trainer.save_checkpoint(7)
     assert checkpoints(tmp_path) == ["step-000000000.ckpt"]
     assert saved(tmp_path)["step"] == 0
+    assert not list((tmp_path / "blobs/tokengs/run").glob(".step*"))
 
 
 def test_older_checkpoints_and_evaluations_while_tuning_where_asked_for(capture, weights, tmp_path):
@@ -283,7 +302,7 @@ def test_what_is_masked_has_no_part_in_the_tuning(capture, weights, tmp_path):
         folder = write_nerfstudio_capture(tmp_path / name / "scene", painted)
         config = run_config(folder, weights, tmp_path / name, steps=12)
         config.pipeline.datamanager.context_indices = (1, 3, 7)
-        config.pipeline.model.tuning = TuningConfig(space="tokens+gaussians", held_out_from=4, check_every=3)
+        config.pipeline.model.tuning = tuning_config(space="tokens+gaussians", held_out_from=4, check_every=3)
         trainer = config.setup(local_rank=0, world_size=1)
         trainer.setup()
         trainer.train()
@@ -294,7 +313,7 @@ def test_what_is_masked_has_no_part_in_the_tuning(capture, weights, tmp_path):
 
 def test_tuning_brings_the_renders_nearer_to_the_photos(capture, weights, tmp_path):
     config = run_config(capture, weights, tmp_path, steps=40)
-    config.pipeline.model.tuning = TuningConfig(space="gaussians", stopping="steps")
+    config.pipeline.model.tuning = tuning_config(space="gaussians", rule="steps")
     trainer = config.setup(local_rank=0, world_size=1)
     trainer.setup()
     before = trainer.pipeline.get_average_eval_image_metrics()["psnr"]

@@ -248,8 +248,8 @@ def test_another_seed_is_not_resumed(tmp_path):
 def test_a_save_cut_short_leaves_the_older_checkpoint(tmp_path, monkeypatch):
     trainer = trained(run_config(tmp_path, steps=1))
 
-    def cut_short(state, file):
-        file.write(b"half of a checkpoint")
+    def cut_short(state, scratch):
+        scratch.write_bytes(b"half of a checkpoint")
         raise KeyboardInterrupt
 
     monkeypatch.setattr(torch, "save", cut_short)

@@ -1,3 +1,3 @@
 """TokenGS for nerfstudio: posed photos in, 3D Gaussians out."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

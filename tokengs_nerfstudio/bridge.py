@@ -1,24 +1,22 @@
 """The only file that knows both conventions: nerfstudio's cameras and splatfacto's parameters, and our own records."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 
 import torch
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Float, Shaped
 from nerfstudio.cameras.cameras import Cameras, CameraType
 from torch import Tensor
 
-from tokengs_nerfstudio.core.baking import Motion
+from tokengs_nerfstudio.core.baking import BakedScene, Motion
 from tokengs_nerfstudio.core.geometry.rays import intrinsics_matrix
 from tokengs_nerfstudio.core.geometry.resize import crop_and_resize
-from tokengs_nerfstudio.core.types import Gaussians, Views
+from tokengs_nerfstudio.core.types import Cameras as PinholeCameras
+from tokengs_nerfstudio.core.types import Gaussians, RenderConfig, Views
 from tokengs_nerfstudio.data.capture.lens import Lens
 
 # Saturated opacities and colours (exactly 0 or 1) have no finite logit; this far from the ends 8 bits cannot tell.
 _SATURATION = 1e-6
 _SMALLEST_SCALE = 1e-12
-
-SPLAT_PARAMETERS = ("means", "scales", "quats", "features_dc", "features_rest", "opacities")
 
 
 def opencv_poses(camera_to_worlds: Float[Tensor, "*view 3 4"]) -> Float[Tensor, "*view 4 4"]:
@@ -72,6 +70,12 @@ def camera_matrices(cameras: Cameras) -> tuple[Float[Tensor, "view 4 4"], Float[
     return c2w, intrinsics_matrix(*numbers)
 
 
+def cameras_of(cameras: Cameras) -> PinholeCameras:
+    """nerfstudio cameras of one size as our record; that of the first where they differ."""
+    c2w, intrinsics = camera_matrices(cameras)
+    return PinholeCameras(c2w, intrinsics, int(cameras.width.reshape(-1)[0]), int(cameras.height.reshape(-1)[0]))
+
+
 def image_on_background(
     image: Shaped[Tensor, "height width channel"], background: float | Float[Tensor, " 3"]
 ) -> Float[Tensor, "3 height width"]:
@@ -117,51 +121,28 @@ def views_from_cameras(
     )
 
 
-def moving_splat_parameters(times: Sequence[float], bakes: Sequence[Gaussians]) -> dict[str, Tensor]:
-    """`splat_parameters` of the same Gaussians at several times: those of the first one, and what moves from there.
-
-    Where nothing moves this is `splat_parameters` of any of them. Gaussians must be finite at all times to be kept.
-    """
-    if len(bakes) == 1:
-        return splat_parameters(bakes[0])
-    finite = torch.stack([_finite(gaussians) for gaussians in bakes]).all(dim=0)
-    bakes = [gaussians.detach().select(finite) for gaussians in bakes]
-    motion = Motion.between(times, bakes)
-    still = splat_parameters(bakes[0])
-    if motion is None:
-        return still
-    states = {f"moving_{name}": value for name, value in vars(motion.states).items()}
-    return still | {"times": motion.times, "moving": motion.moving} | states
-
-
-def _finite(gaussians: Gaussians) -> Bool[Tensor, " gaussian"]:
-    finite = gaussians.opacities.isfinite()
-    for name in ("means", "quats", "scales", "colors"):
-        finite = finite & getattr(gaussians, name).isfinite().all(dim=-1)
-    return finite
-
-
-def splat_parameters(gaussians: Gaussians) -> dict[str, Tensor]:
+def splat_parameters(baked: BakedScene) -> dict[str, Tensor]:
     """Splatfacto's parameters of spherical-harmonics degree 0: log scales, logit opacities [N, 1], logit colours.
 
-    Gaussians with a value that is not finite are left out: no renderer can draw them and viewers choke on them.
+    For a scene that moves they are those of its first time, with what moves from there beside them.
     """
-    kept = gaussians.select(_finite(gaussians))
-    return {
-        "means": kept.means.detach().clone(),
-        "scales": kept.scales.detach().clamp(min=_SMALLEST_SCALE).log(),
-        "quats": torch.nn.functional.normalize(kept.quats.detach(), dim=-1),
-        "features_dc": torch.logit(kept.colors.detach(), eps=_SATURATION),
-        "features_rest": kept.colors.new_zeros(kept.count, 0, 3),
-        "opacities": torch.logit(kept.opacities.detach(), eps=_SATURATION)[:, None],
+    still = baked.still.detach()
+    parameters = {
+        "means": still.means.clone(),
+        "scales": still.scales.clamp(min=_SMALLEST_SCALE).log(),
+        "quats": torch.nn.functional.normalize(still.quats, dim=-1),
+        "features_dc": torch.logit(still.colors, eps=_SATURATION),
+        "features_rest": still.colors.new_zeros(still.count, 0, 3),
+        "opacities": torch.logit(still.opacities, eps=_SATURATION)[:, None],
     }
+    if baked.motion is None:
+        return parameters
+    states = {f"moving_{name}": value for name, value in baked.motion.states.tensors()}
+    return parameters | {"times": baked.motion.times, "moving": baked.motion.moving} | states
 
 
-def gaussians_from_splats(parameters: Mapping[str, Tensor], time: float | None = None) -> Gaussians:
-    """The inverse of `splat_parameters` and `moving_splat_parameters`: activated values, at `time` if there is motion.
-
-    Without a time, a scene that moves is shown as it is at the first one.
-    """
+def baked_scene(parameters: Mapping[str, Tensor], rendering: RenderConfig) -> BakedScene:
+    """The inverse of `splat_parameters`: activated values."""
     still = Gaussians(
         means=parameters["means"],
         quats=torch.nn.functional.normalize(parameters["quats"], dim=-1),
@@ -169,7 +150,7 @@ def gaussians_from_splats(parameters: Mapping[str, Tensor], time: float | None =
         opacities=torch.sigmoid(parameters["opacities"][:, 0]),
         colors=torch.sigmoid(parameters["features_dc"]),
     )
-    if time is None or "times" not in parameters:
-        return still
-    states = Gaussians(**{field.name: parameters[f"moving_{field.name}"] for field in fields(Gaussians)})
-    return Motion(parameters["times"], parameters["moving"], states).applied(still, time)
+    if "times" not in parameters:
+        return BakedScene(still, None, rendering)
+    states = Gaussians(**{name: parameters[f"moving_{name}"] for name, _ in still.tensors()})
+    return BakedScene(still, Motion(parameters["times"], parameters["moving"], states), rendering)

@@ -1,5 +1,6 @@
 """TokenGSModel: a network and its tuning on one scene, baked into Gaussians in nerfstudio's frame."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -14,17 +15,15 @@ from torch import Tensor
 from torch.nn import Parameter, ParameterDict
 
 from tokengs_nerfstudio import bridge
-from tokengs_nerfstudio.core.baking import spread_times
-from tokengs_nerfstudio.core.checkpoint.loading import load_network
-from tokengs_nerfstudio.core.geometry.frame import canonical_frame
-from tokengs_nerfstudio.core.geometry.resize import crop_and_resize
-from tokengs_nerfstudio.core.metrics import lpips, psnr, ssim
+from tokengs_nerfstudio.core.baking import BakedScene, bake
+from tokengs_nerfstudio.core.checkpoint import load_network
+from tokengs_nerfstudio.core.evaluation import score
+from tokengs_nerfstudio.core.metrics import psnr
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
-from tokengs_nerfstudio.core.rendering import render
-from tokengs_nerfstudio.core.scale_search import choose_scale
-from tokengs_nerfstudio.core.tuning.config import TuningConfig
-from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
-from tokengs_nerfstudio.core.types import Gaussians, Similarity, Views
+from tokengs_nerfstudio.core.preparation import PreparedScene, prepare
+from tokengs_nerfstudio.core.rendering import render_cameras
+from tokengs_nerfstudio.core.tuning import SceneTuning, TuningConfig
+from tokengs_nerfstudio.core.types import Example, Gaussians, RenderConfig
 
 
 @dataclass
@@ -41,8 +40,6 @@ class TokenGSModelConfig(ModelConfig):
     scene_scale: float | None = None
     """What the lengths of the capture (in nerfstudio's frame) are multiplied with for the network.
     If not set: the rule that the weights were trained with."""
-    max_gaussians: int | None = None
-    """Keep at most so many Gaussians: those that add most to the supervised photos. If not set: all."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """Arithmetic of encoder and decoder."""
     steps_per_bake: int = 10
@@ -60,6 +57,14 @@ class TokenGSModelConfig(ModelConfig):
     eval_num_rays_per_chunk: tyro.conf.Suppress[int] = 4096
     prompt: tyro.conf.Suppress[str | None] = None
 
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        """Settings from a file; version 0.1 had the limit on the number of Gaussians here."""
+        kept = dict(state)
+        limit = kept.pop("max_gaussians", None)
+        vars(self).update(kept)
+        if limit is not None:
+            self.tuning.max_gaussians = limit
+
 
 class TokenGSModel(SplatfactoModel):
     """Renders, evaluates and exports baked Gaussians; while a scene is tuned, bakes what the tuning has reached.
@@ -73,13 +78,12 @@ class TokenGSModel(SplatfactoModel):
 
     def populate_modules(self) -> None:
         nothing = torch.zeros(0, 3)
-        self._take(bridge.splat_parameters(Gaussians(nothing, torch.zeros(0, 4), nothing, torch.zeros(0), nothing)))
-        self.background_color = torch.full((3,), self.config.tuning.background)
+        empty = Gaussians(nothing, torch.zeros(0, 4), nothing, torch.zeros(0), nothing)
         self.crop_box = None
         self.step = 0
         self.tuning: SceneTuning | None = None
-        self._to_world = Similarity.identity()
-        self._times: list[float] = []
+        self._prepared: PreparedScene | None = None
+        self.show(BakedScene(empty))
 
     def load_network(self) -> TokenGSNetwork:
         """The network that the configuration names, frozen; CheckpointError where there is none."""
@@ -93,52 +97,99 @@ class TokenGSModel(SplatfactoModel):
         )
         return network.requires_grad_(False)
 
-    def begin(self, network: TokenGSNetwork, context: Views, supervised: Views, steps: int) -> None:
+    def begin(self, network: TokenGSNetwork, example: Example, steps: int) -> None:
         """Encode the context and bake the feed-forward result; `steps` tuning steps may follow.
 
-        Both are one scene's views in nerfstudio's world, OpenCV axes, at the size of the supervision.
+        The photos are one scene's, in nerfstudio's world with OpenCV axes, at the size of the supervision.
         """
-        seen = crop_and_resize(context.to(self.device), *network.config.input_size(context.height, context.width))
-        to_canonical = scene_frame(network, seen, self.config.scene_scale)
-        self._to_world = to_canonical.inverse()
-        photos = to_canonical.views(supervised.to(self.device))
-        self.tuning = SceneTuning(network, to_canonical.views(seen), photos, self._tuning_config(), steps)
-        knows_time = network.config.time_channels > 0
-        self._times = spread_times(photos.times) if knows_time and photos.times is not None else []
+        scale = self.config.scene_scale
+        if scale is not None and not scale > 0:
+            raise ValueError(f"--pipeline.model.scene-scale must be positive, got {scale}")
+        scene = prepare(network, example.to(self.device), scale)
+        self.tuning, self._prepared = SceneTuning(network, scene, self.config.tuning, steps), scene
         self.bake()
 
-    def _tuning_config(self) -> TuningConfig:
-        limit = self.config.max_gaussians
-        if limit is None:
-            return self.config.tuning
-        if limit < 1:
-            raise ValueError(f"--pipeline.model.max-gaussians must be at least 1, got {limit}")
-        return replace(self.config.tuning, max_gaussians=limit)
+    def weights_name(self) -> str:
+        """The weights by the name they were asked for."""
+        return self.config.checkpoint
+
+    def supervised_by_context(self) -> bool:
+        """Whether the tuning looks at no photo but those that the encoder sees."""
+        return self.config.tuning.supervision == "context"
+
+    def running_tuning(self) -> SceneTuning:
+        """The tuning; RuntimeError for a run that is only looked at."""
+        if self.tuning is None:
+            raise RuntimeError("this run is only looked at: nothing is being tuned")
+        return self.tuning
+
+    @property
+    def finished(self) -> bool:
+        return self.tuning is not None and self.tuning.finished
+
+    @property
+    def stage(self) -> str:
+        """What is being optimised now; nothing in a run that is only looked at."""
+        return "" if self.tuning is None else self.tuning.stage
+
+    @property
+    def near_far(self) -> tuple[float, float]:
+        """The planes that the Gaussians are rendered between, in nerfstudio's world."""
+        return self._rendering.near, self._rendering.far
+
+    def tuning_step(self, step: int) -> dict[str, Tensor]:
+        """One step; the loss and its parts, detached. Every `steps_per_bake` steps everybody sees the result."""
+        parts = {name: torch.as_tensor(value).detach() for name, value in self.running_tuning().step().items()}
+        if (step + 1) % self.config.steps_per_bake == 0 or self.finished:
+            self.bake()
+        return parts
+
+    def summary(self) -> list[str]:
+        """What the run did, in a few lines."""
+        lines = [] if self.tuning is None else [self.tuning.report().text]
+        if self.baked_times:
+            first, last = self.baked_times[0], self.baked_times[-1]
+            lines.append(
+                f"The scene moves: baked at {len(self.baked_times)} times from {first:g} to {last:g}; `ns-export "
+                f"gaussian-splat` writes it as it is at the first, {first:g}"
+            )
+        return lines
 
     def bake(self) -> None:
         """Make what the tuning has reached what everybody sees; nothing happens for a run that is only looked at."""
-        if self.tuning is None:
-            return
-        bakes = [self.tuning.gaussians(time).transformed(self._to_world) for time in self._times or [None]]
-        self._take(bridge.moving_splat_parameters(self._times, bakes))
+        if self.tuning is not None and self._prepared is not None:
+            self.show(bake(self.tuning.gaussians, self._prepared, self.tuning.rendering))
 
-    def _take(self, parameters: dict[str, Tensor]) -> None:
+    def show(self, baked: BakedScene) -> None:
+        """What everybody sees from now on, as nerfstudio's exporters want it and as it is rendered."""
+        self._take(bridge.splat_parameters(baked), baked.rendering)
+
+    def _take(self, parameters: dict[str, Tensor], rendering: RenderConfig) -> None:
         # The viewer may look from its own thread at any moment: made in full, then assigned once.
-        self.gauss_params = ParameterDict(
-            {name: Parameter(value, requires_grad=False) for name, value in parameters.items()}
-        )
+        kept = {name: Parameter(value, requires_grad=False) for name, value in parameters.items()}
+        self._rendering, self.gauss_params = rendering, ParameterDict(kept)
+        self.background_color = torch.as_tensor(rendering.background).expand(3)
 
     @property
     def baked_times(self) -> list[float]:
         """The times a scene that moves is baked at, ascending; none for a scene that stands still."""
         return self.gauss_params["times"].tolist() if "times" in self.gauss_params else []
 
+    def get_extra_state(self) -> dict[str, float]:
+        """How the Gaussians are rendered in nerfstudio's world."""
+        return {name: float(value) for name, value in vars(self._rendering).items()}
+
+    def set_extra_state(self, state: dict[str, float]) -> None:
+        self._take(dict(self.gauss_params.items()), RenderConfig(**state))
+
     def load_state_dict(self, dict: dict[str, Tensor], **kwargs: Any) -> Any:  # type: ignore[override]
         """Baked Gaussians of any number, moving or not."""
         prefix = "gauss_params."
         sizes = {name.removeprefix(prefix): value for name, value in dict.items() if name.startswith(prefix)}
-        self._take({name: torch.empty_like(value, device=self.device) for name, value in sizes.items()})
-        return Model.load_state_dict(self, dict, **kwargs)
+        empty = {name: torch.empty_like(value, device=self.device) for name, value in sizes.items()}
+        self._take(empty, self._rendering)
+        # Runs of version 0.1 do not say how they are rendered: as is usual.
+        return Model.load_state_dict(self, {"_extra_state": self.get_extra_state(), **dict}, **kwargs)
 
     def get_param_groups(self) -> dict[str, list[Parameter]]:
         """None: the tuning brings its own optimizers."""
@@ -161,23 +212,22 @@ class TokenGSModel(SplatfactoModel):
             # `ns-render --render-nearest-camera` asks whether something blocks a line of sight: nothing known does.
             return {"depth": torch.full_like(camera.origins[..., :1], torch.inf)}
         time = None if camera.times is None else float(camera.times.reshape(-1)[0])
-        gaussians = bridge.gaussians_from_splats(dict(self.gauss_params.items()), time)
+        gaussians = bridge.baked_scene(dict(self.gauss_params.items()), self._rendering).at(time)
         if self.crop_box is not None and not self.training:
             gaussians = gaussians.select(self.crop_box.within(gaussians.means).reshape(-1))
-        width, height = int(camera.width.reshape(-1)[0]), int(camera.height.reshape(-1)[0])
+        cameras = bridge.cameras_of(camera)[:1]
         background = self.background_color.to(self.device)
         if gaussians.count == 0:
-            empty = self.get_empty_outputs(width, height, background)
-            return {**empty, "background": background.expand(height, width, 3)}  # type: ignore[dict-item]
-        c2w, intrinsics = bridge.camera_matrices(camera)
-        renders = render(gaussians, c2w[:1], intrinsics[:1], width, height, background=background)
+            empty = self.get_empty_outputs(cameras.width, cameras.height, background)
+            return {**empty, "background": background.expand(cameras.height, cameras.width, 3)}  # type: ignore[dict-item]
+        renders = render_cameras(gaussians, cameras, replace(self._rendering, background=background))
         assert renders.depth is not None
         alpha, depth = renders.alpha[0].movedim(0, -1), renders.depth[0].movedim(0, -1)
         return {
             "rgb": renders.rgb[0].movedim(0, -1).clamp(0, 1),
             "depth": torch.where(alpha > 0, depth, depth.max()),
             "accumulation": alpha,
-            "background": background.expand(height, width, 3),
+            "background": background.expand(cameras.height, cameras.width, 3),
         }
 
     def get_rgba_image(self, outputs: dict[str, Tensor], output_name: str = "rgb") -> Tensor:
@@ -208,22 +258,9 @@ class TokenGSModel(SplatfactoModel):
     ) -> tuple[dict[str, float], dict[str, Tensor]]:
         """PSNR, SSIM and, where its weights are at hand, LPIPS; truth and rendering side by side."""
         rendered, truth = self._compared(outputs, batch)
-        metrics = {"psnr": float(psnr(rendered, truth)), "ssim": float(ssim(rendered, truth))}
-        perceptual = lpips(rendered[None], truth[None])
-        if perceptual is not None:
-            metrics["lpips"] = float(perceptual)
-        return metrics, {"img": torch.cat([truth, rendered], dim=-1).movedim(0, -1)}
+        return score(rendered[None], truth[None]).means(), {"img": torch.cat([truth, rendered], dim=-1).movedim(0, -1)}
 
     def _compared(self, outputs: dict[str, Tensor], batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
         """Rendering and truth, both [3, H, W]; transparent parts of the truth show the background."""
         truth = self.composite_with_background(self.get_gt_img(batch["image"]), outputs["background"])
         return outputs["rgb"].movedim(-1, 0), truth.movedim(-1, 0)
-
-
-def scene_frame(network: TokenGSNetwork, context: Views, scene_scale: float | None) -> Similarity:
-    """World -> canonical for the context views: with the scale given, or else as the weights want it."""
-    if scene_scale is None:
-        return choose_scale(network, context)
-    if not scene_scale > 0:
-        raise ValueError(f"--pipeline.model.scene-scale must be positive, got {scene_scale}")
-    return canonical_frame(context.c2w, network.config.frame, "constant", scene_scale)

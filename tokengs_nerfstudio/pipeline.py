@@ -1,22 +1,27 @@
 """TokenGSPipeline: brings a scene's photos and the network together; every training step is a tuning step."""
 
+import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from nerfstudio.data.dataparsers.base_dataparser import DataparserOutputs
 from nerfstudio.engine.callbacks import TrainingCallback, TrainingCallbackAttributes, TrainingCallbackLocation
 from nerfstudio.pipelines.base_pipeline import VanillaPipeline, VanillaPipelineConfig
 from nerfstudio.utils.rich_utils import CONSOLE
+from rich.logging import RichHandler
 from torch import Tensor
 
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
-from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
-from tokengs_nerfstudio.core.types import Views
+from tokengs_nerfstudio.core.types import Example, Views
 from tokengs_nerfstudio.datamanager import SceneDataManager, SceneDataManagerConfig
 from tokengs_nerfstudio.model import TokenGSModel, TokenGSModelConfig
+
+# What a dataparser may say, in its metadata, of what ns-process-data had done to the capture's world before.
+_APPLIED = ("applied_transform", "applied_scale")
 
 
 @dataclass
@@ -47,16 +52,14 @@ class TokenGSPipeline(VanillaPipeline):
     ):
         if world_size > 1:
             raise ValueError(f"one scene is tuned on one device, got {world_size}; use --machine.num-devices 1")
+        _show_messages_of_the_package()
         super().__init__(config, device, test_mode, world_size, local_rank, grad_scaler)  # type: ignore[arg-type]
-        self._scene: dict[str, Any] = {}
+        self._identity: dict[str, Any] = {}
+        self._record: dict[str, Any] = {}
 
     @property
     def model(self) -> TokenGSModel:
         return self._model  # type: ignore[return-value]
-
-    @property
-    def tuning(self) -> SceneTuning | None:
-        return self.model.tuning
 
     def begin(self, steps: int) -> None:
         """Load the network, choose and read the photos, encode, and bake the feed-forward result.
@@ -64,81 +67,87 @@ class TokenGSPipeline(VanillaPipeline):
         Raises ValueError or FileNotFoundError for photos and weights that are not there or do not fit.
         """
         started = time.perf_counter()
-        network = self.model.load_network()
-        context = self.datamanager.choose_context(network.config.num_context)
-        tuning = self.config.model.tuning
-        supervised = context if tuning.supervision == "context" else list(range(len(self.datamanager.train_dataset)))
-        size = self.datamanager.supervised_size()
-        views = self._timed(network, self.datamanager.views(supervised, *size, background=tuning.background))
+        network, data = self.model.load_network(), self.datamanager
+        context = data.choose_context(network.config.num_context)
+        supervised = context if self.model.supervised_by_context() else list(range(len(data.train_dataset)))
+        size = data.supervised_size()
+        views = data.views(supervised, *size, background=network.config.background)
         seen = views.select([supervised.index(position) for position in context])
         loaded = time.perf_counter()
         with CONSOLE.status("Encoding the context views"):
-            self.model.begin(network, seen, views, steps)
-        self._scene = {
-            "checkpoint": self.config.model.checkpoint,
-            "context": context,
+            self.model.begin(network, Example(seen, views), steps)
+        self._identity = {
+            "checkpoint": self.model.weights_name(),
+            "context": data.names(context),
             "supervised": len(supervised),
             "size": list(size),
         }
-        self._report(network, context, views.num_views, size, loaded - started, time.perf_counter() - loaded)
-
-    def _timed(self, network: TokenGSNetwork, views: Views) -> Views:
-        """Weights that know time see a capture without times as one moment; that is said."""
-        if network.config.time_channels == 0 or views.times is not None:
-            return views
-        CONSOLE.log(
-            "[yellow]These weights know time, this capture does not: all photos count as of one moment, time 0. "
-            "If the scene moves, give every frame in transforms.json a `time`"
-        )
-        return replace(views, times=views.c2w.new_zeros(views.num_views))
+        self._record = {**_placed(data.train_dataparser_outputs), **_cameras(seen), "near_far": self.model.near_far}
+        seconds = (loaded - started, time.perf_counter() - loaded)
+        self._report(network, data.names(context), len(supervised), size, seconds)
 
     def _report(
         self,
         network: TokenGSNetwork,
-        context: list[int],
+        context: list[str],
         supervised: int,
         size: tuple[int, int],
-        loading: float,
-        encoding: float,
+        seconds: tuple[float, float],
     ) -> None:
-        names = [self.datamanager.train_dataset.image_filenames[position].name for position in context]
+        names = [Path(name).name for name in context]
         CONSOLE.log(f"Context: {', '.join(names[:8])}{' ...' if len(names) > 8 else ''}")
         CONSOLE.log(
             f"{self.model.num_points:,} Gaussians from {len(context)} views and {network.config.tokens} tokens in "
-            f"{encoding:.1f} s (photos and weights read in {loading:.1f} s); tuning is supervised by {supervised} "
+            f"{seconds[1]:.1f} s (photos and weights read in {seconds[0]:.1f} s); tuning is supervised by {supervised} "
             f"photos of {size[1]}x{size[0]}, {self.datamanager.num_held_out} photos are held out"
         )
 
     def state_of_tuning(self) -> dict[str, Any]:
-        """What `resume` needs beside the baked Gaussians: tensors and plain values."""
-        assert self.tuning is not None
-        return {"scene": self._scene, "state": self.tuning.state_dict()}
+        """Tensors and plain values: what the run was made of, which `resume` compares, and where its tuning stands.
+
+        What viewing and exporting need stands under "scene" too: the transform from the capture's world to
+        nerfstudio's [3, 4] and the scale that follows it (with what ns-process-data had applied before), the context
+        cameras in nerfstudio's world with OpenCV axes, their times, and the near and far planes there.
+        """
+        return {"scene": {**self._identity, **self._record}, "state": self.model.running_tuning().state_dict()}
 
     def resume(self, saved: Mapping[str, Any], steps: int) -> int:
         """Go on from `state_of_tuning` and say how many steps are to come: the rest of an interrupted plan, or `steps`.
 
-        ValueError where the state belongs to other photos or other weights.
+        ValueError where the state belongs to other photos or other weights, or to version 0.1.
         """
-        assert self.tuning is not None
-        for name, value in saved["scene"].items():
-            if value != self._scene[name]:
+        tuning = self.model.running_tuning()
+        tuning.check_state(saved["state"])
+        for name, value in self._identity.items():
+            there = saved["scene"].get(name)
+            if there != value:
                 raise ValueError(
-                    f"the run to resume had {name} {value}, now it is {self._scene[name]}: "
+                    f"the run to resume had {name} {there}, now it is {value}: "
                     "resume with the same capture and flags, or start anew without --load-dir"
                 )
-        self.tuning.load_state_dict(saved["state"])
-        if self.tuning.finished:
-            self.tuning.extend(steps)
+        tuning.load_state_dict(saved["state"])
+        if tuning.finished:
+            tuning.extend(steps)
         self.model.bake()
-        return self.tuning.steps_left
+        return tuning.steps_left
+
+    def bake(self) -> None:
+        """Make what the tuning has reached what everybody sees."""
+        self.model.bake()
+
+    @property
+    def stage(self) -> str:
+        """What is being optimised now."""
+        return self.model.stage
+
+    def summary(self) -> list[str]:
+        """What the run did, in a few lines."""
+        return self.model.summary()
 
     def get_train_loss_dict(self, step: int) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]:
         """One tuning step. The loss comes back as a leaf: the tuning has already followed its gradient."""
-        assert self.tuning is not None
-        parts = {name: torch.as_tensor(value).detach() for name, value in self.tuning.step().items()}
+        parts = self.model.tuning_step(step)
         loss = parts.pop("loss", torch.zeros((), device=self.device)).clone().requires_grad_()
-        if (step + 1) % self.config.model.steps_per_bake == 0 or self.tuning.finished:
-            self.model.bake()
         return {}, {"loss": loss}, parts
 
     def get_training_callbacks(
@@ -147,7 +156,7 @@ class TokenGSPipeline(VanillaPipeline):
         trainer = training_callback_attributes.trainer
 
         def stop_when_finished(step: int) -> None:
-            if trainer is not None and self.tuning is not None and self.tuning.finished:
+            if trainer is not None and self.model.finished:
                 trainer.stop_training = True
 
         return [TrainingCallback([TrainingCallbackLocation.AFTER_TRAIN_ITERATION], stop_when_finished)]
@@ -161,3 +170,27 @@ class TokenGSPipeline(VanillaPipeline):
             CONSOLE.log("[yellow]No photo is held out: these are the photos the scene was made from")
         metrics = super().get_average_eval_image_metrics(step, output_path, get_std)
         return {**metrics, "held_out_images": held_out}
+
+
+def _placed(outputs: DataparserOutputs) -> dict[str, Any]:
+    """Where the capture's world lies in nerfstudio's."""
+    applied = {name: outputs.metadata[name] for name in _APPLIED if name in outputs.metadata}
+    transform = outputs.dataparser_transform.detach().clone()
+    return {"dataparser_transform": transform, "dataparser_scale": float(outputs.dataparser_scale), **applied}
+
+
+def _cameras(context: Views) -> dict[str, Any]:
+    return {
+        "context_c2w": context.c2w.clone(),
+        "context_intrinsics": context.intrinsics.clone(),
+        "context_size": [context.height, context.width],
+        "context_times": None if context.times is None else context.times.tolist(),
+    }
+
+
+def _show_messages_of_the_package() -> None:
+    """What the lower floor logs (assumed settings, the scale it found) belongs on the same console."""
+    log = logging.getLogger("tokengs_nerfstudio")
+    if not log.handlers:
+        log.addHandler(RichHandler(console=CONSOLE, show_path=False))
+        log.setLevel(logging.INFO)

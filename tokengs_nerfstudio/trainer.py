@@ -1,7 +1,5 @@
 """TokenGSTrainer: nerfstudio's Trainer with checkpoints that are whole or absent, and errors a person can read."""
 
-import logging
-import os
 import pickle
 import re
 import traceback
@@ -14,10 +12,9 @@ import tyro
 from nerfstudio.engine.trainer import Trainer, TrainerConfig
 from nerfstudio.utils.decorators import check_main_thread
 from nerfstudio.utils.rich_utils import CONSOLE
-from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from tokengs_nerfstudio.core.tuning.scene_tuning import TuningReport
+from tokengs_nerfstudio.core.files import replacing
 from tokengs_nerfstudio.pipeline import TokenGSPipeline
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -54,7 +51,6 @@ class TokenGSTrainer(Trainer):
 
     def setup(self, test_mode: Literal["test", "val", "inference"] = "val") -> None:
         """As nerfstudio's; what a user has to put right ends the command with one message instead of a traceback."""
-        _show_messages_of_the_package()
         try:
             super().setup(test_mode)
         except (ValueError, FileNotFoundError) as error:
@@ -81,24 +77,16 @@ class TokenGSTrainer(Trainer):
 
     def train_iteration(self, step: int) -> Any:
         result = super().train_iteration(step)
-        tuning = self.pipeline.tuning
-        self._progress.update(self._task, advance=1, what=tuning.stage if tuning else "")
+        self._progress.update(self._task, advance=1, what=self.pipeline.stage)
         if step % 10 == 0:  # reading the loss makes a GPU wait
             self._progress.update(self._task, loss=f"{float(result[0]):.4f}")
         return result
 
     def _after_train(self) -> None:
         self._progress.stop()
-        self.pipeline.model.bake()
-        tuning = self.pipeline.tuning
-        if tuning is not None:
-            CONSOLE.log(_summary(tuning.report()))
-        times = self.pipeline.model.baked_times
-        if times:
-            CONSOLE.log(
-                f"The scene moves: baked at {len(times)} times from {times[0]:g} to {times[-1]:g}; `ns-export "
-                f"gaussian-splat` writes it as it is at the first, {times[0]:g}"
-            )
+        self.pipeline.bake()
+        for line in self.pipeline.summary():
+            CONSOLE.log(line)
         super()._after_train()
 
     def _load_checkpoint(self) -> None:
@@ -126,7 +114,7 @@ class TokenGSTrainer(Trainer):
     @check_main_thread
     def save_checkpoint(self, step: int) -> None:
         """Write the checkpoint beside its place, then move it there: killed at any moment, only whole ones remain."""
-        self.pipeline.model.bake()
+        self.pipeline.bake()
         state = {
             "step": step,
             "pipeline": self.pipeline.state_dict(),
@@ -135,16 +123,10 @@ class TokenGSTrainer(Trainer):
             "scalers": self.grad_scaler.state_dict(),
             "tuning": self.pipeline.state_of_tuning(),
         }
-        # nerfstudio takes every name in the checkpoint folder for a checkpoint, so the unfinished one waits outside.
-        unfinished = self.base_dir / f"unfinished-{os.getpid()}.ckpt"
-        unfinished.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        self.checkpoint_dir.mkdir(parents=True, exist_ok=True)
         path = self.checkpoint_dir / f"step-{step:09d}.ckpt"
-        unfinished.replace(path)
+        # nerfstudio takes every name in the checkpoint folder for a checkpoint, so the unfinished one waits outside.
+        with replacing(path, scratch_folder=self.base_dir) as scratch:
+            torch.save(state, scratch)
         if self.config.save_only_latest_checkpoint:
             for older in self.checkpoint_dir.glob("step-*.ckpt"):
                 if older != path:
@@ -183,25 +165,7 @@ def _read(path: Path) -> dict[str, Any]:
     return saved
 
 
-def _show_messages_of_the_package() -> None:
-    """What the lower floor logs (assumed settings, the scale it found) belongs on the same console."""
-    log = logging.getLogger("tokengs_nerfstudio")
-    if not log.handlers:
-        log.addHandler(RichHandler(console=CONSOLE, show_path=False))
-        log.setLevel(logging.INFO)
-
-
 def _raised_by_us(error: BaseException) -> bool:
     """Whether the innermost frame is this package's: its errors are messages, those of others may be defects."""
     frames = traceback.extract_tb(error.__traceback__)
     return bool(frames) and Path(frames[-1].filename).resolve().is_relative_to(_PACKAGE)
-
-
-def _summary(report: TuningReport) -> str:
-    text = (
-        f"{report.steps} tuning steps ({report.space}); {report.contributing:,} of {report.gaussians:,} Gaussians are "
-        "seen in the supervised photos"
-    )
-    if report.held_out_psnr is not None and report.start_psnr is not None:
-        text += f"; the photo left out to stop by went from {report.start_psnr:.1f} to {report.held_out_psnr:.1f} dB"
-    return text

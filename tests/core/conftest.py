@@ -102,9 +102,7 @@ def as_published():
 
 @pytest.fixture
 def small_config() -> NetworkConfig:
-    return NetworkConfig(
-        width=32, heads=4, encoder_depth=2, decoder_depth=2, tokens=6, gaussians_per_token=3, init_decoder_scale=0.3
-    )
+    return NetworkConfig(width=32, heads=4, encoder_depth=2, decoder_depth=2, tokens=6, gaussians_per_token=3)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 import torch
 from made.scenes import blobs
 
-from tokengs_nerfstudio.core.baking import Motion, spread_times
+from tokengs_nerfstudio.core.baking import Motion
 from tokengs_nerfstudio.core.types import Gaussians
 
 
@@ -67,11 +67,3 @@ def test_quaternions_in_between_are_of_unit_length():
 
 def test_a_scene_that_stands_still_has_no_motion():
     assert Motion.between([0.0, 1.0], [blobs(4), blobs(4)]) is None
-
-
-def test_times_are_distinct_few_and_reach_both_ends():
-    assert spread_times(torch.tensor([0.5, 0.0, 0.5, 0.25])) == [0.0, 0.25, 0.5]
-    many = spread_times(torch.linspace(0, 1, 100))
-    assert len(many) == 32
-    assert (many[0], many[-1]) == (0.0, 1.0)
-    assert many == sorted(set(many))

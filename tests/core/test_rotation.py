@@ -1,7 +1,9 @@
+import math
+
 import torch
 from made.cameras import random_cameras, random_rotations
 
-from tokengs_nerfstudio.core.rotation import invert_rigid, matrix_from_quaternion, quaternion_from_matrix
+from tokengs_nerfstudio.core.rotation import invert_rigid, matrix_from_quaternion, quaternion_from_matrix, rigid_motion
 
 
 def test_quaternions_of_all_half_turns() -> None:
@@ -16,3 +18,9 @@ def test_quaternions_of_all_half_turns() -> None:
 def test_inverse_of_rigid_transforms() -> None:
     c2w = random_cameras(4)
     torch.testing.assert_close(invert_rigid(c2w) @ c2w, torch.eye(4, dtype=torch.float64).expand(4, 4, 4))
+
+
+def test_rigid_motions_are_rigid() -> None:
+    motion = rigid_motion(torch.tensor([[0.0, math.pi / 2, 0.0]]), torch.tensor([[1.0, 2.0, 3.0]]))
+    torch.testing.assert_close(motion[0, :3, :3] @ torch.tensor([0.0, 0.0, 1.0]), torch.tensor([1.0, 0.0, 0.0]))
+    torch.testing.assert_close(motion[0, :3, 3], torch.tensor([1.0, 2.0, 3.0]))

@@ -5,6 +5,7 @@ import torch
 
 from tokengs_nerfstudio.core.geometry.frame import canonical_frame
 from tokengs_nerfstudio.core.metrics import psnr
+from tokengs_nerfstudio.core.network.initial import InitialValues
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.rendering import render
 from tokengs_nerfstudio.core.scale_search import LADDER, _searched, choose_scale, needs_search
@@ -18,9 +19,10 @@ def network(small_config):
     """Weights of a constant scale, whose Gaussians fill the view in front of the canonical camera."""
     config = replace(
         small_config, tokens=64, gaussians_per_token=8, scale="constant", scale_value=0.15, scale_cap=0.4,
-        z_offset=2.0, init_token_std=0.5, init_head_std=0.3, init_quaternion_w=1.0, opacity_bias=0.0,
+        z_offset=2.0, opacity_bias=0.0, near=0.01, far=1e10,
     )  # fmt: skip
-    return TokenGSNetwork(config).eval()
+    initial = InitialValues(token_std=0.5, head_std=0.3, quaternion_w=1.0, decoder_scale=0.3)
+    return TokenGSNetwork(config, initial=initial).eval()
 
 
 @pytest.fixture

@@ -9,8 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from made.tuning import changed, ready, tuning_config
 
-from tokengs_nerfstudio.core import NetworkConfig, TokenGSNetwork, TuningConfig, Views, canonical_frame, load_network
+from tokengs_nerfstudio.core import NetworkConfig, TokenGSNetwork, TuningConfig, load_network
+from tokengs_nerfstudio.core.network.initial import InitialValues
+from tokengs_nerfstudio.core.preparation import PreparedScene
 from tokengs_nerfstudio.core.training.config import TrainingConfig
 from tokengs_nerfstudio.core.training.network_training import NetworkTraining
 from tokengs_nerfstudio.core.training.parallel import Threads
@@ -23,19 +26,20 @@ from tokengs_nerfstudio.data.procedural.tracing import procedural_views
 STEPS = 40
 SMALL = NetworkConfig(
     width=32, heads=2, encoder_depth=2, decoder_depth=1, tokens=32, gaussians_per_token=8, scale_cap=0.3,
-    init_token_std=0.5, init_head_std=0.1, init_decoder_scale=0.1, init_quaternion_w=1.0, image_size=(32, 32),
+    image_size=(32, 32), near=0.01, far=1e10,
 )  # fmt: skip
+START = InitialValues(token_std=0.5, head_std=0.1, decoder_scale=0.1, quaternion_w=1.0)
 
 
-def small_network(**changes: int) -> TokenGSNetwork:
+def small_network(**changes: float) -> TokenGSNetwork:
     torch.manual_seed(0)
-    network = TokenGSNetwork(replace(SMALL, **changes))
+    network = TokenGSNetwork(replace(SMALL, **changes), initial=START)
     if network.target_time_embedding is not None:
         torch.nn.init.normal_(network.target_time_embedding.conv.weight, std=1.0)
     return network
 
 
-def scene(network: TokenGSNetwork, masked: bool = False, timed: bool = False) -> tuple[Views, Views]:
+def scene(network: TokenGSNetwork, masked: bool = False, timed: bool = False) -> PreparedScene:
     """Four context views and all eight views of a procedural scene in the network's frame."""
     views = replace(procedural_views(5, 8, 64, 64), depths=None)
     if masked:
@@ -44,21 +48,18 @@ def scene(network: TokenGSNetwork, masked: bool = False, timed: bool = False) ->
         views = replace(views, masks=masks)
     if timed:
         views = replace(views, times=torch.linspace(0, 1, 4).repeat(2))
-    c = network.config
-    frame = canonical_frame(views.c2w[:4], c.frame, c.scale, c.scale_value)
-    moved = frame.views(views)
-    return moved.select(slice(0, 4)), moved
+    moved = network.config.rule.of(views.c2w[:4]).views(views)
+    return ready(moved.select(slice(0, 4)), moved)
 
 
 def tuned(network: TokenGSNetwork, config: TuningConfig, masked: bool = False, timed: bool = False) -> list[float]:
-    context, supervised = scene(network, masked, timed)
-    tuning = SceneTuning(network, context, supervised, config, STEPS)
+    tuning = SceneTuning(network, scene(network, masked, timed), config, STEPS)
     return [float(tuning.step()["loss"]) for _ in range(STEPS) if not tuning.finished]
 
 
 def trained() -> list[float]:
     torch.manual_seed(0)
-    network = small_network().train()
+    network = small_network(near=0.025, far=125.0).train()
     training = NetworkTraining(network, TrainingConfig(), Threads(network, 2))
     batches = Batches(ProceduralCurriculumConfig().source(), SMALL, BatchConfig(scenes=2, side=32, late=1.0), seed=3)
     reports = [training.step(batches.batch(number, number / 12), number / 12) for number in range(12)]
@@ -67,20 +68,20 @@ def trained() -> list[float]:
 
 def traces() -> dict[str, list[float]]:
     torch.set_num_threads(1)
-    tiny, steps = load_network("tiny"), TuningConfig(stopping="steps")
-    refined = replace(steps, refine_poses=True, exposure=True, space="tokens+gaussians")
+    tiny, steps = load_network("tiny"), tuning_config(rule="steps")
+    refined = changed(steps, pose_rate=1e-3, exposure_rate=3e-3, space="tokens+gaussians")
     return {
-        "tokens": tuned(tiny, replace(steps, space="tokens")),
-        "gaussians": tuned(tiny, replace(steps, space="gaussians")),
-        "tokens+gaussians": tuned(tiny, replace(steps, space="tokens+gaussians")),
-        "latents": tuned(small_network(latents=16, latent_depth=1), replace(steps, space="latents")),
-        "held-out view": tuned(tiny, TuningConfig(held_out_from=4, check_every=5, space="tokens+gaussians")),
+        "tokens": tuned(tiny, changed(steps, space="tokens")),
+        "gaussians": tuned(tiny, changed(steps, space="gaussians")),
+        "tokens+gaussians": tuned(tiny, changed(steps, space="tokens+gaussians")),
+        "latents": tuned(small_network(latents=16, latent_depth=1), changed(steps, space="latents")),
+        "held-out view": tuned(tiny, tuning_config(held_out_from=4, check_every=5, space="tokens+gaussians")),
         "gsplat-default": tuned(
-            tiny, replace(steps, space="gaussians", densification="gsplat-default", growth_every=10)
+            tiny, changed(steps, space="gaussians", densification="gsplat-default", growth_every=10)
         ),
-        "masks": tuned(tiny, replace(steps, space="gaussians"), masked=True),
+        "masks": tuned(tiny, changed(steps, space="gaussians"), masked=True),
         "poses and exposure": tuned(tiny, refined),
-        "times": tuned(small_network(time_channels=2, dynamic_tokens=8), replace(steps, space="tokens"), timed=True),
+        "times": tuned(small_network(time_channels=2, dynamic_tokens=8), changed(steps, space="tokens"), timed=True),
         "training": trained(),
     }
 

@@ -26,7 +26,9 @@ def rotation(quaternion: Tensor) -> Tensor:
 class Splat:
     """One Gaussian seen by one camera; None of it where `drawn` is False."""
 
-    def __init__(self, g: Gaussians, n: int, w2c: Tensor, k: Tensor, width: int, height: int, near: float, far: float):
+    def __init__(
+        self, g: Gaussians, n: int, w2c: Tensor, k: Tensor, width: int, height: int, near: float, far: float, cut: bool
+    ):
         self.drawn, self.fragile = False, False
         finite = all(bool(torch.isfinite(t[n]).all()) for t in (g.means, g.quats, g.scales))
         point = w2c[:3, :3] @ g.means[n] + w2c[:3, 3]
@@ -42,17 +44,21 @@ class Splat:
         jacobian = torch.stack([across, down]) / point[2]
         covariance = jacobian @ world @ jacobian.T + 0.3 * torch.eye(2, dtype=torch.float64)
         middle, determinant = covariance.trace() / 2, torch.linalg.det(covariance)
-        deviation = math.sqrt(middle + torch.sqrt((middle**2 - determinant).clamp(min=0.01)))
+        deviation = float(torch.sqrt(middle + torch.sqrt((middle**2 - determinant).clamp(min=0.01))).detach())
         self.radius = math.ceil(3 * deviation)
         self.mean = torch.stack([fx * point[0] / point[2] + cx, fy * point[1] / point[2] + cy])
+        self.inverse, self.depth = torch.linalg.inv(covariance), point[2]
+        self.opacity, self.color = g.opacities[n], g.colors[n]
+        if not cut:
+            self.tiles, self.drawn = (-math.inf, math.inf, -math.inf, math.inf), True
+            return
         x, y = self.mean.tolist()
         if not (-self.radius < x < width + self.radius and -self.radius < y < height + self.radius):
             return
         edges = [(x - self.radius) / TILE, (x + self.radius) / TILE, (y - self.radius) / TILE, (y + self.radius) / TILE]
         self.fragile = abs(3 * deviation - round(3 * deviation)) < 1e-4 or any(abs(e - round(e)) < 1e-5 for e in edges)
         self.tiles = math.floor(edges[0]), math.ceil(edges[1]), math.floor(edges[2]), math.ceil(edges[3])
-        self.inverse, self.depth = torch.linalg.inv(covariance), point[2]
-        self.opacity, self.color, self.drawn = g.opacities[n], g.colors[n], True
+        self.drawn = True
 
 
 def _near(value: Tensor, limit: float) -> Tensor:
@@ -85,16 +91,19 @@ def _view(splats: list[Splat], width: int, height: int) -> tuple[Tensor, Tensor,
 
 
 def render(
-    scene: Scene, background: Tensor | float = 0.5, near: float = 0.01, far: float = 1e10
+    scene: Scene, background: Tensor | float = 0.5, near: float = 0.01, far: float = 1e10, cut: bool = True
 ) -> tuple[Renders, Tensor]:
-    """Pictures of one scene in float64, and the pixels [view height width] that are fragile."""
+    """Pictures of one scene in float64, and the pixels [view height width] that are fragile.
+
+    With `cut`, Gaussians end at three standard deviations, as in gsplat 1.4; without, nowhere.
+    """
     pictures, alphas, fragiles = [], [], []
     fill = torch.as_tensor(background, dtype=torch.float64).expand(len(scene.c2w), 3)
     for c2w, k, behind in zip(scene.c2w, scene.intrinsics, fill):
         rotation_back = c2w[:3, :3].T  # poses are rigid, up to float32's rounding
         w2c = torch.cat([rotation_back, -(rotation_back @ c2w[:3, 3:])], dim=1)
         sizes = (scene.width, scene.height)
-        splats = [Splat(scene.splats, n, w2c, k, *sizes, near, far) for n in range(scene.splats.count)]
+        splats = [Splat(scene.splats, n, w2c, k, *sizes, near, far, cut) for n in range(scene.splats.count)]
         picture, through, fragile = _view(splats, *sizes)
         alphas.append(1 - through[None])
         depth = picture[3:] / alphas[-1].clamp(min=1e-10)

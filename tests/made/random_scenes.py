@@ -1,11 +1,12 @@
 """Scenes for the renderer's tests, and a loss that weighs every output."""
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
 
+from tokengs_nerfstudio.core.rendering.request import Request, checked
 from tokengs_nerfstudio.core.types import Cameras, Gaussians, RenderConfig, Renders
 
 
@@ -30,6 +31,11 @@ class Scene:
     def request(self) -> tuple[Gaussians, Cameras, RenderConfig]:
         """The same as records."""
         return self.splats, Cameras(self.c2w, self.intrinsics, self.width, self.height), RenderConfig()
+
+    def requested(self, background: float | Tensor, depth: bool = True, backend: str = "auto") -> Request:
+        """The same as a backend is asked."""
+        splats, cameras, config = self.request
+        return checked(splats, cameras, replace(config, background=background), depth, backend)
 
 
 def orbit(views: int, distance: float = 2.2) -> Tensor:

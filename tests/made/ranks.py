@@ -7,6 +7,7 @@ import torch.distributed as dist
 from made.training import SMALL
 from torch.nn.parallel import DistributedDataParallel
 
+from tokengs_nerfstudio.core.network.initial import SCRATCH
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.training.config import TrainingConfig
 from tokengs_nerfstudio.core.training.gradients import scene_gradients
@@ -17,7 +18,7 @@ RANKS = 2
 
 def network() -> TokenGSNetwork:
     torch.manual_seed(3)
-    return TokenGSNetwork(SMALL)
+    return TokenGSNetwork(SMALL, initial=SCRATCH)
 
 
 def gradients(network: TokenGSNetwork) -> list[torch.Tensor]:

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tokengs_nerfstudio.core.network.config import NetworkConfig
+from tokengs_nerfstudio.core.network.initial import InitialValues
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.rendering import render
 from tokengs_nerfstudio.core.types import Gaussians, Views
@@ -16,10 +17,11 @@ def small_network(**changes: object) -> TokenGSNetwork:
     torch.manual_seed(0)
     sizes: dict[str, object] = {
         "width": 32, "heads": 2, "encoder_depth": 1, "decoder_depth": 1, "tokens": 32, "gaussians_per_token": 8,
-        "scale_cap": 0.3, "init_token_std": 0.5, "init_head_std": 0.1, "init_decoder_scale": 0.1, "init_z": 0.0,
+        "scale_cap": 0.3,
         "image_size": (32, 32),
     }  # fmt: skip
-    return TokenGSNetwork(NetworkConfig(**{**sizes, **changes}))  # type: ignore[arg-type]
+    initial = InitialValues(token_std=0.5, head_std=0.1, decoder_scale=0.1)
+    return TokenGSNetwork(NetworkConfig(**{**sizes, **changes}), initial=initial)  # type: ignore[arg-type]
 
 
 def arc_cameras(count: int, radius: float = 2.0, span: float = 0.8) -> Tensor:

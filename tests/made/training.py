@@ -8,6 +8,7 @@ import torch
 
 from tokengs_nerfstudio.core.geometry.frame import FrameRule
 from tokengs_nerfstudio.core.network.config import PRESETS
+from tokengs_nerfstudio.core.network.initial import SCRATCH
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.training.config import TrainingConfig
 from tokengs_nerfstudio.core.training.network_training import NetworkTraining
@@ -52,6 +53,6 @@ def random_example(scenes: int = 2) -> Example:
 
 def small_training(threads: int | None = None, **changes: Any) -> NetworkTraining:
     torch.manual_seed(3)
-    network = TokenGSNetwork(SMALL)
+    network = TokenGSNetwork(SMALL, initial=SCRATCH)
     workers = None if threads is None else Threads(network, threads)
     return NetworkTraining(network, TrainingConfig(**{"matrix_rate": 0.0, **changes}), workers)

@@ -1,9 +1,10 @@
 """What a training did, step by step: lines of JSON always, tensorboard's files where it is installed."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
+
+from tokengs_nerfstudio.core.files import write_text
 
 
 class TrainingLog:
@@ -39,9 +40,7 @@ def _keep(path: Path, steps: int) -> None:
     if not path.is_file():
         return
     kept = [line for line in path.read_text(encoding="utf-8").splitlines() if 0 < _step(line) <= steps]
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    scratch.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
-    os.replace(scratch, path)
+    write_text(path, "".join(line + "\n" for line in kept))
 
 
 def _step(line: str) -> int:

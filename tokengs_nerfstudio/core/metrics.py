@@ -3,6 +3,7 @@
 The SSIM here is not the training loss of `core.losses`: published tables use scikit-image's definition.
 """
 
+import logging
 import os
 from collections.abc import Callable
 from functools import lru_cache
@@ -17,6 +18,8 @@ WINDOW = 11
 SIGMA = 1.5
 # scikit-image corrects the variance for a sample of WINDOW**2 pixels although it then weighs them.
 SAMPLE_CORRECTION = WINDOW**2 / (WINDOW**2 - 1)
+
+_log = logging.getLogger(__name__)
 
 
 def psnr(
@@ -61,7 +64,7 @@ def lpips(
     target: Float[Tensor, "*image 3 height width"],
     network: str = "alex",
 ) -> Float[Tensor, "*image"] | None:
-    """LPIPS of each image in float32, or None, after one printed line, where its weights are not at hand."""
+    """LPIPS of each image in float32, or None, said once, where its weights are not at hand."""
     distance = perceptual_distance(network)
     if distance is None:
         return None
@@ -79,12 +82,12 @@ def perceptual_distance(network: str = "alex") -> Callable[[Tensor, Tensor], Ten
         raise ValueError(f"LPIPS network '{network}' is not known; use 'alex' or 'vgg'")
     folder = _torch_hub_folder() / "checkpoints"
     if not any(folder.glob(backbone)):
-        print(f"LPIPS is left out: its {network} weights ({backbone}) are not in {folder}")
+        _log.info("LPIPS is left out: its %s weights (%s) are not in %s", network, backbone, folder)
         return None
     try:
         from torchmetrics.image import LearnedPerceptualImagePatchSimilarity
     except ImportError:
-        print("LPIPS is left out: torchmetrics is not installed")
+        _log.info("LPIPS is left out: torchmetrics is not installed")
         return None
     model = LearnedPerceptualImagePatchSimilarity(net_type=network).net.requires_grad_(False)  # type: ignore[arg-type]
 

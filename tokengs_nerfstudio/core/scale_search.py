@@ -16,12 +16,11 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from tokengs_nerfstudio.core.evaluation import view_psnr
 from tokengs_nerfstudio.core.geometry.frame import canonical_frame
 from tokengs_nerfstudio.core.geometry.resize import crop_and_resize
-from tokengs_nerfstudio.core.metrics import psnr
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
-from tokengs_nerfstudio.core.rendering import render_cameras
-from tokengs_nerfstudio.core.types import RenderConfig, Similarity, Views
+from tokengs_nerfstudio.core.types import Similarity, Views
 
 LADDER = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 """Largest distance between two context cameras, in units of the canonical frame."""
@@ -51,7 +50,7 @@ def choose_scale(network: TokenGSNetwork, context: Views, ladder: Sequence[float
     """
     config = network.config
     if not needs_search(network):
-        return canonical_frame(context.c2w, config.frame, config.scale, config.scale_value)
+        return config.rule.of(context.c2w)
     if not ladder or min(ladder) <= 0:
         raise ValueError(f"the ladder of scene sizes needs positive numbers, got {tuple(ladder)}")
     frames = {size: canonical_frame(context.c2w, config.frame, "max_baseline", size) for size in sorted(ladder)}
@@ -90,6 +89,5 @@ def _context_psnr(network: TokenGSNetwork, context: Views, frame: Similarity) ->
     for group in groups:
         shown = views.select(group)
         splats = network.decode(memory, time=None if shown.times is None else shown.times[:, 0])
-        renders = render_cameras(splats, shown.cameras, RenderConfig(), depth=False)
-        scores.append(psnr(renders.rgb.to(shown.images.dtype), shown.images).flatten())
+        scores.append(view_psnr(splats, shown, network.config.rendering).flatten())
     return torch.cat(scores).nan_to_num(nan=-torch.inf).mean().item()

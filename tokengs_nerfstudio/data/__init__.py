@@ -1,7 +1,7 @@
 """Scenes on disk or made on the fly, and the choice of their views: usable without nerfstudio."""
 
 from tokengs_nerfstudio.data.capture.capture import NerfstudioCapture
-from tokengs_nerfstudio.data.capture.split import FrameSplit
+from tokengs_nerfstudio.data.capture.split import FrameSplit, SplitRule
 from tokengs_nerfstudio.data.capture.writer import write_nerfstudio_capture
 from tokengs_nerfstudio.data.evaluation_index import EvaluationIndex
 from tokengs_nerfstudio.data.scene import Scene
@@ -13,6 +13,7 @@ __all__ = [
     "FrameSplit",
     "NerfstudioCapture",
     "Scene",
+    "SplitRule",
     "ViewSelection",
     "nearest_views",
     "spread_views",

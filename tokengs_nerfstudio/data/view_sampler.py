@@ -73,18 +73,19 @@ def spread_views(c2w: Float[Tensor, "frame 4 4"], count: int, candidates: Sequen
     if not 1 <= count <= len(frames):
         raise ValueError(f"cannot choose {count} views among {len(frames)} frames")
     distances = camera_distances(c2w[frames])
-    chosen = _exchanged(distances, _farthest_first(distances, count))
-    order = _farthest_first(distances[np.ix_(chosen, chosen)], count)
+    chosen = _exchanged(distances, farthest_first(distances, count))
+    order = farthest_first(distances[np.ix_(chosen, chosen)], count)
     return [frames[chosen[place]] for place in order]
 
 
-def _farthest_first(distances: Float[ndarray, "frame frame"], count: int) -> list[int]:
-    """The most central frame, then again and again the one farthest from all chosen before."""
-    chosen = [int(distances.sum(axis=1).argmin())]
+def farthest_first(distances: Float[ndarray, "point point"], count: int, first: int | None = None) -> list[int]:
+    """`count` different points: `first` (None: the most central one), then again and again the one that is farthest
+    from all chosen before."""
+    chosen = [int(distances.sum(axis=1).argmin()) if first is None else first]
     reach = distances[chosen[0]].copy()
     while len(chosen) < count:
-        # Frames of one and the same pose are all at distance 0: a chosen one must still not come again.
-        reach[chosen] = -1.0
+        # Points in one place are all at distance 0: a chosen one must still not come again.
+        reach[chosen[-1]] = -1.0
         chosen.append(int(reach.argmax()))
         reach = np.minimum(reach, distances[chosen[-1]])
     return chosen

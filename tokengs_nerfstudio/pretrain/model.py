@@ -7,10 +7,11 @@ import torch
 import tyro
 from nerfstudio.models.base_model import ModelConfig
 
-from tokengs_nerfstudio import bridge
+from tokengs_nerfstudio.core.baking import bake
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
+from tokengs_nerfstudio.core.preparation import PreparedScene
 from tokengs_nerfstudio.core.training.gradients import predict
-from tokengs_nerfstudio.core.types import Example, Gaussians
+from tokengs_nerfstudio.core.types import Example
 from tokengs_nerfstudio.model import TokenGSModel
 
 
@@ -44,18 +45,12 @@ class PretrainModel(TokenGSModel):
     def __init__(self, *args: Any, network: TokenGSNetwork, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.network = network.eval().requires_grad_(False)
-        self.background_color = torch.full((3,), float(network.config.background))
-
-    def populate_modules(self) -> None:
-        """Nothing to see yet."""
-        nothing = torch.zeros(0, 3)
-        self._take(bridge.splat_parameters(Gaussians(nothing, torch.zeros(0, 4), nothing, torch.zeros(0), nothing)))
-        self.crop_box, self.tuning, self.step = None, None, 0
 
     @torch.no_grad()
-    def show(self, example: Example) -> None:
+    def look_at(self, example: Example) -> None:
         """Predict the only scene of a batch, given in the world frame, and show it there."""
         example = example.to(self.device)
         to_canonical = self.network.config.rule.of(example.context.c2w)
-        splats = predict(self.network, example.moved(to_canonical)).transformed(to_canonical.inverse())
-        self._take(bridge.splat_parameters(splats.squeeze()))
+        splats = predict(self.network, example.moved(to_canonical)).squeeze()
+        scene = PreparedScene(example[0].moved(to_canonical.squeeze()), to_canonical.squeeze())
+        self.show(bake(lambda _: splats, scene, self.network.config.rendering))

@@ -13,7 +13,7 @@ from nerfstudio.pipelines.base_pipeline import Pipeline, VanillaPipeline, Vanill
 from torch import Tensor
 from torchvision.utils import save_image
 
-from tokengs_nerfstudio.core.metrics import lpips, psnr, ssim
+from tokengs_nerfstudio.core.evaluation import score
 from tokengs_nerfstudio.core.rendering.piecewise import slices
 from tokengs_nerfstudio.core.training.config import TrainingConfig
 from tokengs_nerfstudio.core.training.gradients import predict, render_targets
@@ -103,7 +103,7 @@ class PretrainPipeline(VanillaPipeline):
         workers = Threads(network, self.config.threads) if on_cpu else None
         self.network_training = NetworkTraining(network, self.config.training, workers)
         self.model.network = self.network_training.averaged
-        self.model.show(self.datamanager.shown)
+        self.model.look_at(self.datamanager.shown)
 
     def state_of_training(self) -> dict[str, Any]:
         """What `resume` needs beside the averaged weights: tensors and plain values."""
@@ -121,7 +121,7 @@ class PretrainPipeline(VanillaPipeline):
         training.load_state_dict(dict(saved))
         planned = run["planned"]
         self._steps = planned if training.steps < planned else training.steps + steps
-        self.model.show(self.datamanager.shown)
+        self.model.look_at(self.datamanager.shown)
         return self._steps - training.steps
 
     @property
@@ -139,7 +139,7 @@ class PretrainPipeline(VanillaPipeline):
         report = training.step(example, self._progress_at(training.steps))
         self._pace.step(example.num_scenes, self.share)
         if training.steps % self.config.steps_per_show == 0 or training.steps == self._steps:
-            self.model.show(self.datamanager.shown)
+            self.model.look_at(self.datamanager.shown)
         more = {"gradient": report.gradient_norm, "rate": report.learning_rate, "skipped": float(training.skipped)}
         losses = {name: torch.tensor(value) for name, value in {**report.losses, **more}.items()}
         speed = {"scenes_per_second": torch.tensor(self._pace.scenes_per_second)}
@@ -170,19 +170,14 @@ class PretrainPipeline(VanillaPipeline):
         for selection in slices(self.datamanager.held_out.num_scenes, self.config.training.chunk):
             part = self.datamanager.batches.placed(self.datamanager.held_out[selection]).to(self.device)
             shown = render_targets(predict(network, part), part, network.config.rendering).rgb.clamp(0, 1)
-            scores.append(_scores(shown, part.target.images))
+            scores.append(vars(score(shown, part.target.images)))
             if output_path is not None:
                 _save_beside(part.target.images, shown, output_path, selection.start)
-        found = {name: torch.cat([score[name] for score in scores]).flatten() for name in scores[0]}
+        known = [name for name, values in scores[0].items() if values is not None]
+        found = {name: torch.cat([part[name] for part in scores]).flatten() for name in known}
         means = {name: float(values.mean()) for name, values in found.items()}
         deviations = {f"{name}_std": float(values.std()) for name, values in found.items()} if get_std else {}
         return {**means, **deviations, "held_out_scenes": self.datamanager.held_out.num_scenes}
-
-
-def _scores(shown: Tensor, true: Tensor) -> dict[str, Tensor]:
-    scores = {"psnr": psnr(shown, true), "ssim": ssim(shown, true)}
-    perceptual = lpips(shown, true)
-    return scores if perceptual is None else {**scores, "lpips": perceptual}
 
 
 def _save_beside(true: Tensor, shown: Tensor, folder: Path, first: int) -> None:

@@ -91,12 +91,9 @@ class PretrainTrainer(TokenGSTrainer):
             "scalers": self.grad_scaler.state_dict(),
             "training": self.pipeline.state_of_training(),
         }
-        # nerfstudio takes every name in the checkpoint folder for a checkpoint, so the unfinished one waits outside.
-        finished = self.base_dir / "finished.ckpt"
-        save_state(finished, state)
-        self.checkpoint_dir.mkdir(parents=True, exist_ok=True)
         path = self.checkpoint_dir / f"step-{step:09d}.ckpt"
-        finished.replace(path)
+        # nerfstudio takes every name in the checkpoint folder for a checkpoint, so the unfinished one waits outside.
+        save_state(path, state, scratch_folder=self.base_dir)
         save_network(self.pipeline.model.network, self.weights)
         if self.config.save_only_latest_checkpoint:
             for older in self.checkpoint_dir.glob("step-*.ckpt"):

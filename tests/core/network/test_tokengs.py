@@ -8,6 +8,7 @@ import torch
 from tokengs_nerfstudio.core.checkpoint.key_table import to_published
 from tokengs_nerfstudio.core.checkpoint.registry import PUBLISHED_OPTION_PRESETS
 from tokengs_nerfstudio.core.network.config import PRESETS, NetworkConfig
+from tokengs_nerfstudio.core.network.initial import initial_values
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.types import Views
 
@@ -113,8 +114,9 @@ def test_presets_carry_the_published_settings(recorded):
     assert f"{ours.frame}_cam" == options["frame"]
     assert ours.scale == options["scale"]
     assert list(ours.multiscale_layers) == (options["multiscale_encoder_layers"] if ours.multiscale_layers else [])
-    assert ours.init_head_std == options["clip_head_readout_std"]
-    assert ours.init_token_std == (options["gs_token_std"] or 0.01)
+    initial = initial_values(PUBLISHED_OPTION_PRESETS[recorded])
+    assert initial.head_std == options["clip_head_readout_std"]
+    assert initial.token_std == (options["gs_token_std"] or 0.01)
 
 
 def test_tiny_fits_its_budget():

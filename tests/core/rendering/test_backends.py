@@ -11,7 +11,8 @@ from made import brute_force
 from made.random_scenes import Scene, random_scene, scene_of, trainable, weighted_sum
 from torch import Tensor
 
-from tokengs_nerfstudio.core.rendering import render
+from tokengs_nerfstudio.core.rendering import render, torch_backend
+from tokengs_nerfstudio.core.rendering.request import prepare
 from tokengs_nerfstudio.core.types import Gaussians, Renders
 
 NAMES = ("means", "quats", "scales", "opacities", "colors", "c2w", "background")
@@ -259,3 +260,25 @@ def test_gaussians_that_change_before_the_backward_pass_are_noticed() -> None:
         leaves[0] += 1.0
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         loss.backward()
+
+
+@pytest.mark.parametrize("opacity", [(0.0, 0.9), (0.9, 1.0)])
+def test_where_alpha_ends_the_extent_nothing_is_cut_away(opacity: tuple[float, float]) -> None:
+    """gsplat 1.5's rectangle: an alpha of 1 falls to 1/255 within 3.329 standard deviations."""
+    scene = random_scene(60, 40, 27, views=2, seed=1, opacity=opacity).to(torch.float64)
+    truth, fragile = brute_force.render(scene, cut=False)
+    exact, leaves = trainable(scene)
+    request = prepare(*exact.arguments, 0.01, 1e10, 0.5, depth=True, backend="torch")
+    renders = Renders(*torch_backend.rasterize(request, "alpha_cut")[:3]).squeeze()
+    assert_equal_renders(renders, truth, ~fragile, 1e-10)
+    other, other_leaves = trainable(scene)
+    weighted_sum(renders, ~fragile).backward()
+    weighted_sum(brute_force.render(other, cut=False)[0], ~fragile).backward()
+    assert_equal_gradients([leaf.grad for leaf in leaves], [leaf.grad for leaf in other_leaves], 1e-8)
+
+
+def test_the_extents_differ_where_an_opaque_splat_fades() -> None:
+    scene = random_scene(200, 70, 52, views=2, seed=1, size=(0.05, 0.1), opacity=(0.9, 1.0))
+    request = prepare(*scene.arguments, 0.01, 1e10, 0.5, depth=False, backend="torch")
+    square, rectangle = (torch_backend.rasterize(request, extent)[1] for extent in ("three_sigma", "alpha_cut"))
+    assert 1e-3 < (square - rectangle).abs().max() < 0.0112  # exp(-3^2 / 2) is 0.0111

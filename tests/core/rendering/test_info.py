@@ -5,6 +5,7 @@ import torch
 from made.random_scenes import random_scene, trainable, weighted_sum
 
 from tokengs_nerfstudio.core.rendering import contributions, render, render_with_info
+from tokengs_nerfstudio.core.rendering.gsplat_strategies import for_installed_gsplat
 from tokengs_nerfstudio.core.types import Cameras, Gaussians, RenderConfig
 
 
@@ -15,7 +16,8 @@ def test_both_backends_tell_the_same() -> None:
     for backend in ("torch", "numba"):
         copy, _ = trainable(scene)
         renders, info[backend] = render_with_info(*copy.request, backend=backend)
-        assert torch.equal(renders.rgb, render(*scene.arguments, backend=backend).rgb)
+        # With and without gradients torch may sum in another order: some roundings of 6e-8 (2.7e-7 seen with 2.11).
+        torch.testing.assert_close(renders.rgb, render(*scene.arguments, backend=backend).rgb, rtol=0, atol=1e-6)
         info[backend]["means2d"].retain_grad()
         weighted_sum(renders, torch.ones(2, 30, 40)).backward()
     ours, theirs = info["numba"], info["torch"]
@@ -43,9 +45,10 @@ def test_gsplats_strategy_grows_gaussians_from_the_cpu_renderer() -> None:
     state = strategy.initialize_state(scene_scale=1.0)
     splats = Gaussians(**{name: parameters[name] for name in names})
     renders, info = render_with_info(splats, *scene.request[1:])
+    seen = int((info["radii"] > 0).any(0).sum())
+    info = for_installed_gsplat(info)
     strategy.step_pre_backward(parameters, optimizers, state, 1, info)
     renders.rgb.sum().backward()
-    seen = int((info["radii"] > 0).any(0).sum())
     strategy.step_post_backward(parameters, optimizers, state, 1, info)
     assert len(parameters["means"]) == 80 + seen  # with no threshold, every Gaussian that was seen is doubled
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 from made.training import SMALL, random_example, small_training
 
+from tokengs_nerfstudio.core.network.initial import SCRATCH
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.training.gradients import novel_view_psnr, predict, render_targets, supervised_loss
 from tokengs_nerfstudio.core.types import Example
@@ -42,7 +43,7 @@ def test_exact_depth_is_one_more_term() -> None:
 
 def test_planes_and_background_are_those_of_the_weights() -> None:
     example = random_example(1)
-    dark = TokenGSNetwork(replace(SMALL, background=0.0, far=1e-3, near=1e-4))
+    dark = TokenGSNetwork(replace(SMALL, background=0.0, far=1e-3, near=1e-4), initial=SCRATCH)
     splats = predict(dark, example)
     assert float(render_targets(splats, example, dark.config.rendering).rgb.abs().max()) == 0.0
     black = Example(example.context, replace(example.target, images=torch.zeros_like(example.target.images) + 0.1))
@@ -50,7 +51,7 @@ def test_planes_and_background_are_those_of_the_weights() -> None:
 
 
 def test_the_network_predicts_at_the_time_of_the_first_target() -> None:
-    moving = TokenGSNetwork(replace(SMALL, time_channels=2, dynamic_tokens=3))
+    moving = TokenGSNetwork(replace(SMALL, time_channels=2, dynamic_tokens=3), initial=SCRATCH)
     assert moving.target_time_embedding is not None
     torch.nn.init.normal_(moving.target_time_embedding.conv.weight)
     example = random_example(2)

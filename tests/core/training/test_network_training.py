@@ -7,6 +7,7 @@ import torch
 from made.training import SMALL, random_example, small_training
 
 from tokengs_nerfstudio.core.network.config import NetworkConfig
+from tokengs_nerfstudio.core.network.initial import SCRATCH
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.training.config import TrainingConfig
 from tokengs_nerfstudio.core.training.gradients import novel_view_psnr
@@ -74,7 +75,7 @@ def test_resume_equals_an_uninterrupted_run(tmp_path: Path, matrix_rate: float) 
     for i, example in enumerate(examples[:3]):
         first.step(example, i / 6)
     save_state(tmp_path / "state.pt", first.state_dict())
-    second = NetworkTraining(TokenGSNetwork(SMALL), TrainingConfig(matrix_rate=matrix_rate))
+    second = NetworkTraining(TokenGSNetwork(SMALL, initial=SCRATCH), TrainingConfig(matrix_rate=matrix_rate))
     second.load_state_dict(read_state(tmp_path / "state.pt"))
     assert second.steps == 3
     resumed = [second.step(example, (i + 3) / 6).losses["loss"] for i, example in enumerate(examples[3:])]
@@ -84,7 +85,7 @@ def test_resume_equals_an_uninterrupted_run(tmp_path: Path, matrix_rate: float) 
 
 
 def test_a_state_of_another_network_is_refused() -> None:
-    other = NetworkTraining(TokenGSNetwork(replace(SMALL, tokens=13)), TrainingConfig(matrix_rate=0.0))
+    other = NetworkTraining(TokenGSNetwork(replace(SMALL, tokens=13), initial=SCRATCH), TrainingConfig(matrix_rate=0.0))
     with pytest.raises(ValueError, match="tokens: 12 there, 13 here"):
         other.load_state_dict(small_training().state_dict())
 
@@ -100,7 +101,7 @@ def test_a_state_of_before_the_weights_knew_their_planes_goes_on() -> None:
         del state["architecture"][name]
     again = small_training()
     again.load_state_dict(state)
-    unlike = NetworkTraining(TokenGSNetwork(replace(SMALL, near=0.5)), TrainingConfig(matrix_rate=0.0))
+    unlike = NetworkTraining(TokenGSNetwork(replace(SMALL, near=0.5), initial=SCRATCH), TrainingConfig(matrix_rate=0.0))
     with pytest.raises(ValueError, match=r"near: 0\.025 there, 0\.5 here"):
         unlike.load_state_dict(state)
 

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 from made.training import SMALL
 
+from tokengs_nerfstudio.core.network.initial import SCRATCH
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.training.config import TrainingConfig
 from tokengs_nerfstudio.core.training.optimizers import continue_from, optimizers, parameter_groups, set_rates
@@ -22,7 +23,7 @@ def test_decay_spares_vectors_head_and_tokens() -> None:
 
 
 def test_muon_gets_the_matrices_of_the_blocks() -> None:
-    latent = TokenGSNetwork(replace(SMALL, latents=5, latent_depth=1))
+    latent = TokenGSNetwork(replace(SMALL, latents=5, latent_depth=1), initial=SCRATCH)
     adam, *muons = optimizers(latent, TrainingConfig(matrix_rate=0.02))
     names = {id(parameter): name for name, parameter in latent.named_parameters()}
     given = [[names[id(p)] for group in o.param_groups for p in group["params"]] for o in (adam, *muons)]
@@ -38,7 +39,7 @@ def test_muon_gets_the_matrices_of_the_blocks() -> None:
 
 
 def test_rates_are_those_of_the_configuration_also_after_an_old_state():
-    network = TokenGSNetwork(SMALL)
+    network = TokenGSNetwork(SMALL, initial=SCRATCH)
     ours = optimizers(network, TrainingConfig(learning_rate=2e-3, matrix_rate=0.05))
     for optimizer, old in zip(ours, optimizers(network, TrainingConfig(learning_rate=1e-3, matrix_rate=0.02))):
         saved = old.state_dict()

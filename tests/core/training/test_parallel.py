@@ -7,6 +7,7 @@ from made.ranks import RANKS, gradients, network, rank_with_its_scenes
 from made.training import SMALL, random_example
 from torch.multiprocessing.spawn import spawn
 
+from tokengs_nerfstudio.core.network.initial import SCRATCH
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.training.config import TrainingConfig
 from tokengs_nerfstudio.core.training.parallel import Serial, Threads
@@ -53,7 +54,7 @@ def test_replicas_follow_the_weights() -> None:
     threads.gradients(example, TrainingConfig())
     threads.update([torch.optim.SGD(ours.parameters(), lr=0.1)])
     ours.zero_grad(set_to_none=True)
-    moved = TokenGSNetwork(SMALL)
+    moved = TokenGSNetwork(SMALL, initial=SCRATCH)
     moved.load_state_dict(ours.state_dict())
     threads.gradients(example, TrainingConfig())
     Serial(moved).gradients(example, TrainingConfig())

@@ -7,6 +7,7 @@ from made.training import SMALL
 
 from tokengs_nerfstudio.core.checkpoint.loading import save_network
 from tokengs_nerfstudio.core.network.config import PRESETS
+from tokengs_nerfstudio.core.network.initial import SCRATCH
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.training.start import starting_network
 
@@ -21,7 +22,7 @@ def presets(monkeypatch) -> None:
 @pytest.fixture
 def weights(tmp_path) -> Path:
     torch.manual_seed(5)
-    save_network(TokenGSNetwork(SMALL), tmp_path / "weights.safetensors")
+    save_network(TokenGSNetwork(SMALL, initial=SCRATCH), tmp_path / "weights.safetensors")
     return tmp_path / "weights.safetensors"
 
 
@@ -37,7 +38,7 @@ def test_without_a_preset_weights_keep_their_configuration(presets, weights):
     network = starting_network(weights=str(weights), num_context=5)
     assert network.config == replace(SMALL, num_context=5)
     torch.manual_seed(5)
-    assert torch.equal(network.tokens, TokenGSNetwork(SMALL).tokens)
+    assert torch.equal(network.tokens, TokenGSNetwork(SMALL, initial=SCRATCH).tokens)
     assert all(parameter.requires_grad for parameter in network.parameters())
     assert network.training
 

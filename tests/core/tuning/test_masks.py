@@ -5,22 +5,20 @@ from dataclasses import replace
 import pytest
 import torch
 from made.scenes import arc_cameras, blobs, photos, small_network
+from made.tuning import PHOTOMETRY, USUAL, changed, ready, still_cameras, tuning_config
 
 from tokengs_nerfstudio.core.geometry.resize import crop_and_resize, resized
 from tokengs_nerfstudio.core.tuning.budget import seen_weights
-from tokengs_nerfstudio.core.tuning.cameras import CameraVariables
-from tokengs_nerfstudio.core.tuning.config import TuningConfig
-from tokengs_nerfstudio.core.tuning.photometry import Photometry
 from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning, tune
 from tokengs_nerfstudio.core.tuning.seeds import dome, random_gaussians, replacements
+from tokengs_nerfstudio.core.tuning.stages import Drawing
 from tokengs_nerfstudio.core.tuning.supervision import Batch, Supervision
 from tokengs_nerfstudio.core.types import Gaussians, Views
 
-CONFIG = TuningConfig(
-    space="tokens+gaussians", token_fraction=0.3, held_out_from=4, check_every=5, growth_every=5,
-    levels=(2.0, 1.0), level_starts=(0.0, 0.5), max_gaussians=300,
+CONFIG = tuning_config(
+    space="tokens+gaussians", tokens_share=0.3, held_out_from=4, check_every=5, growth_every=5,
+    levels=((0.0, 2.0), (0.5, 1.0)), max_gaussians=300,
 )  # fmt: skip
-PLAIN = Photometry(ssim=0.2, opacity_pull=0.0, scale_pull=0.0, extent=2.0, near=0.01, background=0.5)
 
 
 def masked(views: Views, content: float, columns: slice = slice(0, 24)) -> Views:
@@ -40,9 +38,8 @@ def two_contents(count: int = 6) -> tuple[Views, Views, Views]:
 def gradients(splats: Gaussians, views: Views) -> tuple[dict[str, torch.Tensor], float]:
     leaves = splats.leaves()
     batch = Batch(views, torch.arange(views.num_views))
-    photometry = replace(PLAIN, valid_share=Supervision(views, [], seed=0).valid_share)
-    cameras = CameraVariables(views.c2w, 2.0, pose_rate=0.0, exposure_rate=0.0)
-    parts = photometry.backward(lambda _: leaves, batch, cameras, chunk=2)
+    photometry = replace(PHOTOMETRY, valid_share=Supervision(views, [], seed=0).valid_share)
+    parts = photometry.backward(Drawing(lambda _: leaves, 2), batch, still_cameras(views))
     return {name: getattr(leaves, name).grad for name in vars(leaves)}, float(parts["loss"])
 
 
@@ -56,8 +53,8 @@ def test_masked_pixels_have_no_gradient_whatever_they_show() -> None:
     # The fifth Gaussian is moved to where only masked pixels show it.
     hidden = replace(splats, means=splats.means.clone(), scales=splats.scales.clone())
     hidden.means[4], hidden.scales[4] = torch.tensor([-0.55, 0.0, 2.0]), 0.03
-    assert seen_weights(hidden, replace(dark, masks=None))[4] > 1
-    assert seen_weights(hidden, dark)[4] == 0
+    assert seen_weights(hidden, replace(dark, masks=None), USUAL)[4] > 1
+    assert seen_weights(hidden, dark, USUAL)[4] == 0
     slopes, _ = gradients(hidden, dark)
     assert all((slopes[name][4] == 0).all() for name in slopes)
 
@@ -66,9 +63,9 @@ def test_losses_are_means_over_valid_pixels() -> None:
     views = photos(blobs(), arc_cameras(2), size=64)
     halved = masked(views, 0.3, slice(0, 32))
     splats = blobs(40, seed=7)
-    rendered = PLAIN.rendered(splats, views)
+    rendered = PHOTOMETRY.rendered(splats, views)
     error = (rendered - views.images)[..., 32:]
-    assert PLAIN.error(splats, halved) == pytest.approx(float(error.square().mean()), rel=1e-5)
+    assert PHOTOMETRY.error(splats, halved) == pytest.approx(float(error.square().mean()), rel=1e-5)
     whole, half = gradients(splats, views)[1], gradients(splats, halved)[1]
     mirrored = replace(views, images=views.images, masks=torch.ones_like(views.images[:, :1]))
     assert gradients(splats, mirrored)[1] == whole
@@ -77,8 +74,8 @@ def test_losses_are_means_over_valid_pixels() -> None:
 
 def test_tuning_does_not_depend_on_what_is_masked() -> None:
     views, *painted = two_contents()
-    ends = [tune(small_network(), views, content, CONFIG, steps=30) for content in painted]
-    plain = tune(small_network(), views, views, CONFIG, steps=30)
+    ends = [tune(small_network(), ready(views, content), CONFIG, steps=30) for content in painted]
+    plain = tune(small_network(), ready(views), CONFIG, steps=30)
     for name in vars(plain):
         assert torch.equal(getattr(ends[0], name), getattr(ends[1], name)), name
     assert not torch.equal(ends[0].means, plain.means)
@@ -105,14 +102,14 @@ def test_no_seed_comes_from_a_masked_pixel() -> None:
     red = replace(
         bright, images=torch.where(bright.masks > 0, views.images * 0.1, torch.tensor([1.0, 0, 0])[:, None, None])
     )
-    dropped, new = replacements(lost, red, near=0.01, background=0.5, seed=0)
+    dropped, new = replacements(lost, red, USUAL, seed=0)
     assert dropped.all()
     assert new.count == lost.count
     assert (new.colors - torch.tensor([1.0, 0, 0])).abs().amax(-1).min() > 0.3
     assert (dome(red).colors - 0.05).abs().max() < 0.05
     assert (random_gaussians(red, 200, seed=0).colors - torch.tensor([1.0, 0, 0])).abs().amax(-1).min() > 0.3
     nothing = replace(red, masks=torch.zeros_like(red.masks))
-    dropped, new = replacements(lost, nothing, near=0.01, background=0.5, seed=0)
+    dropped, new = replacements(lost, nothing, USUAL, seed=0)
     assert not dropped.any()
     assert new.count == 0
 
@@ -122,8 +119,8 @@ def test_views_that_are_masked_wholly_are_neither_trained_on_nor_left_out() -> N
     assert views.masks is not None
     views.masks[[1, 2, 3]] = 0
     assert Supervision(views, [5], seed=0).trained == [0, 4]
-    tuning = SceneTuning(small_network(), views, views, replace(CONFIG, held_out_from=3), steps=4)
+    tuning = SceneTuning(small_network(), ready(views), changed(CONFIG, held_out_from=3), steps=4)
     assert tuning.supervision.held_out[0] in (0, 4, 5)
     views.masks[:] = 0
     with pytest.raises(ValueError, match="masked out wholly"):
-        SceneTuning(small_network(), views, views, CONFIG, steps=4)
+        SceneTuning(small_network(), ready(views), CONFIG, steps=4)

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 from made.scenes import arc_cameras, blobs, photos, small_network
+from made.tuning import ready, tuning_config
 
 from tokengs_nerfstudio.core.rendering import render
-from tokengs_nerfstudio.core.tuning.config import TuningConfig
 from tokengs_nerfstudio.core.tuning.plane_sweep import (
     ClearSpace,
     disagreement,
@@ -94,8 +94,8 @@ def test_midpoints_are_rigid_and_between_neighbours_alone() -> None:
 def test_gaussians_before_a_lens_are_taken_away(share: float) -> None:
     scene = blobs(300, seed=3)
     views = photos(scene, arc_cameras(6), size=64)
-    config = TuningConfig(space="gaussians", stopping="steps", check_every=2, reseed=False, clear_share=share)
-    tuning = SceneTuning(small_network(), views.select([0, 3]), views, config, steps=2)
+    config = tuning_config(space="gaussians", rule="steps", check_every=2, reseed=False, clear_share=share)
+    tuning = SceneTuning(small_network(), ready(views.select([0, 3]), views), config, steps=2)
     space = ClearSpace.before(views, 0.8, seed=0)
     assert space.contains(tuning.gaussians()).any()
     while not tuning.finished:

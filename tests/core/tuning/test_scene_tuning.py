@@ -5,16 +5,16 @@ from dataclasses import replace
 import pytest
 import torch
 from made.scenes import arc_cameras, blobs, photos, small_network
+from made.tuning import changed, ready, tuning_config
 
 from tokengs_nerfstudio.core.geometry.frame import canonical_frame
 from tokengs_nerfstudio.core.geometry.resize import crop_and_resize
 from tokengs_nerfstudio.core.reconstruct import reconstruct
 from tokengs_nerfstudio.core.rendering import render
-from tokengs_nerfstudio.core.tuning.config import TuningConfig
 from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning, tune
 from tokengs_nerfstudio.core.types import Gaussians, Similarity, Views
 
-FIXED = TuningConfig(stopping="steps", check_every=5, growth_every=10, levels=(1.0,), level_starts=(0.0,))
+FIXED = tuning_config(rule="steps", check_every=5, growth_every=10, levels=((0.0, 1.0),))
 
 
 def scene_views(count: int = 5) -> Views:
@@ -30,18 +30,18 @@ def image_error(gaussians: Gaussians, views: Views) -> float:
 @pytest.mark.parametrize("space", ["tokens", "gaussians", "tokens+gaussians"])
 def test_every_space_lowers_the_error(space: str) -> None:
     network, views = small_network(), scene_views()
-    config = replace(FIXED, space=space, token_rate=0.1, token_fraction=0.4)
-    start = tune(network, views, views, config, steps=0)
-    end = tune(network, views, views, config, steps=60)
+    config = changed(FIXED, space=space, tokens_rate=0.1, tokens_share=0.4)
+    start = tune(network, ready(views), config, steps=0)
+    end = tune(network, ready(views), config, steps=60)
     assert image_error(end, views) < 0.6 * image_error(start, views)
 
 
 def test_latents_are_tuned_where_the_weights_have_them() -> None:
     network = small_network(latents=16, latent_depth=1)
     views = scene_views()
-    config = replace(FIXED, space="latents", latent_rate=0.1)
-    start = tune(network, views, views, config, steps=0)
-    end = tune(network, views, views, config, steps=60)
+    config = changed(FIXED, space="latents", tokens_latent_rate=0.1)
+    start = tune(network, ready(views), config, steps=0)
+    end = tune(network, ready(views), config, steps=60)
     assert image_error(end, views) < 0.97 * image_error(start, views)
 
 
@@ -49,7 +49,7 @@ def test_no_steps_is_the_feed_forward_result() -> None:
     network, views = small_network(), scene_views()
     with torch.no_grad():
         expected = network.decode(network.encode(views.unsqueeze())).squeeze()
-    tuning = SceneTuning(network, views, views, TuningConfig(), steps=0)
+    tuning = SceneTuning(network, ready(views), tuning_config(), steps=0)
     assert tuning.finished
     assert tuning.step() == {}
     for name in ("means", "quats", "scales", "opacities", "colors"):
@@ -60,7 +60,7 @@ def test_no_steps_is_the_feed_forward_result() -> None:
 def test_the_network_is_neither_changed_nor_asked_for_gradients(space: str) -> None:
     network, views = small_network(), scene_views()
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    tune(network, views, views, replace(FIXED, space=space), steps=6)
+    tune(network, ready(views), changed(FIXED, space=space), steps=6)
     assert all(parameter.grad is None for parameter in network.parameters())
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
@@ -68,14 +68,14 @@ def test_the_network_is_neither_changed_nor_asked_for_gradients(space: str) -> N
 @pytest.mark.parametrize("break_at", [4, 20])
 def test_resuming_is_exact(break_at: int) -> None:
     network, views = small_network(), scene_views(10)
-    config = replace(
-        FIXED, space="tokens+gaussians", token_fraction=0.3, stopping="held-out", max_gaussians=400, exposure=True
+    config = changed(
+        FIXED, space="tokens+gaussians", tokens_share=0.3, rule="held-out", max_gaussians=400, exposure_rate=3e-3
     )
-    whole = SceneTuning(network, views, views, config, steps=40)
+    whole = SceneTuning(network, ready(views), config, steps=40)
     for _ in range(break_at):
         whole.step()
     saved = whole.state_dict()
-    later = SceneTuning(network, views, views, config, steps=40, seed=99)
+    later = SceneTuning(network, ready(views), config, steps=40, seed=99)
     later.load_state_dict(saved)
     while not whole.finished:
         assert float(whole.step()["loss"]) == float(later.step()["loss"])
@@ -86,13 +86,13 @@ def test_resuming_is_exact(break_at: int) -> None:
 
 def test_stopping_returns_the_best_state_seen() -> None:
     network, views = small_network(), scene_views(10)
-    config = replace(FIXED, space="gaussians", stopping="held-out", held_out_from=4, means_rate=3e-2, patience=1.0)
-    tuning = SceneTuning(network, views, views, config, steps=60)
+    config = changed(FIXED, space="gaussians", rule="held-out", held_out_from=4, means_rate=3e-2, patience=1.0)
+    tuning = SceneTuning(network, ready(views), config, steps=60)
     left_out = views.select(tuning.supervision.held_out)
     seen = [image_error(tuning.gaussians(), left_out)]
     while not tuning.finished:
         tuning.step()
-        if not tuning.finished and tuning.steps_done % config.check_every == 0:
+        if not tuning.finished and tuning.steps_done % config.stopping.check_every == 0:
             seen.append(image_error(tuning.gaussians(), left_out))
     assert tuning.supervision.held_out[0] not in tuning.supervision.trained
     assert image_error(tuning.gaussians(), left_out) <= min(seen) + 1e-7
@@ -100,9 +100,9 @@ def test_stopping_returns_the_best_state_seen() -> None:
 
 def test_no_view_is_left_out_while_poses_are_refined() -> None:
     network, views = small_network(), scene_views(10)
-    config = replace(FIXED, space="gaussians", stopping="held-out", held_out_from=4)
-    assert SceneTuning(network, views, views, config, steps=3).supervision.held_out
-    tuning = SceneTuning(network, views, views, replace(config, refine_poses=True), steps=3)
+    config = changed(FIXED, space="gaussians", rule="held-out", held_out_from=4)
+    assert SceneTuning(network, ready(views), config, steps=3).supervision.held_out
+    tuning = SceneTuning(network, ready(views), changed(config, pose_rate=1e-3), steps=3)
     assert tuning.supervision.held_out == []
     while not tuning.finished:
         tuning.step()
@@ -112,10 +112,10 @@ def test_no_view_is_left_out_while_poses_are_refined() -> None:
 
 def test_gaussians_never_end_worse_than_they_started_on_the_left_out_view() -> None:
     network, views = small_network(), scene_views(10)
-    wild = replace(
-        FIXED, space="gaussians", stopping="held-out", means_rate=5.0, means_decay=1.0, scales_rate=3.0, patience=1.0
+    wild = changed(
+        FIXED, space="gaussians", rule="held-out", means_rate=5.0, means_decay=1.0, scales_rate=3.0, patience=1.0
     )
-    tuning = SceneTuning(network, views, views, wild, steps=30)
+    tuning = SceneTuning(network, ready(views), wild, steps=30)
     left_out = views.select(tuning.supervision.held_out)
     start = image_error(tuning.gaussians(), left_out)
     while not tuning.finished:
@@ -125,8 +125,8 @@ def test_gaussians_never_end_worse_than_they_started_on_the_left_out_view() -> N
 
 def test_a_stage_is_not_given_up_between_two_looks() -> None:
     network, views = small_network(), scene_views(10)
-    config = replace(FIXED, space="tokens", token_rate=0.1, stopping="held-out", check_every=20, patience=0.3)
-    tuning = SceneTuning(network, views, views, config, steps=40)
+    config = changed(FIXED, space="tokens", tokens_rate=0.1, rule="held-out", check_every=20, patience=0.3)
+    tuning = SceneTuning(network, ready(views), config, steps=40)
     while not tuning.finished:
         tuning.step()
     assert tuning.steps_done == 40
@@ -135,7 +135,7 @@ def test_a_stage_is_not_given_up_between_two_looks() -> None:
 
 def test_a_fixed_number_of_steps_is_exact() -> None:
     network, views = small_network(), scene_views(10)
-    tuning = SceneTuning(network, views, views, replace(FIXED, space="tokens"), steps=7)
+    tuning = SceneTuning(network, ready(views), changed(FIXED, space="tokens"), steps=7)
     while not tuning.finished:
         tuning.step()
     assert tuning.steps_done == 7
@@ -145,17 +145,17 @@ def test_a_fixed_number_of_steps_is_exact() -> None:
 @pytest.mark.parametrize("steps", [0, 12])
 def test_the_number_of_gaussians_can_be_limited(space: str, steps: int) -> None:
     network, views = small_network(), scene_views(3)
-    config = replace(FIXED, space=space, gaussians_per_pixel=2.0, clear_share=0.0)
-    whole = tune(network, views, views, config, steps)
-    few = tune(network, views, views, replace(config, max_gaussians=100), steps)
+    config = changed(FIXED, space=space, per_pixel=2.0, clear_share=0.0)
+    whole = tune(network, ready(views), config, steps)
+    few = tune(network, ready(views), changed(config, max_gaussians=100), steps)
     assert few.count == 100 < whole.count
 
 
 def test_auto_tunes_tokens_first_only_with_enough_views() -> None:
     network = small_network()
     few, many = scene_views(4), scene_views(12)
-    assert SceneTuning(network, few, few, TuningConfig(few_views=9), steps=0).space == "gaussians"
-    assert SceneTuning(network, few, many, TuningConfig(few_views=9), steps=0).space == "tokens+gaussians"
+    assert SceneTuning(network, ready(few), tuning_config(few_views=9), steps=0).space == "gaussians"
+    assert SceneTuning(network, ready(few, many), tuning_config(few_views=9), steps=0).space == "tokens+gaussians"
 
 
 def test_each_view_is_shown_at_its_own_time() -> None:
@@ -164,7 +164,7 @@ def test_each_view_is_shown_at_its_own_time() -> None:
     seen: list[float | None] = []
     decode = network.decode
     network.decode = lambda memory, tokens=None, time=None: (seen.append(time), decode(memory, tokens, time))[1]  # type: ignore[method-assign]
-    tuning = SceneTuning(network, views, views, replace(FIXED, views_per_step=4), steps=3)
+    tuning = SceneTuning(network, ready(views), changed(FIXED, views_per_step=4), steps=3)
     seen.clear()
     tuning.step()
     assert sorted(seen) == [0.0, 1.0]
@@ -174,15 +174,15 @@ def test_each_view_is_shown_at_its_own_time() -> None:
 def test_what_cannot_be_tuned_is_named() -> None:
     views = scene_views(3)
     with pytest.raises(ValueError, match="no scene latents"):
-        SceneTuning(small_network(), views, views, TuningConfig(space="latents"), steps=1)
+        SceneTuning(small_network(), ready(views), tuning_config(space="latents"), steps=1)
     moving = small_network(dynamic_tokens=8, time_channels=2)
     timed = replace(views, times=torch.linspace(0, 1, 3))
     with pytest.raises(ValueError, match="know time"):
-        SceneTuning(moving, timed, timed, TuningConfig(space="gaussians"), steps=1)
+        SceneTuning(moving, ready(timed), tuning_config(space="gaussians"), steps=1)
     with pytest.raises(ValueError, match="at least one supervised view"):
-        SceneTuning(small_network(), views, views.select(slice(0, 0)), TuningConfig(), steps=1)
-    with pytest.raises(ValueError, match="differ in length"):
-        TuningConfig(levels=(2.0, 1.0), level_starts=(0.0,))
+        SceneTuning(small_network(), ready(views, views.select(slice(0, 0))), tuning_config(), steps=1)
+    with pytest.raises(ValueError, match="at least one pair"):
+        tuning_config(levels=())
 
 
 def test_reconstruct_returns_to_the_world_frame() -> None:

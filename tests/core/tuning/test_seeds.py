@@ -4,6 +4,7 @@ import math
 
 import torch
 from made.scenes import arc_cameras, blobs, photos
+from made.tuning import USUAL
 
 from tokengs_nerfstudio.core.rendering import render
 from tokengs_nerfstudio.core.rotation import rigid_motion
@@ -19,12 +20,12 @@ def test_gaussians_out_of_sight_come_back_where_the_picture_is_wrong() -> None:
         scene.means - torch.tensor([0.0, 0.0, 9.0]), scene.quats, scene.scales, scene.opacities, scene.colors
     )
     half = Gaussians(*(torch.cat([getattr(scene, n)[:50], getattr(lost, n)[50:]]) for n in vars(scene)))
-    dropped, new = replacements(half, views, near=0.01, background=0.5, seed=0)
+    dropped, new = replacements(half, views, USUAL, seed=0)
     assert dropped[50:].all()
     assert new.count == int(dropped.sum())
-    again = replacements(half, views, near=0.01, background=0.5, seed=0)[1]
+    again = replacements(half, views, USUAL, seed=0)[1]
     assert torch.equal(new.means, again.means)
-    assert contributing(new, views) > 0.8 * new.count
+    assert contributing(new, views, USUAL) > 0.8 * new.count
 
 
 def test_the_dome_shows_the_photos_border_in_every_direction() -> None:
@@ -46,6 +47,6 @@ def test_a_dark_capture_gets_a_dome_and_a_grey_one_does_not() -> None:
     views = photos(blobs(), c2w)
     dark = Views(views.images * 0.1, views.c2w, views.intrinsics)
     for photographed, far in ((views, False), (dark, True)):
-        dropped, new = replacements(lost, photographed, near=0.01, background=0.5, seed=0)
+        dropped, new = replacements(lost, photographed, USUAL, seed=0)
         assert new.count == int(dropped.sum())
         assert bool((new.means.norm(dim=-1) > 20).any()) == far

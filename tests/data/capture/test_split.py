@@ -1,10 +1,12 @@
-import json
+"""One split for `ns-train` and for Python."""
 
-import numpy as np
+import json
+import re
+
 import pytest
 
-from tokengs_nerfstudio.data import NerfstudioCapture
-from tokengs_nerfstudio.data.capture.split import FrameSplit, split_by_fraction, split_by_interval
+from tokengs_nerfstudio.data import NerfstudioCapture, SplitRule
+from tokengs_nerfstudio.data.capture.split import FrameSplit, split_by_fraction, split_by_interval, split_by_name
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 15, 31, 50, 101])
@@ -17,6 +19,13 @@ def test_fraction_split_agrees_with_nerfstudio(count, fraction):
 
 def test_interval_split_keeps_every_nth_frame():
     assert split_by_interval(9, 4) == FrameSplit([1, 2, 3, 5, 6, 7], [0, 4, 8])
+    assert split_by_interval(3, 4) == FrameSplit([0, 1, 2], [])
+
+
+def test_split_by_the_names_of_the_files():
+    assert split_by_name(["eval/train_1.png", "a/eval_2.png", "train.png"]) == FrameSplit([0, 2], [1])
+    with pytest.raises(ValueError, match=r"'train' or 'eval' in every file name, not so in frame\.png"):
+        split_by_name(["train/frame.png", "train.png"])
 
 
 @pytest.mark.parametrize("fraction", [0.0, -0.1, 1.1])
@@ -31,11 +40,24 @@ def test_senseless_intervals(interval):
         split_by_interval(10, interval)
 
 
-def test_default_split_is_nerfstudios(make_capture):
-    split = NerfstudioCapture(make_capture(count=20)).split()
-    assert split.train == np.linspace(0, 19, 18, dtype=int).tolist()
-    assert sorted(split.train + split.test) == list(range(20))
-    assert len(split.test) == 2
+@pytest.mark.parametrize(
+    ("rule", "test"),
+    [
+        (SplitRule(), [0, 8]),
+        (SplitRule(interval=4), [0, 4, 8]),
+        (SplitRule("fraction", fraction=0.8), [4, 8]),
+        (SplitRule("all"), []),
+    ],
+)
+def test_rules(make_capture, rule, test):
+    split = NerfstudioCapture(make_capture(count=10)).split(rule)
+    assert split == FrameSplit([index for index in range(10) if index not in test], test)
+
+
+def test_a_rule_that_is_none_names_those_there_are(make_capture, no_shape_checks):
+    capture = NerfstudioCapture(make_capture())
+    with pytest.raises(ValueError, match="one of interval, fraction, filename, all, got 'random'"):
+        capture.split(SplitRule("random"))  # pyright: ignore[reportArgumentType]
 
 
 def test_split_counts_frames_by_name_and_gives_indices_of_the_scene(make_capture):
@@ -44,13 +66,19 @@ def test_split_counts_frames_by_name_and_gives_indices_of_the_scene(make_capture
     text["frames"].reverse()
     (folder / "transforms.json").write_text(json.dumps(text))
     capture = NerfstudioCapture(folder)
-    split = capture.split(interval=4)
-    assert [capture.file_names[index] for index in split.test] == ["images/frame_00000.png"]
+    split = capture.split(SplitRule(interval=4))
+    assert [capture.file_names[index] for index in split.test] == ["images/frame_000.png"]
     assert split.train == [2, 1, 0]
 
 
+def test_one_photo_under_two_frames_is_on_one_side(make_capture):
+    again = {3: {"file_path": "images/frame_000.png"}, 4: {"file_path": "images/../images/frame_001.png"}}
+    split = NerfstudioCapture(make_capture(count=5, frames=again)).split(SplitRule(interval=3))
+    assert split == FrameSplit([1, 4, 2], [0, 3])
+
+
 def names(*indices: int) -> list[str]:
-    return [f"images/frame_{index:05d}.png" for index in indices]
+    return [f"images/frame_{index:03d}.png" for index in indices]
 
 
 @pytest.mark.parametrize(
@@ -60,31 +88,46 @@ def names(*indices: int) -> list[str]:
         ({"train_filenames": names(0, 2), "val_filenames": names(4)}, [0, 2], [4]),
         ({"train_filenames": names(4, 2)}, [2, 4], [0, 1, 3]),
         ({"test_filenames": names(1)}, [0, 2, 3, 4], [1]),
+        ({"val_filenames": names(1)}, [0, 2, 3, 4], [1]),
         ({"test_filenames": names(1), "val_filenames": names(2)}, [0, 3, 4], [1]),
-        ({"train_filenames": ["./images/frame_00001.png"], "test_filenames": []}, [1], []),
+        ({"test_filenames": [], "val_filenames": names(2)}, [0, 1, 3, 4], [2]),
+        ({"train_filenames": [], "test_filenames": names(1)}, [0, 2, 3, 4], [1]),
+        ({"train_filenames": names(0), "test_filenames": None, "val_filenames": []}, [0], [1, 2, 3, 4]),
+        ({"train_filenames": [], "test_filenames": [], "val_filenames": []}, [1, 3], [0, 2, 4]),
+        ({"train_filenames": ["./images/frame_001.png", "images\\frame_002.png"]}, [1, 2], [0, 3, 4]),
     ],
 )
 def test_listed_splits_are_honoured(make_capture, lists, train, test):
-    split = NerfstudioCapture(make_capture(count=5, shared=lists)).split(interval=2)
+    split = NerfstudioCapture(make_capture(count=5, shared=lists)).split(SplitRule(interval=2))
     assert (split.train, split.test) == (train, test)
 
 
 def test_listed_frames_without_image_are_left_out_of_the_split(make_capture):
     lists = {"train_filenames": [*names(0, 2), "images/gone.png"], "test_filenames": names(3)}
-    folder = make_capture(count=4, shared=lists, frames={1: {"file_path": "images/gone.png"}})
-    with pytest.warns(UserWarning, match="1 of 4 images"):
-        split = NerfstudioCapture(folder).split()
+    split = NerfstudioCapture(make_capture(count=4, shared=lists, frames={1: {"file_path": "images/gone.png"}})).split()
     assert (split.train, split.test) == ([0, 1], [2])
 
 
-def test_a_frame_in_both_lists_is_reported(make_capture):
-    lists = {"train_filenames": names(0, 1), "test_filenames": names(1, 2)}
-    capture = NerfstudioCapture(make_capture(shared=lists))
-    with pytest.warns(UserWarning, match="lists 1 frames both for training and for evaluation"):
-        assert capture.split().test == [1, 2]
+def test_val_serves_where_no_photo_of_test_is_there(make_capture):
+    lists = {"test_filenames": ["images/gone.png"], "val_filenames": names(2)}
+    split = NerfstudioCapture(make_capture(count=4, shared=lists, frames={1: {"file_path": "images/gone.png"}})).split()
+    assert (split.train, split.test) == ([0, 2], [1])
 
 
-def test_a_split_without_training_frames_is_an_error(make_capture):
-    capture = NerfstudioCapture(make_capture(shared={"test_filenames": names(0, 1, 2)}))
-    with pytest.raises(ValueError, match="leaves no frame to learn from"):
+def test_a_frame_in_both_lists_is_held_out_and_reported_once(make_capture, caplog):
+    lists = {"train_filenames": names(0, 1, 3), "test_filenames": names(1, 2), "val_filenames": names(3)}
+    capture = NerfstudioCapture(make_capture(count=4, shared=lists))
+    assert capture.split() == capture.split() == FrameSplit([0], [1, 2])
+    assert len(caplog.messages) == 1
+    assert re.search(
+        r"lists 2 frames for training .* also .* for evaluation \(images/frame_001.png, images/frame_003.png\); they "
+        "are held out",
+        caplog.text,
+    )
+
+
+@pytest.mark.parametrize("train", [{}, {"train_filenames": names(0, 1, 2)}])
+def test_a_split_without_training_frames_is_an_error(make_capture, train):
+    capture = NerfstudioCapture(make_capture(shared={"test_filenames": names(0, 1, 2)} | train))
+    with pytest.raises(ValueError, match=r"all 3 frames .* are held out .* none is left to reconstruct from"):
         capture.split()

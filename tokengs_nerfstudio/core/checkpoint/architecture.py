@@ -78,6 +78,8 @@ def _from_header(file: WeightFile, architecture: dict[str, int]) -> NetworkConfi
         raise CheckpointError(
             f"{file.path}: the JSON under {HEADER_KEY!r} in its header is broken ({error})"
         ) from error
+    # Files of version 0.1 keep how their networks began.
+    stored = {name: value for name, value in stored.items() if not name.startswith("init_")}
     unknown = sorted(set(stored) - {field.name for field in fields(NetworkConfig)})
     if unknown:
         raise CheckpointError(f"{file.path} was written by another version: unknown settings {', '.join(unknown)}")

@@ -1,9 +1,7 @@
 """Safetensors files: what is wrong with one, what is in it, and writing one so that it is never half there."""
 
 import json
-import os
 import struct
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +9,8 @@ from pathlib import Path
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+
+from tokengs_nerfstudio.core.files import replacing
 
 _PICKLE_SUFFIXES = (".ckpt", ".pt", ".pth", ".pkl")
 _PICKLE_MAGIC = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
@@ -50,18 +50,8 @@ class WeightFile:
 
 def write(path: Path, tensors: Mapping[str, Tensor], text: Mapping[str, str]) -> None:
     """A safetensors file, written beside its place first: a reader finds the old file or the new one, whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        save_file({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, temporary, dict(text))
-        with temporary.open("rb+") as written:
-            os.fsync(written.fileno())
-        temporary.chmod(0o644)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as scratch:
+        save_file({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, scratch, dict(text))
 
 
 def _refuse_what_is_no_file(path: Path) -> None:

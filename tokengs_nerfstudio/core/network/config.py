@@ -9,7 +9,7 @@ from tokengs_nerfstudio.core.types import RenderConfig
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Architecture, Gaussian head, values at the start of training, and the conventions the weights were made for."""
+    """Architecture, Gaussian head, and the conventions the weights were made for."""
 
     width: int
     heads: int
@@ -30,19 +30,6 @@ class NetworkConfig:
     z_offset: float = 1.0
     opacity_bias: float = 2.0
     scale_cap: float = 0.075
-
-    init_encoder_scale: float = 0.01
-    init_decoder_scale: float = 5e-5
-    init_token_std: float = 0.01
-    init_latent_std: float = 0.02
-    init_head_std: float = 0.002
-    init_z: float = 0.0
-    """Distance along z that is added to the Gaussians' positions at the start."""
-    init_quaternion_w: float = 0.0
-    init_cluster: float = 1.0
-    """How far a token's Gaussians lie from each other at the start, relative to how far tokens do; 1 for unrelated."""
-    init_scale: float | None = None
-    """Size of the Gaussians at the start; None for what a head without bias gives, scale_cap / e."""
 
     frame: CameraFrame = "first"
     scale: ScaleRule = "max_baseline"
@@ -100,9 +87,6 @@ _LATENT = replace(
     latents=4096,
     latent_depth=12,
     z_offset=0.0,
-    init_decoder_scale=0.01,
-    init_token_std=0.02,
-    init_z=0.1,
     frame="mean",
 )
 _KUBRIC = replace(_LATENT, tokens=1024, image_size=(256, 256), scale="pointmap", scale_value=1.0)
@@ -114,13 +98,6 @@ _SCRATCH = NetworkConfig(
     tokens=256,
     gaussians_per_token=32,
     scale_cap=0.3,
-    init_encoder_scale=0.1,
-    init_decoder_scale=0.1,
-    init_token_std=0.5,
-    init_head_std=0.05,
-    init_quaternion_w=1.0,
-    init_cluster=0.25,
-    init_scale=0.04,
     frame="middle",
     image_size=(64, 64),
 )

@@ -47,3 +47,17 @@ class DecoderBlock(nn.Module):
         x = x + self.cross_scale * self.cross_attention(self.cross_norm(x), memory)
         x = x + self.self_scale * self.self_attention(self.self_norm(x), static)
         return x + self.mlp_scale * self.mlp(self.mlp_norm(x))
+
+
+class TokenDecoder(nn.ModuleList):
+    """A stack of decoder blocks that all read one memory."""
+
+    def __init__(self, depth: int, width: int, heads: int, init_scale: float) -> None:
+        super().__init__(DecoderBlock(width, heads, init_scale) for _ in range(depth))
+
+    def forward(
+        self, tokens: Float[Tensor, "batch token dim"], memory: SceneMemory, static: int | None = None
+    ) -> Float[Tensor, "batch token dim"]:
+        for block in self:
+            tokens = block(tokens, memory, static)
+        return tokens

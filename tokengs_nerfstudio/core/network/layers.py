@@ -1,6 +1,7 @@
 """The blocks of the network: patch embeddings, attention, encoder and decoder blocks, the Gaussian head."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from einops import rearrange
@@ -116,6 +117,24 @@ class EncoderBlock(nn.Module):
     def forward(self, x: Float[Tensor, "batch token dim"]) -> Float[Tensor, "batch token dim"]:
         x = x + self.self_scale * self.self_attention(self.self_norm(x))
         return x + self.mlp_scale * self.mlp(self.mlp_norm(x))
+
+
+class Encoder(nn.ModuleList):
+    """A stack of encoder blocks; `layers` are those whose outputs are read."""
+
+    def __init__(self, depth: int, width: int, heads: int, init_scale: float) -> None:
+        super().__init__(EncoderBlock(width, heads, init_scale) for _ in range(depth))
+
+    def forward(
+        self, x: Float[Tensor, "batch token dim"], layers: Sequence[int]
+    ) -> list[Float[Tensor, "batch token dim"]]:
+        """The outputs of the blocks at `layers` (from zero), in the order of the blocks."""
+        outputs = []
+        for number, block in enumerate(self):
+            x = block(x)
+            if number in layers:
+                outputs.append(x)
+        return outputs
 
 
 class GaussianHead(nn.Module):

@@ -4,8 +4,6 @@ Three verbs: `encode` turns context views into a memory, `initial_tokens` are th
 queries attend to the memory and turns each into a handful of Gaussians (arXiv 2604.15239, section 3).
 """
 
-import math
-from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
@@ -15,10 +13,11 @@ from torch import Tensor, nn
 
 from tokengs_nerfstudio.core.geometry.rays import pluecker
 from tokengs_nerfstudio.core.network.config import NetworkConfig
-from tokengs_nerfstudio.core.network.decoders import DecoderBlock
+from tokengs_nerfstudio.core.network.decoders import TokenDecoder
+from tokengs_nerfstudio.core.network.initial import InitialValues
 from tokengs_nerfstudio.core.network.layers import (
     RAW_CHANNELS,
-    EncoderBlock,
+    Encoder,
     GaussianHead,
     MemoryProjection,
     PatchEmbedding,
@@ -37,12 +36,16 @@ class TokenGSNetwork(nn.Module):
     """Encoder, tokens, decoder and Gaussian head; the parts a variant lacks are None.
 
     `precision` is the arithmetic of encoder and decoder: "fp32" (or what an autocast around the call says) or "bf16".
-    The head always runs in the precision of its parameters.
+    The head always runs in the precision of its parameters. `initial` is what untrained parameters are (None: the
+    published values).
     """
 
-    def __init__(self, config: NetworkConfig, precision: Precision = "fp32") -> None:
+    def __init__(
+        self, config: NetworkConfig, precision: Precision = "fp32", initial: InitialValues | None = None
+    ) -> None:
         super().__init__()
         self.config, self.precision = config, precision
+        self.initial = InitialValues() if initial is None else initial
         width, heads, patch = config.width, config.heads, config.patch_size
 
         self.image_embedding = PatchEmbedding(3, width, patch)
@@ -51,24 +54,18 @@ class TokenGSNetwork(nn.Module):
         self.time_embedding = TimeEmbedding(config.time_channels, width, patch) if has_time else None
         self.target_time_embedding = TimeEmbedding(config.time_channels, width, patch) if has_time else None
 
-        self.encoder = nn.ModuleList(
-            EncoderBlock(width, heads, config.init_encoder_scale) for _ in range(config.encoder_depth)
-        )
+        self.encoder = Encoder(config.encoder_depth, width, heads, self.initial.encoder_scale)
         read = max(len(config.multiscale_layers), 1)
         self.readout_norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(read))
         self.image_memory = MemoryProjection(read * width, width, heads)
 
         self.latents = nn.Parameter(torch.empty(config.latents, width)) if config.latents else None
-        self.latent_blocks = nn.ModuleList(
-            DecoderBlock(width, heads, config.init_encoder_scale) for _ in range(config.latent_depth)
-        )
+        self.latent_blocks = TokenDecoder(config.latent_depth, width, heads, self.initial.encoder_scale)
         self.latent_memory = MemoryProjection(width, width, heads) if config.latents else None
 
         self.tokens = nn.Parameter(torch.empty(config.tokens, width))
         self.dynamic_tokens = nn.Parameter(torch.empty(config.dynamic_tokens, width)) if config.dynamic_tokens else None
-        self.decoder = nn.ModuleList(
-            DecoderBlock(width, heads, config.init_decoder_scale) for _ in range(config.decoder_depth)
-        )
+        self.decoder = TokenDecoder(config.decoder_depth, width, heads, self.initial.decoder_scale)
         self.head = GaussianHead(
             width, config.gaussians_per_token, config.z_offset, config.opacity_bias, config.scale_cap
         )
@@ -77,26 +74,16 @@ class TokenGSNetwork(nn.Module):
     @torch.no_grad()
     def reset_parameters(self) -> None:
         """Starting values of what the layers do not set themselves: tokens, latents, head, time."""
-        config = self.config
-        nn.init.normal_(self.tokens, std=config.init_token_std)
+        nn.init.normal_(self.tokens, std=self.initial.token_std)
         if self.dynamic_tokens is not None:
-            nn.init.normal_(self.dynamic_tokens, std=config.init_token_std)
+            nn.init.normal_(self.dynamic_tokens, std=self.initial.token_std)
         if self.latents is not None:
-            nn.init.normal_(self.latents, std=config.init_latent_std)
+            nn.init.normal_(self.latents, std=self.initial.latent_std)
         for embedding in (self.time_embedding, self.target_time_embedding):
             if embedding is not None:
                 nn.init.zeros_(embedding.conv.weight)
                 nn.init.zeros_(embedding.conv.bias)  # type: ignore[arg-type]
-        nn.init.trunc_normal_(self.head.project.weight, std=config.init_head_std)
-        if config.init_cluster < 1.0:
-            position = self.head.project.weight.view(-1, RAW_CHANNELS, config.width)[:, :3]
-            position.mul_(config.init_cluster).add_(torch.randn_like(position[:1]), alpha=config.init_head_std)
-        nn.init.zeros_(self.head.project.bias)
-        bias = self.head.project.bias.view(-1, RAW_CHANNELS)
-        bias[:, 2] = torch.tensor(config.init_z).log1p()
-        bias[:, 9] = config.init_quaternion_w
-        if config.init_scale is not None:
-            bias[:, 6:9] = 1.0 + math.log(config.init_scale / config.scale_cap)
+        self.initial.set_head(self.head.project, RAW_CHANNELS, self.config.scale_cap)
 
     @property
     def num_tokens(self) -> int:
@@ -208,9 +195,7 @@ class TokenGSNetwork(nn.Module):
         memory = self._encode(images, rays, times)
         latents = self.latents.expand(images.shape[0], -1, -1)
         with self._autocast():
-            for block in self.latent_blocks:
-                latents = block(latents, memory)
-        return latents
+            return self.latent_blocks(latents, memory)
 
     def _features(
         self,
@@ -222,13 +207,8 @@ class TokenGSNetwork(nn.Module):
         if self.time_embedding is not None and times is not None:
             x = x + self.time_embedding(times)[:, :, None]
         layers = self.config.multiscale_layers or (self.config.encoder_depth - 1,)
-        outputs = [output for i, output in enumerate(self._encoder_outputs(x.flatten(1, 2))) if i in layers]
+        outputs = self.encoder(x.flatten(1, 2), layers)
         return torch.cat([norm(output) for norm, output in zip(self.readout_norms, outputs)], dim=-1)
-
-    def _encoder_outputs(self, x: Tensor) -> Iterator[Tensor]:
-        for block in self.encoder:
-            x = block(x)
-            yield x
 
     def _decode(self, memory: SceneMemory, tokens: Tensor, times: Tensor | None) -> Gaussians:
         static = tokens.shape[1] - self.config.dynamic_tokens if self.config.dynamic_tokens else None
@@ -237,8 +217,7 @@ class TokenGSNetwork(nn.Module):
                 shift = self.target_time_embedding(times)[:, None]
                 first = static or 0
                 tokens = torch.cat([tokens[:, :first], tokens[:, first:] + shift], dim=1)
-            for block in self.decoder:
-                tokens = block(tokens, memory, static)
+            tokens = self.decoder(tokens, memory, static)
         return self.head(tokens)
 
     def _no_latents(self) -> str:

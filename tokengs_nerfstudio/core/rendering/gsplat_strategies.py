@@ -7,7 +7,9 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-Densification = Literal["budget", "gsplat-default", "gsplat-mcmc"]
+from tokengs_nerfstudio.core.rendering.gsplat_backend import gsplat_version
+
+DensificationName = Literal["budget", "gsplat-default", "gsplat-mcmc"]
 
 # gsplat's default, for gradients of a mean loss with respect to image coordinates in [-1, 1].
 _SLOPE = 2e-4
@@ -27,6 +29,8 @@ class GsplatDensification:
     Raises ValueError as `check_densification` does.
     """
 
+    needs_pictures = True
+
     def __init__(
         self, kind: str, extent: float, budget: int, until: float, every: int, seed: int, device: torch.device
     ):
@@ -44,6 +48,9 @@ class GsplatDensification:
         else:
             self._strategy = DefaultStrategy(reset_every=_NEVER, **times)
             self._state = self._strategy.initialize_state(extent)
+
+    def observe(self, parameters: dict[str, Tensor]) -> None:
+        """Nothing: the strategies read what was drawn."""
 
     def grow(
         self,
@@ -64,7 +71,8 @@ class GsplatDensification:
         device = parameters["means"].device
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             torch.manual_seed(self._seed + step)
-            self._strategy.step_post_backward(parameters, optimizers, self._state, step, _joined(drawn), **rate)
+            info = for_installed_gsplat(_joined(drawn))
+            self._strategy.step_post_backward(parameters, optimizers, self._state, step, info, **rate)
         if due:
             self._remove_excess(parameters, optimizers)
 
@@ -87,7 +95,7 @@ class GsplatDensification:
         slopes = self._state["grad2d"] / self._state["count"].clamp(min=1)
         return max(_SLOPE, float(slopes.topk(room + 1).values[-1]))
 
-    def remove(
+    def drop(
         self,
         parameters: dict[str, Tensor],
         optimizers: dict[str, torch.optim.Optimizer],
@@ -96,7 +104,8 @@ class GsplatDensification:
         """Takes Gaussians away, from what the strategy has counted too."""
         from gsplat.strategy.ops import remove
 
-        remove(parameters, optimizers, self._state, dropped)  # type: ignore[arg-type]
+        counted = {} if self._mcmc else self._state  # MCMC's state is a table, with no row for each Gaussian
+        remove(parameters, optimizers, counted, dropped)  # type: ignore[arg-type]
 
     def _remove_excess(self, parameters: dict[str, Tensor], optimizers: dict[str, torch.optim.Optimizer]) -> None:
         """The faintest beyond the budget: the due step's own gradients were not yet known when the threshold was."""
@@ -105,22 +114,26 @@ class GsplatDensification:
             faintest = parameters["opacities"].detach().topk(excess, largest=False).indices
             mask = torch.zeros(len(parameters["means"]), dtype=torch.bool, device=faintest.device)
             mask[faintest] = True
-            self.remove(parameters, optimizers, mask)
+            self.drop(parameters, optimizers, mask)
 
 
 def check_densification(kind: str, device: torch.device) -> None:
-    """ValueError where `kind` is none of gsplat's strategies, or cannot run here: without gsplat, MCMC without CUDA."""
+    """ValueError where `kind` is unknown, or cannot run here: strategies without gsplat, MCMC without CUDA."""
+    if kind == "budget":
+        return
     if kind not in ("gsplat-default", "gsplat-mcmc"):
-        raise ValueError(f"unknown tuning.densification '{kind}'; there are budget, gsplat-default and gsplat-mcmc")
+        raise ValueError(
+            f"unknown tuning.gaussians.densification '{kind}'; there are budget, gsplat-default and gsplat-mcmc"
+        )
     try:
         import gsplat.strategy  # noqa: F401
     except ImportError as error:
         raise ValueError(
-            f"tuning.densification '{kind}' needs gsplat ({error}): install gsplat 1.4, or use 'budget'"
+            f"tuning.gaussians.densification '{kind}' needs gsplat ({error}): install gsplat 1.4 or 1.5, or use budget"
         ) from error
     if kind == "gsplat-mcmc" and device.type != "cuda":
         raise ValueError(
-            f"tuning.densification 'gsplat-mcmc' needs CUDA, these tensors are on {device}: use 'budget' or "
+            f"tuning.gaussians.densification 'gsplat-mcmc' needs CUDA, these tensors are on {device}: use 'budget' or "
             "'gsplat-default' there"
         )
 
@@ -131,3 +144,13 @@ def _joined(drawn: Sequence[dict[str, Any]]) -> dict[str, Any]:
     means2d.grad = torch.cat([info["means2d"].grad for info in drawn])
     radii = torch.cat([info["radii"] for info in drawn])
     return {**drawn[0], "means2d": means2d, "radii": radii, "n_cameras": sum(info["n_cameras"] for info in drawn)}
+
+
+def for_installed_gsplat(info: dict[str, Any]) -> dict[str, Any]:
+    """A dictionary of `render_with_info` as the installed gsplat's strategies take it.
+
+    Those of gsplat 1.5 want `radii` [view gaussian 2], along x and along y, those of 1.4 the larger of the two. Ours
+    have the larger one, which is all that either looks at: whether a Gaussian was drawn, and how large it was.
+    """
+    radii = info["radii"]
+    return {**info, "radii": radii[..., None].expand(*radii.shape, 2)} if gsplat_version() >= (1, 5) else info

@@ -4,7 +4,7 @@
 memory for autograd grows with (pixels x splats of a tile), so it is for small pictures and for tests.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -19,7 +19,14 @@ TRANSMITTANCE_MIN = 1e-4
 BLUR = 0.3
 TILE = 16
 
+# Beyond so many standard deviations gsplat 1.5 draws nothing, however opaque a Gaussian is.
+FARTHEST = 3.33
+
 Projection = dict[str, Tensor]
+Extent = Literal["three_sigma", "alpha_cut"]
+"""How far a splat reaches. "three_sigma", gsplat 1.4 and our kernels: a square of three standard deviations along the
+longest axis. "alpha_cut", gsplat 1.5: a rectangle that ends where alpha falls below 1/255, at the latest after 3.33
+standard deviations along x and along y."""
 
 
 def _drawable(means: Tensor, quats: Tensor, scales: Tensor) -> Bool[Tensor, " gaussian"]:
@@ -44,14 +51,16 @@ def project(
     means: Float[Tensor, "gaussian 3"],
     quats: Float[Tensor, "gaussian 4"],
     scales: Float[Tensor, "gaussian 3"],
+    opacities: Float[Tensor, " gaussian"],
     viewmats: Float[Tensor, "view 4 4"],
     intrinsics: Float[Tensor, "view 3 3"],
     width: int,
     height: int,
     near: float,
     far: float,
+    extent: Extent = "three_sigma",
 ) -> Projection:
-    """Splats of one scene: means2d [view gaussian 2], conics [.. 3], depths [..], radii [..] (0 where not drawn)."""
+    """Splats of one scene: means2d [view gaussian 2], conics [.. 3], depths [..], radii [.. 2] (0 where not drawn)."""
     near, far = (float(torch.tensor(plane, dtype=means.dtype)) for plane in (near, far))
     drawable = _drawable(means, quats, scales)[:, None]
     means = torch.where(drawable, means, torch.zeros_like(means))
@@ -68,29 +77,36 @@ def project(
     determinant = c00 * c11 - c01 * c01
     focal = torch.stack([intrinsics[:, 0, 0], intrinsics[:, 1, 1]], -1)[:, None]
     means2d = focal * points[..., :2] / points[..., 2:] + intrinsics[:, None, :2, 2]
-    radii = _radii(c00.detach(), c11.detach(), determinant.detach(), means2d.detach(), width, height)
-    radii = torch.where(live, radii, torch.zeros_like(radii))
+    with torch.no_grad():
+        radii = _square(c00, c11, determinant) if extent == "three_sigma" else _rectangle(c00, c11, opacities)
+        size = means2d.new_tensor([width, height])
+        inside = ((means2d + radii > 0) & (means2d - radii < size)).all(-1)
+        radii = torch.where((live & inside & (determinant > 0))[..., None], radii, torch.zeros_like(radii))
     determinant = torch.where(determinant > 0, determinant, torch.ones_like(determinant))
     conics = torch.stack([c11, -c01, c00], -1) / determinant[..., None]
     return {"means2d": means2d, "conics": conics, "depths": points[..., 2], "radii": radii}
 
 
-def _radii(c00: Tensor, c11: Tensor, determinant: Tensor, means2d: Tensor, width: int, height: int) -> Tensor:
-    """Three standard deviations along the longest axis, rounded up; 0 where degenerate or outside of the image."""
+def _square(c00: Tensor, c11: Tensor, determinant: Tensor) -> Float[Tensor, "view gaussian 2"]:
+    """Three standard deviations along the longest axis, rounded up, along x and y alike."""
     middle = 0.5 * (c00 + c11)
     radius = torch.ceil(3.0 * torch.sqrt(middle + torch.sqrt((middle * middle - determinant).clamp(min=0.01))))
-    x, y = means2d.unbind(-1)
-    inside = (x + radius > 0) & (x - radius < width) & (y + radius > 0) & (y - radius < height)
-    return torch.where(inside & (determinant > 0), radius, torch.zeros_like(radius))
+    return radius[..., None].expand(*radius.shape, 2)
+
+
+def _rectangle(c00: Tensor, c11: Tensor, opacities: Tensor) -> Float[Tensor, "view gaussian 2"]:
+    """How far along x and along y alpha can reach 1/255, rounded up; 0 for Gaussians that nowhere do."""
+    deviations = (2.0 * torch.log(opacities / ALPHA_MIN)).clamp(min=0.0).sqrt().clamp(max=FARTHEST)
+    return torch.ceil(deviations[:, None] * torch.stack([c00, c11], -1).sqrt())
 
 
 def list_tiles(
-    means2d: Float[Tensor, "gaussian 2"], depths: Float[Tensor, " gaussian"], radii: Float[Tensor, " gaussian"]
+    means2d: Float[Tensor, "gaussian 2"], depths: Float[Tensor, " gaussian"], radii: Float[Tensor, "gaussian 2"]
 ) -> tuple[Int[Tensor, " splat"], Float[Tensor, "splat 2"], Float[Tensor, "splat 2"]]:
     """The drawn splats of one view from front to back, and the first and past-the-last tile (x, y) of each."""
-    drawn = torch.nonzero(radii > 0)[:, 0]
+    drawn = torch.nonzero((radii > 0).all(-1))[:, 0]
     order = drawn[torch.sort(depths[drawn], stable=True).indices]
-    centre, reach = means2d[order] / TILE, radii[order][:, None] / TILE
+    centre, reach = means2d[order] / TILE, radii[order] / TILE
     return order, torch.floor(centre - reach), torch.ceil(centre + reach)
 
 
@@ -148,7 +164,7 @@ def _info(request: Request, splats: Projection) -> dict[str, Any]:
     """gsplat's dictionary for one scene."""
     return {
         **splats,
-        "radii": splats["radii"].to(torch.int32),
+        "radii": splats["radii"].amax(-1).to(torch.int32),
         "opacities": request.splats.opacities[0].expand_as(splats["depths"]),
         "camera_ids": None,
         "gaussian_ids": None,
@@ -159,14 +175,14 @@ def _info(request: Request, splats: Projection) -> dict[str, Any]:
     }
 
 
-def rasterize(request: Request) -> tuple[Tensor, Tensor, Tensor | None, dict[str, Any]]:
+def rasterize(request: Request, extent: Extent = "three_sigma") -> tuple[Tensor, Tensor, Tensor | None, dict[str, Any]]:
     """rgb [scene view 3 height width], alpha and expected depth [scene view 1 height width], the last scene's info."""
     pictures, alphas, info = [], [], {}
     for scene in range(request.scenes):
         g = request.splats
         splats = project(
-            g.means[scene], g.quats[scene], g.scales[scene], request.viewmats[scene], request.intrinsics[scene],
-            request.width, request.height, request.near, request.far,
+            g.means[scene], g.quats[scene], g.scales[scene], g.opacities[scene], request.viewmats[scene],
+            request.intrinsics[scene], request.width, request.height, request.near, request.far, extent,
         )  # fmt: skip
         info = _info(request, splats)
         views = [_picture(request, scene, view, splats) for view in range(request.views)]

@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from tokengs_nerfstudio.core.evaluation import view_psnr
 from tokengs_nerfstudio.core.losses import SceneLosses, depth_error, reconstruction_loss
-from tokengs_nerfstudio.core.metrics import psnr
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.rendering import render_cameras
 from tokengs_nerfstudio.core.rendering.piecewise import gathered, slices
@@ -44,8 +44,7 @@ def novel_view_psnr(network: TokenGSNetwork, example: Example, chunk: int) -> Fl
     results = []
     for selection in slices(example.num_scenes, chunk):
         part = example[selection]
-        renders = render_targets(predict(network, part), part, network.config.rendering)
-        results.append(psnr(renders.rgb, part.target.images))
+        results.append(view_psnr(predict(network, part), part.target, network.config.rendering))
     return torch.cat(results)
 
 

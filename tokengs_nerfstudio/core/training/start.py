@@ -7,6 +7,7 @@ import torch
 from tokengs_nerfstudio.core.checkpoint.loading import load_network
 from tokengs_nerfstudio.core.checkpoint.registry import preset
 from tokengs_nerfstudio.core.network.config import NetworkConfig
+from tokengs_nerfstudio.core.network.initial import initial_values
 from tokengs_nerfstudio.core.network.token_count import resize_network
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 
@@ -38,7 +39,7 @@ def starting_network(
     if num_context is not None:
         wanted = replace(wanted, num_context=num_context)
     if network is None:
-        return TokenGSNetwork(wanted).train()
+        return TokenGSNetwork(wanted, initial=initial_values(name or DEFAULT_PRESET)).train()
     return _refitted(network, wanted, f"the weights {weights!r} and the preset {name!r}").train()
 
 

@@ -1,6 +1,5 @@
 """Training states on disk."""
 
-import os
 import pickle
 import zipfile
 from pathlib import Path
@@ -8,21 +7,18 @@ from typing import Any
 
 import torch
 
+from tokengs_nerfstudio.core.files import replacing
+
 STATE_FORMAT = "tokengs training state 1"
 
 
-def save_state(path: Path, state: dict[str, Any]) -> None:
-    """Write a training state so that `path` holds the old or the new one whole, whenever the process is killed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with scratch.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(scratch, path)
-    finally:
-        scratch.unlink(missing_ok=True)
+def save_state(path: Path, state: dict[str, Any], scratch_folder: Path | None = None) -> None:
+    """Write a training state so that `path` holds the old or the new one whole, whenever the process is killed.
+
+    `scratch_folder` as in `core.files.replacing`.
+    """
+    with replacing(path, scratch_folder) as scratch:
+        torch.save(state, scratch)
 
 
 def read_state(path: Path) -> dict[str, Any]:

@@ -18,7 +18,7 @@ _PER_GAUSSIAN, _PER_PROJECTION, _PER_PIXEL = 14 * 4 * 4, 400, 240
 
 
 def seen_weights(
-    gaussians: Gaussians, views: Views, near: float = 0.01, largest_side: int = 160
+    gaussians: Gaussians, views: Views, rendering: RenderConfig, largest_side: int = 160
 ) -> Float[Tensor, " gaussian"]:
     """What each Gaussian adds to the views: its blending weights summed over their valid pixels.
 
@@ -30,23 +30,18 @@ def seen_weights(
     total = torch.zeros_like(gaussians.opacities)
     for view in range(views.num_views):
         mask = None if views.masks is None else resized_images(views.masks[view : view + 1], height, width)
-        total += contributions(gaussians, cameras[view : view + 1], RenderConfig(near), mask)
+        total += contributions(gaussians, cameras[view : view + 1], rendering, mask)
     return total * (views.height * views.width / (height * width))
 
 
-def contributing(gaussians: Gaussians, views: Views, near: float = 0.01) -> int:
+def contributing(gaussians: Gaussians, views: Views, rendering: RenderConfig) -> int:
     """How many of the Gaussians the views show at all."""
-    return int((seen_weights(gaussians, views, near) > _SEEN).sum())
+    return int((seen_weights(gaussians, views, rendering) > _SEEN).sum())
 
 
-def most_seen(gaussians: Gaussians, views: Views, count: int, near: float = 0.01) -> Int[Tensor, " kept"]:
+def most_seen(gaussians: Gaussians, views: Views, count: int, rendering: RenderConfig) -> Int[Tensor, " kept"]:
     """Indices, ascending, of the `count` Gaussians that add most to the views."""
-    return seen_weights(gaussians, views, near).topk(min(count, gaussians.count)).indices.sort().values
-
-
-def pruned(gaussians: Gaussians, views: Views, count: int, near: float = 0.01) -> Gaussians:
-    """The `count` Gaussians that add most to the views, in their old order; all of them where there are no more."""
-    return gaussians if gaussians.count <= count else gaussians.select(most_seen(gaussians, views, count, near))
+    return seen_weights(gaussians, views, rendering).topk(min(count, gaussians.count)).indices.sort().values
 
 
 def step_memory(gaussians: int, views: int, height: int, width: int) -> int:
@@ -75,5 +70,5 @@ def views_that_fit(gaussians: int, views: int, height: int, width: int, free: in
     need = step_memory(gaussians, 1, height, width) / 2**30
     raise ValueError(
         f"tuning {gaussians} Gaussians on {width}x{height} photos needs about {need:.1f} GiB and {free / 2**30:.1f} "
-        "are free: lower tuning.max_gaussians or give smaller photos (the data parser's downscale factor)"
+        "are free: lower tuning.max_gaussians or give smaller photos (at half the side they need a quarter)"
     )

@@ -1,14 +1,35 @@
-"""How a scene is tuned."""
+"""How a scene is tuned. Rates are Adam's; lengths are fractions of the scene's extent."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
 
-from tokengs_nerfstudio.core.rendering.gsplat_strategies import Densification
+from tokengs_nerfstudio.core.rendering.gsplat_strategies import DensificationName
+
+Space = Literal["auto", "tokens", "latents", "gaussians", "tokens+gaussians"]
+
+
+@dataclass
+class TokenStageConfig:
+    """Tuning of what the network reads: its tokens, or its scene latents."""
+
+    rate: float = 2e-2
+    """learning rate of the tokens, as a fraction of their root mean square"""
+    latent_rate: float = 1e-2
+    """learning rate of the scene latents"""
+    rates_decay: float = 0.3
+    """what the rates have fallen to at the end of the stage, as a factor"""
+    share: float = 0.15
+    """share of the steps spent on tokens before the Gaussians, where both are tuned"""
+    most_steps: int = 30
+    """the most steps spent on tokens before the Gaussians, where both are tuned"""
+    resolution: float = 2.0
+    """side of the images that tokens are tuned on, as a multiple of what the network was trained with"""
 
 
 @dataclass
 class GaussianStageConfig:
-    """The Gaussian stage: Adam's rates, image sizes, numbers. Lengths are fractions of the scene's extent."""
+    """Tuning of the Gaussians themselves: Adam's rates, image sizes, numbers."""
 
     means_rate: float = 1.2e-2
     """learning rate of the Gaussians' centres, as a fraction of the scene's extent"""
@@ -24,48 +45,71 @@ class GaussianStageConfig:
     """learning rate of logit colours"""
     rates_decay: float = 0.3
     """what the rates of everything but the centres have fallen to at the end, as a factor"""
-    levels: tuple[float, ...] = (4.0, 2.0, 1.0)
-    """coarse to fine: how many times smaller than the capture the images of the Gaussian stage are, level by level"""
-    level_starts: tuple[float, ...] = (0.0, 0.35, 0.8)
-    """share of the Gaussian stage at which each level starts"""
-    max_gaussians: int = 0
-    """number of Gaussians that must not be exceeded; 0: as many as the network makes or the photos can fix"""
-    gaussians_per_pixel: float = 0.35
-    """Gaussians that the Gaussian stage grows to, per pixel of one supervised photo, below `max_gaussians`"""
-    densification: Densification = "budget"
-    """how their number rises, never above `gaussians_per_pixel`: budget splits the most pulled ones until it is
-    reached; gsplat-default and gsplat-mcmc (CUDA only) are gsplat's own strategies, which may need fewer"""
+    levels: tuple[tuple[float, float], ...] = ((0.0, 4.0), (0.35, 2.0), (0.8, 1.0))
+    """coarse to fine, as pairs: from this share of the stage on, images so many times smaller than the capture's"""
+    per_pixel: float = 0.35
+    """Gaussians that the stage grows to, per pixel of one supervised photo, below `max_gaussians`"""
+    densification: DensificationName = "budget"
+    """how their number rises, never above `per_pixel`: budget splits the most pulled ones until it is reached;
+    gsplat-default and gsplat-mcmc (CUDA only) are gsplat's own strategies, which may need fewer"""
     growth_end: float = 0.6
-    """share of the Gaussian stage after which no Gaussian is split any more"""
+    """share of the stage after which no Gaussian is split any more"""
     growth_every: int = 50
     """steps from one round of splitting to the next"""
     reseed: bool = True
-    """give Gaussians that no supervised view shows a new place before the Gaussian stage"""
+    """give Gaussians that no supervised view shows a new place before the stage"""
     clear_share: float = 0.8
     """no Gaussian stays before a camera nearer than this share of the depth of the nearest surface, where the photos
     tell how near that is; 0: Gaussians may be anywhere"""
     steps_per_view: int = 30
-    """most steps of the Gaussian stage for each supervised view, unless `stopping` is steps: few photos are soon known
+    """most steps of the stage for each supervised view, unless the stopping rule is steps: few photos are soon known
     by heart"""
     dropout: float = 0.3
-    """share of the Gaussians missing from each step of the Gaussian stage, with fewer photos than `held_out_from`"""
+    """share of the Gaussians missing from each step, with fewer photos than `stopping.held_out_from`"""
     opacity_pull: float = 0.01
     """weight of the mean opacity, which lets Gaussians fade that nothing asks for"""
     scale_pull: float = 0.01
     """weight of the mean scale as a fraction of the extent, against large loose Gaussians"""
 
     def __post_init__(self) -> None:
-        if len(self.levels) != len(self.level_starts):
-            raise ValueError(f"tuning.levels {self.levels} and level_starts {self.level_starts} differ in length")
+        if not self.levels:
+            raise ValueError("tuning.gaussians.levels is empty; at least one pair of a share and a factor is needed")
         if not 0 <= self.dropout < 1:
-            raise ValueError(f"tuning.dropout is {self.dropout}; a share from 0 to below 1 is needed")
+            raise ValueError(f"tuning.gaussians.dropout is {self.dropout}; a share from 0 to below 1 is needed")
 
 
 @dataclass
-class TuningConfig(GaussianStageConfig):
-    """How one scene is tuned. Rates are Adam's; lengths are fractions of the scene's extent."""
+class CameraConfig:
+    """What may be wrong with the photos themselves, corrected beside the scene."""
 
-    space: Literal["auto", "tokens", "latents", "gaussians", "tokens+gaussians"] = "auto"
+    pose_rate: float = 0.0
+    """learning rate of the poses of all supervised cameras but the first: radians, and fractions of the extent. 0: the
+    poses stay as given; 1e-3 is for errors of about a degree. No view is left out then, for its own pose would be
+    wrong"""
+    exposure_rate: float = 0.0
+    """learning rate of a gain and an offset of each supervised photo's colours; 0: colours stay as they are, 3e-3 is
+    for exposures that changed from photo to photo"""
+
+
+@dataclass
+class StoppingConfig:
+    """When enough is enough."""
+
+    rule: Literal["held-out", "steps"] = "held-out"
+    """held-out: one supervised view decides which state is the best; steps: exactly the steps asked for"""
+    held_out_from: int = 9
+    """number of supervised views from which one is left out for stopping"""
+    check_every: int = 25
+    """steps from one look at the left-out view to the next"""
+    patience: float = 0.35
+    """share of a stage's steps without a better left-out view after which the stage ends"""
+
+
+@dataclass
+class TuningConfig:
+    """How one scene is tuned."""
+
+    space: Space = "auto"
     """what is optimised; auto: tokens and then Gaussians, with fewer than `few_views` photos the Gaussians at once,
     with weights that know time the tokens"""
     supervision: Literal["context", "train"] = "train"
@@ -74,41 +118,63 @@ class TuningConfig(GaussianStageConfig):
     """number of supervised views from which `auto` tunes the tokens before the Gaussians"""
     views_per_step: int = 2
     """photos rendered in each step"""
-    token_rate: float = 2e-2
-    """learning rate of the tokens, as a fraction of their root mean square"""
-    latent_rate: float = 1e-2
-    """learning rate of the scene latents"""
-    token_fraction: float = 0.15
-    """share of the steps spent on tokens before the Gaussians, where both are tuned"""
-    token_steps: int = 30
-    """the most steps spent on tokens before the Gaussians, where both are tuned"""
-    token_resolution: float = 2.0
-    """side of the images that tokens are tuned on, as a multiple of what the network was trained with"""
     ssim: float = 0.2
     """weight of 1 - SSIM; the rest is the weight of the absolute colour difference"""
-    stopping: Literal["held-out", "steps"] = "held-out"
-    """held-out: one supervised view decides which state is the best; steps: exactly the steps asked for"""
-    held_out_from: int = 9
-    """number of supervised views from which one is left out for stopping"""
-    check_every: int = 25
-    """steps from one look at the left-out view to the next"""
-    patience: float = 0.35
-    """share of a stage's steps without a better left-out view after which the stage ends"""
-    refine_poses: bool = False
-    """also optimise the poses of the supervised cameras, all but the first; no view is left out then, for its own pose
-    would be wrong"""
-    pose_rate: float = 1e-3
-    """learning rate of the poses: radians, and fractions of the extent; the default is for errors of about a degree"""
-    exposure: bool = False
-    """also optimise a gain and an offset of each supervised photo's colours"""
-    exposure_rate: float = 3e-3
-    """learning rate of exposures"""
-    near: float = 0.01
-    """near plane, in units of the canonical frame"""
-    background: float = 0.5
-    """grey value behind the Gaussians"""
+    max_gaussians: int | None = None
+    """Gaussians that must not be exceeded: those that add most to the supervised photos are kept. If not set: as many
+    as the network makes or the photos can fix"""
+    tokens: TokenStageConfig = field(default_factory=TokenStageConfig)
+    """the stage that tunes what the network reads"""
+    gaussians: GaussianStageConfig = field(default_factory=GaussianStageConfig)
+    """the stage that tunes Gaussians"""
+    cameras: CameraConfig = field(default_factory=CameraConfig)
+    """corrections of poses and exposures"""
+    stopping: StoppingConfig = field(default_factory=StoppingConfig)
+    """when a stage ends"""
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if self.views_per_step < 1:
             raise ValueError(f"tuning.views_per_step is {self.views_per_step}; at least one view is needed")
+        if self.max_gaussians is not None and self.max_gaussians < 1:
+            raise ValueError(f"tuning.max_gaussians must be at least 1, got {self.max_gaussians}")
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        """Settings from a file; those of version 0.1 stood in one flat list."""
+        vars(self).update(nested_settings(state) if "token_rate" in state else state)
+
+
+# Where settings of version 0.1 stand now; `near` and `background` belong to the weights.
+_MOVED = {
+    "token_rate": "tokens.rate",
+    "latent_rate": "tokens.latent_rate",
+    "token_fraction": "tokens.share",
+    "token_steps": "tokens.most_steps",
+    "token_resolution": "tokens.resolution",
+    "gaussians_per_pixel": "gaussians.per_pixel",
+    "stopping": "stopping.rule",
+    "held_out_from": "stopping.held_out_from",
+    "check_every": "stopping.check_every",
+    "patience": "stopping.patience",
+}
+
+
+def nested_settings(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of TuningConfig that equal the flat settings of version 0.1."""
+    parts: dict[str, Any] = {
+        "tokens": TokenStageConfig(rates_decay=flat["rates_decay"]),
+        "gaussians": GaussianStageConfig(levels=tuple(zip(flat["level_starts"], flat["levels"]))),
+        "cameras": CameraConfig(
+            pose_rate=flat["pose_rate"] if flat["refine_poses"] else 0.0,
+            exposure_rate=flat["exposure_rate"] if flat["exposure"] else 0.0,
+        ),
+        "stopping": StoppingConfig(),
+        "max_gaussians": flat["max_gaussians"] or None,
+    }
+    same = {entry.name for entry in fields(GaussianStageConfig)} - {"levels"}
+    for name, value in flat.items():
+        part, _, setting = _MOVED.get(name, f"gaussians.{name}" if name in same else "").partition(".")
+        if setting:
+            setattr(parts[part], setting, value)
+        elif name in ("space", "supervision", "few_views", "views_per_step", "ssim"):
+            parts[name] = value
+    return parts

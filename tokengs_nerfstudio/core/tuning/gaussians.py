@@ -1,55 +1,32 @@
-"""Gaussians as the variables of an optimisation: raw parameters, their rates, splitting and relocation."""
+"""Gaussians as the variables of an optimisation: raw parameters, their rates, and the stage that tunes them."""
 
-import math
-from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Int
+from jaxtyping import Bool
 from torch import Tensor
 
 from tokengs_nerfstudio.core.rendering.gsplat_strategies import GsplatDensification
-from tokengs_nerfstudio.core.rotation import matrix_from_quaternion
-from tokengs_nerfstudio.core.tuning.config import GaussianStageConfig
+from tokengs_nerfstudio.core.tuning.budget import free_memory, most_seen, views_that_fit
+from tokengs_nerfstudio.core.tuning.config import GaussianStageConfig, TuningConfig
+from tokengs_nerfstudio.core.tuning.densification import BudgetDensification, Densification, exchange
+from tokengs_nerfstudio.core.tuning.plane_sweep import ClearSpace
+from tokengs_nerfstudio.core.tuning.schedule import level_factor
+from tokengs_nerfstudio.core.tuning.seeds import replacements
+from tokengs_nerfstudio.core.tuning.stages import Drawing, StageScene
 from tokengs_nerfstudio.core.types import Gaussians
 
-FIELDS = ("means", "scales", "quats", "opacities", "colors")
 # A colour or opacity of exactly 0 or 1 has no logit.
 _MARGIN = 0.01
-# Less than half of gsplat's visibility threshold of 1/255 per pixel: nothing is lost with such a Gaussian.
-_DEAD_OPACITY = 0.005
-# Two children of a split: half a standard deviation to each side, each 0.6 times as long, cover their parent's place.
-_CHILD_OFFSET, _CHILD_LENGTH = 0.5, 0.6
-
-
-@dataclass(frozen=True)
-class Growth:
-    """How the number of Gaussians rises, by equal factors in equal times."""
-
-    budget: int
-    until: float
-    """step at which the budget is reached; nothing is split later"""
-    every: int
-    """steps from one round of splitting to the next"""
-
-    def target(self, first: int, step: int) -> int | None:
-        """How many there should be after `step` steps that began with `first`; None where nothing is due."""
-        if step % self.every or step > self.until:
-            return None
-        return round(first * (max(self.budget, first) / first) ** (step / self.until))
 
 
 class GaussianVariables:
     """Log scales, logit opacities, logit colours, means and quaternions, each with an Adam of its own."""
 
-    name = "gaussians"
-
-    def __init__(
-        self, start: Gaussians, extent: float, config: GaussianStageConfig, growth: Growth | GsplatDensification
-    ):
+    def __init__(self, start: Gaussians, extent: float, config: GaussianStageConfig):
         self._rates = {
             "means": config.means_rate * extent,
             "scales": config.scales_rate,
@@ -58,146 +35,147 @@ class GaussianVariables:
             "colors": config.colors_rate,
         }
         self._config = config
-        self._growth, self._first_count = growth, start.count
-        self._parameters = {name: value.requires_grad_() for name, value in _raw(start).items()}
-        self._optimizers = self._new_optimizers()
-        self._slope = torch.zeros_like(self._parameters["opacities"], requires_grad=False)
+        self.parameters = {name: value.requires_grad_() for name, value in raw(start).items()}
+        self.optimizers = self._new_optimizers()
 
     @property
     def count(self) -> int:
-        return self._parameters["means"].shape[0]
-
-    @property
-    def asks_for_pictures(self) -> bool:
-        """Whether `grow` needs the dictionaries of what was rendered."""
-        return not isinstance(self._growth, Growth)
+        return self.parameters["means"].shape[0]
 
     def splats(self, time: float | None = None) -> Gaussians:
         """The Gaussians of now, with gradient; they stand still, so `time` is not looked at."""
-        raw = self._parameters
+        values = self.parameters
         return Gaussians(
-            means=raw["means"],
-            quats=F.normalize(raw["quats"], dim=-1),
-            scales=raw["scales"].exp(),
-            opacities=raw["opacities"].sigmoid(),
-            colors=raw["colors"].sigmoid(),
+            means=values["means"],
+            quats=F.normalize(values["quats"], dim=-1),
+            scales=values["scales"].exp(),
+            opacities=values["opacities"].sigmoid(),
+            colors=values["colors"].sigmoid(),
         )
 
     def step(self, progress: float) -> None:
         """One Adam step on the gradients at hand; `progress` from 0 to 1 sets the rates."""
-        gradient = self._parameters["means"].grad
-        if gradient is not None:
-            self._slope += gradient.norm(dim=-1)
-        for name, optimizer in self._optimizers.items():
+        for name, optimizer in self.optimizers.items():
             decay = self._config.means_decay if name == "means" else self._config.rates_decay
             optimizer.param_groups[0]["lr"] = self._rates[name] * decay**progress
             optimizer.step()
             optimizer.zero_grad()
 
-    def grow(self, step: int, drawn: Sequence[dict[str, Any]] = ()) -> None:
-        """More Gaussians (or fewer) if that is due after `step` steps; `drawn` are the pictures of the last one."""
-        if not isinstance(self._growth, Growth):
-            self._growth.grow(self._parameters, self._optimizers, step, drawn)
-            self._slope = torch.zeros_like(self._parameters["opacities"], requires_grad=False)
-            return
-        target = self._growth.target(self._first_count, step)
-        if target is not None:
-            self.densify(target)
-
-    @torch.no_grad()
-    def densify(self, target: int) -> None:
-        """Splits the Gaussians whose centres were pulled at most since the last call, up to `target` Gaussians.
-
-        Those that have faded away are removed first, so their places go where they are needed.
-        """
-        alive = self._parameters["opacities"].sigmoid() > _DEAD_OPACITY
-        if not alive.any():
-            return
-        missing = min(max(target - int(alive.sum()), 0), int(alive.sum()))
-        pulled = torch.where(alive, self._slope, self._slope.new_full((), -1.0))
-        parents = pulled.topk(missing).indices
-        children = self._children(parents)
-        alive[parents] = False
-        self._replace(alive, children)
-
-    @torch.no_grad()
-    def exchange(self, dropped: Bool[Tensor, " gaussian"], new: Gaussians) -> None:
-        """Puts `new` Gaussians in the place of those that are dropped."""
-        self._replace(~dropped, _raw(new))
-
-    @torch.no_grad()
-    def remove(self, dropped: Bool[Tensor, " gaussian"]) -> None:
-        """Takes Gaussians away, unless that is all of them."""
-        if dropped.all() or not dropped.any():
-            return
-        if isinstance(self._growth, Growth):
-            self._replace(~dropped, {name: value.detach()[:0] for name, value in self._parameters.items()})
-        else:
-            self._growth.remove(self._parameters, self._optimizers, dropped)
-            self._slope = torch.zeros_like(self._parameters["opacities"], requires_grad=False)
-
     def state_dict(self) -> dict[str, Any]:
-        return {
-            "parameters": {name: value.detach().clone() for name, value in self._parameters.items()},
-            "optimizers": {name: deepcopy(optimizer.state_dict()) for name, optimizer in self._optimizers.items()},
-            "slope": self._slope.clone(),
-            "first_count": self._first_count,
-            "growth": None if isinstance(self._growth, Growth) else self._growth.state_dict(),
-        }
+        optimizers = {name: deepcopy(optimizer.state_dict()) for name, optimizer in self.optimizers.items()}
+        return {"parameters": self.snapshot(), "optimizers": optimizers}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        device = self._slope.device
-        for name, value in state["parameters"].items():
-            self._parameters[name] = value.detach().clone().to(device).requires_grad_()
-        self._optimizers = self._new_optimizers()
-        for name, optimizer in self._optimizers.items():
+        device = self.parameters["means"].device
+        self.restore({name: value.to(device) for name, value in state["parameters"].items()})
+        for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(deepcopy(state["optimizers"][name]))
-        self._slope = state["slope"].clone().to(device)
-        self._first_count = state["first_count"]
-        if not isinstance(self._growth, Growth):
-            self._growth.load_state_dict(state["growth"], device)
 
-    def snapshot(self) -> Any:
-        return {name: value.detach().clone() for name, value in self._parameters.items()}
+    def snapshot(self) -> dict[str, Tensor]:
+        return {name: value.detach().clone() for name, value in self.parameters.items()}
 
-    def restore(self, snapshot: Any) -> None:
-        """The Gaussians of a snapshot, with fresh optimisers."""
+    def restore(self, snapshot: dict[str, Tensor]) -> None:
+        """The Gaussians of a snapshot, with fresh optimizers."""
         for name, value in snapshot.items():
-            self._parameters[name] = value.clone().requires_grad_()
-        self._optimizers = self._new_optimizers()
-        self._slope = torch.zeros_like(self._parameters["opacities"], requires_grad=False)
+            self.parameters[name] = value.detach().clone().requires_grad_()
+        self.optimizers = self._new_optimizers()
 
     def _new_optimizers(self) -> dict[str, torch.optim.Optimizer]:
         """One for each parameter, as gsplat's strategies want it."""
         options: dict[str, Any] = {"betas": (0.9, 0.99), "eps": 1e-15, "fused": True}
-        return {n: torch.optim.Adam([value], lr=self._rates[n], **options) for n, value in self._parameters.items()}
+        return {n: torch.optim.Adam([value], lr=self._rates[n], **options) for n, value in self.parameters.items()}
 
-    def _children(self, parents: Int[Tensor, " parent"]) -> dict[str, Tensor]:
-        """Two Gaussians for each parent, side by side along its longest axis."""
-        raw = {name: value.detach()[parents] for name, value in self._parameters.items()}
-        longest = raw["scales"].argmax(dim=-1, keepdim=True)
-        length = raw["scales"].gather(1, longest).exp()
-        axes = matrix_from_quaternion(F.normalize(raw["quats"], dim=-1))
-        offset = axes.gather(2, longest[..., None].expand(-1, 3, 1))[..., 0] * length * _CHILD_OFFSET
-        shorter = torch.full_like(length, math.log(_CHILD_LENGTH))
-        raw["scales"] = raw["scales"].scatter_add(1, longest, shorter)
-        twins = {name: value.repeat(2, *[1] * (value.ndim - 1)) for name, value in raw.items()}
-        twins["means"] = torch.cat([raw["means"] + offset, raw["means"] - offset])
-        return twins
 
-    def _replace(self, kept: Bool[Tensor, " gaussian"], added: dict[str, Tensor]) -> None:
-        """Keeps some Gaussians with their optimiser state and appends others, whose state starts at zero."""
-        for name, optimizer in self._optimizers.items():
-            old = self._parameters[name]
-            state = optimizer.state.pop(old, {})
-            new = torch.cat([old.detach()[kept], added[name]]).requires_grad_()
-            for key in ("exp_avg", "exp_avg_sq"):
-                if key in state:
-                    state[key] = torch.cat([state[key][kept], torch.zeros_like(added[name])])
-            optimizer.param_groups[0]["params"][0] = self._parameters[name] = new
-            if state:
-                optimizer.state[new] = state
-        self._slope = torch.zeros_like(self._parameters["opacities"], requires_grad=False)
+class GaussianStage:
+    """Gaussians under optimisation: coarse to fine, growing in number, cleared away from before the cameras."""
+
+    name = "gaussians"
+
+    def __init__(self, start: Gaussians, scene: StageScene, config: TuningConfig, steps: int):
+        """From `start`, no more than allowed, and as many of a step's views together as fit into memory with them.
+
+        ValueError where not even one view fits.
+        """
+        self._scene, self._config = scene, config.gaussians
+        views, limit = scene.supervision.views, config.max_gaussians
+        if limit is not None and limit < start.count:
+            start = start.select(most_seen(start, views, limit, scene.rendering))
+        budget = max(start.count, round(self._config.per_pixel * views.height * views.width))
+        budget = budget if limit is None else min(budget, limit)
+        free = free_memory(views.images.device)
+        self._chunk = views_that_fit(budget, config.views_per_step, views.height, views.width, free)
+        self._few = views.num_views < config.stopping.held_out_from
+        trained = views.select(scene.supervision.trained)
+        self._clear_space = ClearSpace.before(trained, self._config.clear_share, scene.seed)
+        self.variables = GaussianVariables(start, scene.extent, self._config)
+        self._densification = densification(self._config, scene, start.count, budget, steps)
+
+    def splats(self, time: float | None = None) -> Gaussians:
+        return self.variables.splats(time)
+
+    def level(self, progress: float) -> float:
+        return level_factor(progress, self._config.levels)
+
+    def drawing(self, step: int) -> Drawing:
+        def some(time: float | None) -> Gaussians:
+            return thinned(self.splats(time), self._config.dropout, self._scene.seed + step)
+
+        return Drawing(
+            splats_at=some if self._few and self._config.dropout > 0 else self.splats,
+            chunk=self._chunk,
+            opacity_pull=self._config.opacity_pull,
+            scale_pull=self._config.scale_pull,
+            pictures=[] if self._densification.needs_pictures else None,
+        )
+
+    @torch.no_grad()
+    def begin(self) -> None:
+        """What no photo shows is given a new place."""
+        if not self._config.reseed:
+            return
+        trained = self._scene.supervision.views.select(self._scene.supervision.trained)
+        start = self.splats().detach()
+        dropped, new = replacements(start, trained, self._scene.rendering, self._scene.seed)
+        exchange(self.variables.parameters, self.variables.optimizers, ~dropped, raw(new))
+
+    def step(self, progress: float) -> None:
+        self._densification.observe(self.variables.parameters)
+        self.variables.step(progress)
+
+    def after_step(self, step: int, pictures: list[dict[str, Any]] | None, look_due: bool) -> None:
+        """Growth where it is due; nothing stays right before a camera, looked at whenever left-out views would be."""
+        variables = self.variables
+        self._densification.grow(variables.parameters, variables.optimizers, step, pictures or ())
+        if self._clear_space.depth > 0 and look_due:
+            self._drop(self._clear_space.contains(self.splats().detach()))
+
+    def snapshot(self) -> Any:
+        return self.variables.snapshot()
+
+    def restore(self, snapshot: Any) -> None:
+        self.variables.restore(snapshot)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**self.variables.state_dict(), "densification": self._densification.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.variables.load_state_dict(state)
+        device = self.variables.parameters["means"].device
+        self._densification.load_state_dict(state["densification"], device)
+
+    def _drop(self, dropped: Bool[Tensor, " gaussian"]) -> None:
+        """Takes Gaussians away, unless that is all of them."""
+        if dropped.any() and not dropped.all():
+            self._densification.drop(self.variables.parameters, self.variables.optimizers, dropped)
+
+
+def densification(config: GaussianStageConfig, scene: StageScene, first: int, budget: int, steps: int) -> Densification:
+    """What `config` asks for, from `first` Gaussians to `budget` within the first part of `steps`."""
+    until, every = config.growth_end * steps, config.growth_every
+    if config.densification == "budget":
+        return BudgetDensification(first, budget, until, every)
+    device = scene.supervision.views.images.device
+    return GsplatDensification(config.densification, scene.extent, budget, until, every, scene.seed, device)
 
 
 def thinned(gaussians: Gaussians, share: float, seed: int) -> Gaussians:
@@ -211,8 +189,8 @@ def thinned(gaussians: Gaussians, share: float, seed: int) -> Gaussians:
     return replace(gaussians, opacities=(gaussians.opacities * kept / (1 - share)).clamp(max=1.0))
 
 
-def _raw(gaussians: Gaussians) -> dict[str, Tensor]:
-    """Fresh leaves whose activations are `gaussians`; values at the ends of [0, 1] are moved inside."""
+def raw(gaussians: Gaussians) -> dict[str, Tensor]:
+    """Fresh tensors whose activations are `gaussians`; values at the ends of [0, 1] are moved inside."""
     opacities = gaussians.opacities.detach().clamp(_MARGIN, 1 - _MARGIN)
     colors = gaussians.colors.detach().clamp(_MARGIN, 1 - _MARGIN)
     return {

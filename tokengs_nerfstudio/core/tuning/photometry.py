@@ -1,7 +1,6 @@
 """What a tuning step compares, and its gradient: rendered against photographed, a few views at a time."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -10,8 +9,10 @@ from torch import Tensor
 
 from tokengs_nerfstudio.core.losses import l1, ssim
 from tokengs_nerfstudio.core.rendering import render_cameras, render_with_info
+from tokengs_nerfstudio.core.rendering.piecewise import gathered, slices
 from tokengs_nerfstudio.core.tuning.cameras import CameraVariables
 from tokengs_nerfstudio.core.tuning.schedule import by_time
+from tokengs_nerfstudio.core.tuning.stages import Drawing
 from tokengs_nerfstudio.core.tuning.supervision import Batch
 from tokengs_nerfstudio.core.types import Gaussians, RenderConfig, Views
 
@@ -27,25 +28,21 @@ class Photometry:
     """
 
     ssim: float
-    opacity_pull: float
-    scale_pull: float
-    """on scales as fractions of the extent"""
+    rendering: RenderConfig
     extent: float
-    near: float
-    background: float
+    """the scene's size, which pulls on scales are relative to"""
     valid_share: float = 1.0
     """of the photos' pixels; losses are means over these, so that the pulls keep their weight"""
 
     def rendered(
-        self, splats: Gaussians, views: Views, drawn: list[dict[str, Any]] | None = None
+        self, splats: Gaussians, views: Views, pictures: list[dict[str, Any]] | None = None
     ) -> Float[Tensor, "view 3 height width"]:
-        """The views as they are now; `drawn` gets the dictionary of `render_with_info`."""
-        planes = RenderConfig(self.near, background=self.background)
-        if drawn is None:
-            return render_cameras(splats, views.cameras, planes, depth=False).rgb
-        renders, info = render_with_info(splats, views.cameras, planes, depth=False)
+        """The views as they are now; `pictures` gets the dictionary of `render_with_info`."""
+        if pictures is None:
+            return render_cameras(splats, views.cameras, self.rendering, depth=False).rgb
+        renders, info = render_with_info(splats, views.cameras, self.rendering, depth=False)
         info["means2d"].retain_grad()
-        drawn.append(info)
+        pictures.append(info)
         return renders.rgb
 
     @torch.no_grad()
@@ -54,66 +51,43 @@ class Photometry:
         error = (self.rendered(splats, views).clamp(0, 1) - views.images).square()
         return float(error.mean() if views.masks is None else (error * views.masks).mean() / views.masks.mean())
 
-    def backward(
-        self,
-        splats_at: Callable[[float | None], Gaussians],
-        batch: Batch,
-        cameras: CameraVariables,
-        chunk: int,
-        drawn: list[dict[str, Any]] | None = None,
-    ) -> Parts:
-        """Leaves the gradients of one step's loss with the variables behind `splats_at` and with the cameras.
+    def backward(self, drawing: Drawing, batch: Batch, cameras: CameraVariables) -> Parts:
+        """Leaves the gradients of one step's loss with the variables behind the drawing and with the cameras.
 
-        The views of one time share their Gaussians, which are made once; at most `chunk` views are rendered together,
-        and their gradients gathered at the Gaussians before they go on to the variables once. `drawn` gets what
-        densification reads of each piece.
+        The views of one time share their Gaussians, which are made once; at most `drawing.chunk` views are rendered
+        together, and their gradients gathered at the Gaussians before they go on to the variables once.
         """
         parts: Parts = {}
         for time, group in by_time(batch):
-            splats = splats_at(time)
-            leaves = splats.leaves()
-            for piece in _pieces(group, chunk):
-                share = piece.indices.numel() / batch.indices.numel()
-                loss, named = self._loss(leaves, piece, cameras, drawn)
-                (share * loss).backward()
-                for name, value in named.items():
-                    parts[name] = parts.get(name, 0.0) + share * value.detach()
-            _pass_on(splats, leaves)
+            with gathered(drawing.splats_at(time)) as leaves:
+                for part in slices(group.indices.numel(), drawing.chunk):
+                    piece = Batch(group.views.select(part), group.indices[part])
+                    share = piece.indices.numel() / batch.indices.numel()
+                    loss, named = self._loss(leaves, piece, cameras, drawing)
+                    (share * loss).backward()
+                    for name, value in named.items():
+                        parts[name] = parts.get(name, 0.0) + share * value.detach()
         return parts
 
     def _loss(
-        self, splats: Gaussians, batch: Batch, cameras: CameraVariables, drawn: list[dict[str, Any]] | None
+        self, splats: Gaussians, batch: Batch, cameras: CameraVariables, drawing: Drawing
     ) -> tuple[Tensor, dict[str, Tensor]]:
         views = replace(batch.views, c2w=cameras.cameras(batch.indices))
-        rgb = cameras.exposed(self.rendered(splats, views, drawn), batch.indices)
+        rgb = cameras.exposed(self.rendered(splats, views, drawing.pictures), batch.indices)
         shown, truth = (self._unmasked(pictures, views) for pictures in (rgb, views.images))
         parts = {"l1": l1(shown, truth) / self.valid_share, "ssim": 1 - (1 - ssim(shown, truth)) / self.valid_share}
         loss = (1 - self.ssim) * parts["l1"] + self.ssim * (1 - parts["ssim"])
         if cameras.active:
             loss = loss + cameras.penalty()
-        if self.opacity_pull or self.scale_pull:
+        if drawing.opacity_pull or drawing.scale_pull:
             # What is larger than the scene is its far background: nothing else shows where it fades.
             near = (splats.scales.detach().amax(-1) < self.extent).float()
-            loss = loss + self.opacity_pull * (near * splats.opacities).mean()
-            loss = loss + self.scale_pull * (near[:, None] * splats.scales).mean() / self.extent
+            loss = loss + drawing.opacity_pull * (near * splats.opacities).mean()
+            loss = loss + drawing.scale_pull * (near[:, None] * splats.scales).mean() / self.extent
         return loss, {"loss": loss, **parts}
 
     def _unmasked(self, pictures: Tensor, views: Views) -> Tensor:
         if views.masks is None:
             return pictures
-        return torch.where(views.masks > 0, pictures, pictures.new_full((), self.background))
-
-
-def _pieces(batch: Batch, size: int) -> list[Batch]:
-    count = batch.indices.numel()
-    if count <= size:
-        return [batch]
-    ranges = [slice(i, i + size) for i in range(0, count, size)]
-    return [Batch(batch.views.select(part), batch.indices[part]) for part in ranges]
-
-
-def _pass_on(splats: Gaussians, leaves: Gaussians) -> None:
-    """Gradients gathered at the leaves go on to what the Gaussians were made of."""
-    pairs = [(getattr(splats, field.name), getattr(leaves, field.name).grad) for field in fields(splats)]
-    pairs = [(value, slope) for value, slope in pairs if slope is not None]
-    torch.autograd.backward([value for value, _ in pairs], [slope for _, slope in pairs])
+        background = torch.as_tensor(self.rendering.background).to(pictures)
+        return torch.where(views.masks > 0, pictures, background)

@@ -7,13 +7,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from tokengs_nerfstudio.core.network.config import NetworkConfig
+from tokengs_nerfstudio.core.tuning.config import TuningConfig
 from tokengs_nerfstudio.core.tuning.supervision import Batch
 from tokengs_nerfstudio.core.types import Gaussians
 
 
 @dataclass(frozen=True)
-class Stage:
-    """A run of steps on one kind of variables: tokens, latents or gaussians."""
+class PlannedStage:
+    """How many steps are meant for one kind of variables: tokens, latents or gaussians."""
 
     name: str
     steps: int
@@ -37,25 +38,33 @@ def chosen_space(space: str, network: NetworkConfig, supervised: int, few_views:
     return space
 
 
-def planned_stages(
-    space: str, steps: int, token_fraction: float, token_steps: int, most_on_gaussians: int | None = None
-) -> list[Stage]:
-    """The stages of `space`, `steps` long together unless the Gaussians would get too many; none of them is empty."""
+def planned_stages(space: str, steps: int, config: TuningConfig, supervised: int) -> list[PlannedStage]:
+    """The stages of `space`, `steps` long together unless `supervised` views are too few for so many on Gaussians.
+
+    None of the stages is empty.
+    """
     if steps <= 0:
         return []
-    limit = steps if most_on_gaussians is None else most_on_gaussians
+    limit = steps if config.stopping.rule == "steps" else config.gaussians.steps_per_view * supervised
     if space == "gaussians":
-        return [Stage(space, min(steps, limit))]
+        return [PlannedStage(space, min(steps, limit))]
     if space != "tokens+gaussians":
-        return [Stage(space, steps)]
-    first = min(token_steps, round(token_fraction * steps))
-    stages = (Stage("tokens", first), Stage("gaussians", min(steps - first, limit)))
+        return [PlannedStage(space, steps)]
+    first = min(config.tokens.most_steps, round(config.tokens.share * steps))
+    stages = (PlannedStage("tokens", first), PlannedStage("gaussians", min(steps - first, limit)))
     return [stage for stage in stages if stage.steps > 0]
 
 
-def level_factor(progress: float, levels: tuple[float, ...], starts: tuple[float, ...]) -> float:
-    """How many times smaller than the photos the images are at this point of a stage."""
-    return levels[max(sum(progress >= start for start in starts) - 1, 0)]
+def level_factor(progress: float, levels: tuple[tuple[float, float], ...]) -> float:
+    """How many times smaller than the photos the images are at this point of a stage; levels are (start, factor)."""
+    return levels[max(sum(progress >= start for start, _ in levels) - 1, 0)][1]
+
+
+def token_level(network: NetworkConfig, height: int, width: int, resolution: float) -> float:
+    """How many times smaller than photos of this size are those with the pixels of `resolution` training images."""
+    trained_height, trained_width = network.image_size
+    pixels = trained_height * trained_width * resolution**2
+    return max(1.0, (height * width / pixels) ** 0.5)
 
 
 def scene_extent(gaussians: Gaussians, c2w: Float[Tensor, "view 4 4"]) -> float:

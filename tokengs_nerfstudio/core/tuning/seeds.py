@@ -33,24 +33,24 @@ _DOME, _DOME_RADIUS, _UNLIKE_BACKGROUND = 600, 20.0, 0.2
 
 
 def replacements(
-    gaussians: Gaussians, views: Views, near: float, background: float, seed: int
+    gaussians: Gaussians, views: Views, rendering: RenderConfig, seed: int
 ) -> tuple[Bool[Tensor, " gaussian"], Gaussians]:
     """Which Gaussians the views would not miss, and as many new ones for them.
 
     Where the photos' borders are far from the background's grey, some of the new ones are a far dome in their colour.
     No new one comes from a masked pixel.
     """
-    weights = seen_weights(gaussians, views, near)
+    weights = seen_weights(gaussians, views, rendering)
     dropped = weights <= _SPARED * weights.mean()
     masks = small_views(views).masks
     if masks is not None and not masks.any():
         return torch.zeros_like(dropped), gaussians.select(slice(0, 0))
     count, generator = int(dropped.sum()), torch.Generator().manual_seed(seed)
     far = dome(views)
-    if count < 2 * far.count or (far.colors[0] - background).abs().max() < _UNLIKE_BACKGROUND:
-        return dropped, seeds(gaussians, views, count, near, background, generator)
-    new = seeds(gaussians, views, count - far.count, near, background, generator)
-    return dropped, Gaussians(*(torch.cat([getattr(new, name), getattr(far, name)]) for name in vars(new)))
+    if count < 2 * far.count or (far.colors[0] - rendering.background).abs().max() < _UNLIKE_BACKGROUND:
+        return dropped, seeds(gaussians, views, count, rendering, generator)
+    new = seeds(gaussians, views, count - far.count, rendering, generator)
+    return dropped, Gaussians.cat([new, far])
 
 
 def dome(views: Views) -> Gaussians:
@@ -79,11 +79,11 @@ def dome(views: Views) -> Gaussians:
 
 @torch.no_grad()
 def seeds(
-    gaussians: Gaussians, views: Views, count: int, near: float, background: float, generator: torch.Generator
+    gaussians: Gaussians, views: Views, count: int, rendering: RenderConfig, generator: torch.Generator
 ) -> Gaussians:
     """`count` Gaussians in the true colours of pixels that are drawn by how wrong they are rendered."""
     views = small_views(views)
-    renders = render_cameras(gaussians, views.cameras, RenderConfig(near, background=background))
+    renders = render_cameras(gaussians, views.cameras, rendering)
     assert renders.depth is not None  # asked for by default
     chance = (renders.rgb - views.images).abs().mean(1) + 0.01
     chance = (chance if views.masks is None else chance * views.masks[:, 0]).flatten().cpu()
@@ -91,7 +91,7 @@ def seeds(
     index = index.to(views.images.device)
     span = torch.linspace(_NEAREST, _FARTHEST, _DEPTHS).to(views.images)
     candidates = focus_distance(views.c2w) * span.expand(count, _DEPTHS)
-    candidates = torch.cat([candidates, renders.depth.flatten()[index, None]], dim=1).clamp(min=2 * near)
+    candidates = torch.cat([candidates, renders.depth.flatten()[index, None]], dim=1).clamp(min=2 * rendering.near)
     cost = disagreement(views, index, candidates)
     chosen = torch.multinomial((-cost / _TEMPERATURE).softmax(-1).cpu(), 1, generator=generator).to(index.device)
     depth = candidates.gather(1, chosen)[:, 0]

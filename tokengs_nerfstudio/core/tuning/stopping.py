@@ -45,3 +45,14 @@ class TuningReport:
     held_out_psnr: float | None
     start_psnr: float | None
     """PSNR of the left-out view before tuning; None where no view is left out"""
+
+    @property
+    def text(self) -> str:
+        """One sentence."""
+        text = (
+            f"{self.steps} tuning steps ({self.space}); {self.contributing:,} of {self.gaussians:,} Gaussians are "
+            "seen in the supervised photos"
+        )
+        if self.held_out_psnr is None or self.start_psnr is None:
+            return text
+        return f"{text}; the photo left out to stop by went from {self.start_psnr:.1f} to {self.held_out_psnr:.1f} dB"

@@ -2,26 +2,41 @@
 
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
+from tokengs_nerfstudio.core.tuning.stages import Drawing
 from tokengs_nerfstudio.core.types import Gaussians, Views
 
 Decode = Callable[[Tensor, float | None], Gaussians]
 """(tokens or latents `[1 token dim]`, target time) -> one scene's Gaussians with a batch axis of one."""
 
 
-class TokenVariables:
-    """One trainable tensor, the frozen network's `decode` behind it, and Adam (spec 6: test-time scaling)."""
+@dataclass(frozen=True)
+class TokenPlan:
+    """How a tensor is tuned."""
 
-    def __init__(self, start: Tensor, decode: Decode, rate: float, decay: float):
-        self._decode = decode
-        self._rate, self._decay = rate, decay
+    rate: float
+    """Adam's at the start"""
+    decay: float
+    """what the rate has fallen to at the end, as a factor"""
+    level: float = 1.0
+    """how many times smaller than the photos the images of a step are"""
+    chunk: int = 1
+    """views rendered together at most"""
+
+
+class TokenStage:
+    """One trainable tensor, the frozen network's `decode` behind it, and Adam (arXiv 2604.15239, section 3.4)."""
+
+    def __init__(self, name: str, start: Tensor, decode: Decode, plan: TokenPlan):
+        self.name, self._decode, self._plan = name, decode, plan
         self._tokens = start.detach().clone().requires_grad_()
-        self._optimizer = torch.optim.Adam([self._tokens], lr=rate)
+        self._optimizer = torch.optim.Adam([self._tokens], lr=plan.rate)
         self._decoded: dict[float | None, Gaussians] = {}
 
     def splats(self, time: float | None = None) -> Gaussians:
@@ -35,12 +50,23 @@ class TokenVariables:
             self._decoded[time] = self._decode(self._tokens, time).squeeze()
         return self._decoded[time]
 
+    def level(self, progress: float) -> float:
+        return self._plan.level
+
+    def drawing(self, step: int) -> Drawing:
+        return Drawing(self.splats, self._plan.chunk)
+
+    def begin(self) -> None:
+        pass
+
     def step(self, progress: float) -> None:
-        """One Adam step on the gradients at hand; `progress` from 0 to 1 sets the rate."""
         self._decoded.clear()
-        self._optimizer.param_groups[0]["lr"] = self._rate * self._decay**progress
+        self._optimizer.param_groups[0]["lr"] = self._plan.rate * self._plan.decay**progress
         self._optimizer.step()
         self._optimizer.zero_grad()
+
+    def after_step(self, step: int, pictures: list[dict[str, Any]] | None, look_due: bool) -> None:
+        pass
 
     def state_dict(self) -> dict[str, Any]:
         return {"tokens": self._tokens.detach().clone(), "optimizer": deepcopy(self._optimizer.state_dict())}
@@ -61,21 +87,25 @@ class TokenVariables:
 
 
 @torch.no_grad()
-def token_variables(network: TokenGSNetwork, context: Views, rate: float, decay: float) -> TokenVariables:
+def token_stage(network: TokenGSNetwork, context: Views, plan: TokenPlan) -> TokenStage:
     """The network's tokens, read against what it remembers of `context` (a batch of one scene, encoded once).
 
-    `rate` is a fraction of the tokens' root mean square.
+    The plan's rate is a fraction of the tokens' root mean square.
     """
     memory, tokens = network.encode(context), network.initial_tokens(1)
-    size = float(tokens.square().mean().sqrt())
-    return TokenVariables(tokens, lambda tuned, time: network.decode(memory, tuned, time=time), rate * size, decay)
+    plan = replace(plan, rate=plan.rate * float(tokens.square().mean().sqrt()))
+
+    def decode(tuned: Tensor, time: float | None) -> Gaussians:
+        return network.decode(memory, tuned, time=time)
+
+    return TokenStage("tokens", tokens, decode, plan)
 
 
 @torch.no_grad()
-def latent_variables(network: TokenGSNetwork, context: Views, rate: float, decay: float) -> TokenVariables:
+def latent_stage(network: TokenGSNetwork, context: Views, plan: TokenPlan) -> TokenStage:
     """The latents that a network with a bottleneck makes of `context` (a batch of one scene)."""
 
     def decode(latents: Tensor, time: float | None) -> Gaussians:
         return network.decode(network.memory_from_latents(latents), time=time)
 
-    return TokenVariables(network.encode_latents(context), decode, rate, decay)
+    return TokenStage("latents", network.encode_latents(context), decode, plan)

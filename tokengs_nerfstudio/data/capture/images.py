@@ -81,7 +81,7 @@ def read_mask(path: Path, window: Window) -> Float[ndarray, "height width"]:
     if not window.is_whole:
         box = (window.left, window.top, window.right, window.bottom)
         valid = valid.resize((window.width, window.height), Image.Resampling.BILINEAR, box=box)
-    return np.asarray(valid)
+    return np.array(valid)
 
 
 def _unreadable(path: Path, error: Exception) -> ValueError:

@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Mapping
+import posixpath
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,21 @@ def read_transforms(path: Path) -> Transforms:
     return Transforms(file, shared, [FrameRecord(file, frame, shared) for frame in content["frames"]])
 
 
+def slashed(path: str) -> str:
+    """A path as this system reads it, also where it was written on Windows."""
+    return path.replace("\\", "/")
+
+
+def one_spelling(path: str) -> str:
+    """One spelling for all ways to write a path relative to the capture: what frames and lists are compared by."""
+    return posixpath.normpath(slashed(path))
+
+
+def in_short(names: Sequence[str]) -> str:
+    """The first three of many names, for a message."""
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+
+
 def camera_to_world(frame: FrameRecord) -> Float[ndarray, "4 4"]:
     """A frame's pose with OpenCV axes, its rotation made exact; ValueError where the matrix is no camera pose."""
     if "transform_matrix" not in frame.own:
@@ -125,7 +141,7 @@ def mask_paths(frames: list[FrameRecord]) -> list[Path] | None:
     for frame, path in zip(frames, given):
         if not isinstance(path, str):
             raise ValueError(f"'mask_path' of {frame} must be the path of a file as in other frames, got {path!r}")
-    return [frame.file.parent / Path(str(path).replace("\\", "/")) for frame, path in zip(frames, given)]
+    return [frame.file.parent / slashed(str(path)) for frame, path in zip(frames, given)]
 
 
 def recorded_size(frame: FrameRecord) -> tuple[float, float] | None:

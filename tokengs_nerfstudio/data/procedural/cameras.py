@@ -6,6 +6,7 @@ import numpy as np
 from numpy.random import Generator
 
 from tokengs_nerfstudio.data.procedural.config import ProceduralConfig
+from tokengs_nerfstudio.data.view_sampler import farthest_first
 
 CLEARANCE = 1.4
 """No camera comes nearer to the origin; the subject stays within 1.25."""
@@ -30,13 +31,7 @@ def random_fov(rng: Generator, config: ProceduralConfig) -> float:
 def spread_order(rng: Generator, points: np.ndarray) -> np.ndarray:
     """Indices so that every prefix covers the points well: each next one is the farthest from all before it."""
     apart = length(points[:, None] - points[None])
-    order = [int(rng.integers(len(points)))]
-    nearest = apart[order[0]].copy()
-    for _ in range(len(points) - 1):
-        nearest[order[-1]] = -1.0
-        order.append(int(nearest.argmax()))
-        nearest = np.minimum(nearest, apart[order[-1]])
-    return np.array(order)
+    return np.array(farthest_first(apart, len(points), first=int(rng.integers(len(points)))))
 
 
 def _on_sphere(azimuth: np.ndarray, elevation: np.ndarray) -> np.ndarray:

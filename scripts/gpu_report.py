@@ -1,0 +1,205 @@
+"""What only a GPU can show, in one go: tests with every gsplat, timings beside the paper's, and a pretraining.
+
+Every part runs in a process of its own with a share of the minutes, so that none of them can take the others' time or
+their device; what fails is one line of the table. Needs no nerfstudio, tyro, beartype or network. Called by gpu.sh.
+"""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from gpu_table import Row, line_of, save, show
+
+SCRIPTS = Path(__file__).resolve().parent
+REPOSITORY = SCRIPTS.parent
+RENDERING = ["tests/core/rendering", "tests/core/test_densification.py"]
+VERSIONS = """
+import importlib.metadata as m, json, platform, torch
+names = ("torch", "numpy", "numba", "einops", "jaxtyping", "safetensors")
+print(json.dumps({
+    "python": platform.python_version(), **{name: m.version(name) for name in names}, "cuda": torch.version.cuda,
+    "card": torch.cuda.get_device_name() if torch.cuda.is_available() else "none (CPU)",
+}))
+"""
+# Threads that make scenes must not each wake a pool of torch's.
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+# Seconds that are kept back for the table, and for a pretraining to evaluate and write its weights.
+TABLE, FAREWELL = 5.0, 20.0
+
+
+@dataclass(frozen=True)
+class Gsplat:
+    """A gsplat to work with: installed already, or in a folder of its own."""
+
+    name: str
+    folder: Path | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        paths = [str(self.folder)] if self.folder else []
+        paths += [str(REPOSITORY), str(SCRIPTS), os.environ.get("PYTHONPATH", "")]
+        return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in paths if path)}
+
+
+class Report:
+    """The parts, the time they have, and their rows."""
+
+    def __init__(self, options: argparse.Namespace, scratch: Path) -> None:
+        self.options, self.scratch, self.rows = options, scratch, list[Row]()
+        self._end = time.monotonic() + 60 * options.minutes - TABLE
+        self.facts: dict[str, Any] = {"date": datetime.now(timezone.utc).isoformat(timespec="seconds")}
+
+    @property
+    def left(self) -> float:
+        return self._end - time.monotonic()
+
+    def run(self) -> None:
+        """Every part in turn; what is known is saved after each, should somebody stop the whole."""
+        versions = self._installed()
+        self._part("set-up", lambda: self._describe(versions[0]))
+        for number, gsplat in enumerate(versions):
+            first = number == 0
+            self._part("tests", lambda g=gsplat, f=first: self._test(g, f, self.left * (0.3 if f else 0.25)))
+        self._part("timings", lambda: self._time(versions[0], self.left * 0.5))
+        self._part("pretraining", lambda: self._pretrain(versions[0], self.left))
+
+    def _part(self, name: str, part: Callable[[], None]) -> None:
+        try:
+            part()
+        # Whatever it is: the other parts are still worth their minutes.
+        except Exception as error:
+            self.rows.append(Row(name, "the run-book itself", "failed", note=f"{type(error).__name__}: {error}"))
+        save(self.rows, self.facts, self.options.output)
+
+    def _installed(self) -> list[Gsplat]:
+        """A folder for every wheel, the oldest version first; without wheels, what the machine has."""
+        wheels = sorted(self.options.wheels.glob("gsplat-*.whl")) if self.options.wheels else []
+        if self.options.wheels and not wheels:
+            self.rows.append(
+                Row("set-up", f"wheels in {self.options.wheels}", "failed", note="there is no gsplat-*.whl")
+            )
+        found = []
+        for wheel in wheels:
+            gsplat = Gsplat(f"gsplat {wheel.name.split('-')[1]}", self.scratch / wheel.stem)
+            command = ["-m", "pip", "install", "-q", "--no-deps", "--no-index", "--target", str(gsplat.folder)]
+            command.append(str(wheel))
+            if self._run("set-up", gsplat.name, command, Gsplat(""), min(60.0, self.left)) is not None:
+                found.append(gsplat)
+        return found or [Gsplat("gsplat as installed")]
+
+    def _describe(self, gsplat: Gsplat) -> None:
+        printed = self._run("set-up", "versions", ["-c", VERSIONS], gsplat, min(60.0, self.left))
+        self.facts |= json.loads(printed.splitlines()[-1]) if printed else {}
+        query = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
+        try:
+            self.facts["nvidia-smi"] = subprocess.run(query, capture_output=True, text=True, timeout=20).stdout.strip()
+        except (OSError, subprocess.TimeoutExpired):
+            self.facts["nvidia-smi"] = "not there"
+
+    def _test(self, gsplat: Gsplat, everything: bool, seconds: float) -> None:
+        results = self.scratch / f"{gsplat.name}.jsonl"
+        if self.options.dry_run:
+            chosen = [f"tests/core/rendering/{name}.py" for name in ("test_gsplat", "test_gsplat_call")]
+        else:
+            chosen = ["-m", "gpu", *(["tests/core", "tests/data"] if everything else RENDERING)]
+        command = ["-m", "pytest", "-p", "gpu_results", "-p", "no:cacheprovider", "-q", *chosen]
+        more = {"GPU_RESULTS": str(results), "OMP_NUM_THREADS": "4"}  # the references' tensors are small
+        self._run(f"tests, {gsplat.name}", "all of them", command, gsplat, seconds, more)
+        tests = [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
+        self.rows += [line_of(f"tests, {gsplat.name}", test) for test in tests]
+        counts = Counter(test["outcome"] for test in tests)
+        note = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
+        status = "ok" if counts["passed"] and not counts["failed"] else "failed"
+        self.rows.append(Row(f"tests, {gsplat.name}", "how many", status, len(tests), note=note))
+
+    def _time(self, gsplat: Gsplat, seconds: float) -> None:
+        results = self.scratch / "timings.jsonl"
+        command = [str(SCRIPTS / "gpu_timings.py"), "--output", str(results), *self._dry]
+        self._run("timings", "all of them", command, gsplat, seconds, ONE_THREAD)
+        lines = results.read_text().splitlines() if results.exists() else []
+        for figure in map(json.loads, lines):
+            if "message" in figure:
+                self.rows.append(Row("timings", figure["what"], "failed", note=figure["message"]))
+            else:
+                self.rows.append(Row("timings", figure["what"], "ok", figure["value"], figure["unit"], figure["paper"]))
+
+    def _pretrain(self, gsplat: Gsplat, seconds: float) -> None:
+        training = 10.0 if self.options.dry_run else seconds - FAREWELL
+        if training < 10.0:
+            self.rows.append(Row("pretraining", self.options.preset, "skipped", note="no time is left for it"))
+            return
+        until = str(time.time() + training)
+        command = [str(SCRIPTS / "gpu_pretraining.py"), "--output", str(self.options.output), "--until", until]
+        command += ["--preset", self.options.preset, "--batch", str(2 if self.options.dry_run else self.options.batch)]
+        command += ["--makers", str(max(1, (os.cpu_count() or 2) - 4)), *self._dry]
+        printed = self._run("pretraining", self.options.preset, command, gsplat, seconds, ONE_THREAD)
+        if printed:
+            for name, value in json.loads(printed.splitlines()[-1]).items():
+                unit = {"seconds": "s", "held_out_psnr": "dB"}.get(name, "")
+                self.rows.append(
+                    Row("pretraining", f"{self.options.preset}: {name.replace('_', ' ')}", "ok", value, unit)
+                )
+
+    @property
+    def _dry(self) -> list[str]:
+        return ["--dry-run"] if self.options.dry_run else []
+
+    def _run(
+        self,
+        part: str,
+        what: str,
+        command: Sequence[str],
+        gsplat: Gsplat,
+        seconds: float,
+        more: dict[str, str] | None = None,
+    ) -> str | None:
+        """What `python command` prints; None, and a row that says why, where it fails or takes longer than it may."""
+        begin = time.monotonic()
+        process = subprocess.Popen(
+            [sys.executable, *command], cwd=REPOSITORY, env=gsplat.environment | (more or {}), text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+        try:
+            printed, _ = process.communicate(timeout=max(seconds, 1.0))
+            problem = f"exit status {process.returncode}" if process.returncode else ""
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            printed, _ = process.communicate()
+            problem = f"stopped after its {seconds:.0f} s"
+        taken = time.monotonic() - begin
+        note = f"{problem}; {printed.strip()[-1500:]}" if problem else ""
+        self.rows.append(Row(part, what, "failed" if problem else "ok", taken, "s", note=note))
+        print(f"{part}: {what}: {problem or 'ok'} after {taken:.0f} s", flush=True)
+        return None if problem else printed
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=8.0, help="for everything; the last part takes what is left")
+    parser.add_argument("--wheels", type=Path, help="folder of gsplat-*.whl; each is tested, the oldest one timed")
+    parser.add_argument("--output", type=Path, default=Path("gpu_output"), help="folder of the report and the weights")
+    parser.add_argument("--preset", default="tiny", choices=["tiny", "small"], help="what is pretrained")
+    parser.add_argument("--batch", type=int, default=16, help="scenes in a pretraining step")
+    parser.add_argument("--dry-run", action="store_true", help="every part at small sizes on the CPU")
+    options = parser.parse_args()
+    options.output, options.wheels = options.output.resolve(), options.wheels and options.wheels.resolve()
+    options.output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        report = Report(options, Path(scratch))
+        report.run()
+    return show(report.rows, report.facts)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,201 @@
+"""What the method costs on a GPU, beside the paper's figures: one line of JSON per figure, written as it is known.
+
+Weights and photos are random: neither the network's time nor the renderer's order of magnitude depends on them. Every
+figure is the median of several runs after a warm-up, with the device idle before and after each.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import torch
+from gpu_internals import PRESETS, PretrainingData, Trainer, TrainingBatch, TrainingConfig, training_batch
+from gpu_pretraining import made_by_many
+
+from tokengs_nerfstudio.core import Gaussians, NetworkConfig, TokenGSNetwork, TuningConfig, Views, render, tune
+from tokengs_nerfstudio.core.network.initial import InitialValues
+
+Precision = Literal["fp32", "bf16"]
+PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What is timed: the paper's sizes, or some that a CPU gets through in seconds."""
+
+    network: NetworkConfig
+    views: int
+    gaussians: int
+    tuning_steps: int
+    presets: dict[str, NetworkConfig]
+    batches: tuple[int, ...]
+    repeats: int
+    seconds: float
+    """how long training with scene making runs"""
+    makers: int
+    """threads that make scenes"""
+
+
+# Tokens and head are drawn so that Gaussians lie all over the scene: at a network's start they sit on one point.
+SPREAD = InitialValues(token_std=1.0, head_std=0.03, z=2.0, scale=0.01)
+FULL = Sizes(
+    network=PRESETS["base-6view"], views=6, gaussians=262_144, tuning_steps=50,
+    presets={name: PRESETS[name] for name in ("tiny", "small")}, batches=(4, 32), repeats=7, seconds=5.0, makers=12,
+)  # fmt: skip
+SMALL = Sizes(
+    network=replace(PRESETS["tiny"], image_size=(32, 56), tokens=16), views=2, gaussians=512, tuning_steps=2,
+    presets={"tiny": replace(PRESETS["tiny"], width=48, encoder_depth=1, decoder_depth=1, tokens=16)},
+    batches=(2,), repeats=2, seconds=0.5, makers=1,
+)  # fmt: skip
+
+
+class Timings:
+    """The figures, on one device; each method gives (what, value, unit, the paper's value)."""
+
+    def __init__(self, sizes: Sizes, device: str) -> None:
+        self.sizes, self.device = sizes, device
+        torch.manual_seed(0)
+        self._network = TokenGSNetwork(sizes.network, initial=SPREAD).to(device).eval().requires_grad_(False)
+        self._views = random_views(sizes.views, *sizes.network.image_size).to(device)
+
+    def median(self, function: Callable[[], object], repeats: int | None = None) -> float:
+        """Seconds of one call."""
+        elapsed = []
+        for turn in range((repeats or self.sizes.repeats) + 1):
+            self._wait()
+            start = time.perf_counter()
+            function()
+            self._wait()
+            elapsed += [time.perf_counter() - start] if turn else []
+        return statistics.median(elapsed)
+
+    def network(self) -> Iterator[tuple[str, float, str, float | None]]:
+        height, width = self.sizes.network.image_size
+        what = f"encode and decode {self.sizes.views} views {height}x{width}, {self.sizes.network.tokens} tokens"
+        for precision in PRECISIONS:
+            self._network.precision = precision
+            with torch.no_grad():
+                seconds = self.median(lambda: self._network.decode(self._network.encode(self._views.unsqueeze())))
+            yield f"{what}, {precision}", seconds, "s", 0.085
+
+    def tuning(self) -> Iterator[tuple[str, float, str, float | None]]:
+        """One run each, of many steps as it is."""
+        steps, all_views = self.sizes.tuning_steps, self.sizes.views
+        runs: list[tuple[Precision, int]] = [("bf16", all_views), ("bf16", 2), ("fp32", all_views)]
+        for precision, views in runs:
+            self._network.precision = precision
+            config = TuningConfig(space="tokens", stopping="steps", views_per_step=views)
+            tune(self._network, self._views, self._views, config, min(steps, 3))
+            self._wait()
+            start = time.perf_counter()
+            tune(self._network, self._views, self._views, config, steps)
+            self._wait()
+            paper = 5.61 if views == all_views else None
+            what = f"{steps} token-tuning steps, {views} views a step, {precision}"
+            yield what, time.perf_counter() - start, "s", paper
+
+    def rendering(self) -> Iterator[tuple[str, float, str, float | None]]:
+        splats, views = random_gaussians(self.sizes.gaussians).to(self.device), self._views
+        yield from self._rendered(splats, views, f"{splats.count:,} Gaussians in {views.num_views} views")
+        one = random_gaussians(max(self.sizes.gaussians // 32, 64)).to(self.device)
+        scenes, small = 8, random_views(4, 64, 64).to(self.device)
+        together = Gaussians.stack([one] * scenes), Views.stack([small] * scenes)
+        yield from self._rendered(*together, f"{scenes} scenes of {one.count:,} Gaussians in 4 views 64x64 at once")
+        alone = self.median(lambda: [self._step(one, small) for _ in range(scenes)])
+        yield f"render forward and backward, the {scenes} scenes one by one", 1e3 * alone, "ms", None
+
+    def training(self) -> Iterator[tuple[str, float, str, float | None]]:
+        for name, config in self.sizes.presets.items():
+            for scenes in self.sizes.batches:
+                batch = training_batch(PretrainingData(batch=scenes), config, 0, 0, 0.0).to(self.device)
+                for precision in PRECISIONS:
+                    trainer = self._trainer(config, precision)
+                    seconds = self.median(lambda t=trainer, b=batch: t.step(b, 0.1))
+                    what = f"training {name}, {batch.num_scenes} scenes a step, {precision}"
+                    yield what, batch.num_scenes / seconds, "scenes/s", None
+
+    def training_with_scene_making(self) -> Iterator[tuple[str, float, str, float | None]]:
+        data = PretrainingData(batch=self.sizes.batches[-1])
+        for name, config in self.sizes.presets.items():
+            trainer = self._trainer(config, "bf16")
+
+            def make(number: int, config: NetworkConfig = config) -> TrainingBatch:
+                return training_batch(data, config, 0, number, 0.1)
+
+            with closing(made_by_many(make, 0, self.sizes.makers)) as batches:
+                trainer.step(next(batches).to(self.device), 0.1)
+                start, scenes = time.perf_counter(), 0
+                while time.perf_counter() - start < self.sizes.seconds:
+                    batch = next(batches)
+                    trainer.step(batch.to(self.device), 0.1)
+                    scenes += batch.num_scenes
+                seconds = time.perf_counter() - start
+            what = f"training {name} and making scenes in {self.sizes.makers} threads, bf16"
+            yield what, scenes / seconds, "scenes/s", None
+
+    def _trainer(self, config: NetworkConfig, precision: Precision) -> Trainer:
+        torch.manual_seed(0)
+        return Trainer(TokenGSNetwork(config, precision).to(self.device).train(), TrainingConfig())
+
+    def _rendered(self, splats: Gaussians, views: Views, what: str) -> Iterator[tuple[str, float, str, float | None]]:
+        with torch.no_grad():
+            forward = self.median(lambda: self._picture(splats, views))
+        yield f"render {what}, forward", 1e3 * forward, "ms", None
+        yield f"render {what}, forward and backward", 1e3 * self.median(lambda: self._step(splats, views)), "ms", None
+
+    def _picture(self, splats: Gaussians, views: Views) -> torch.Tensor:
+        return render(splats, views.c2w, views.intrinsics, views.width, views.height, depth=False).rgb
+
+    def _step(self, splats: Gaussians, views: Views) -> None:
+        leaves = Gaussians(**{name: value.detach().requires_grad_() for name, value in vars(splats).items()})
+        self._picture(leaves, views).square().mean().backward()
+
+    def _wait(self) -> None:
+        if self.device == "cuda":
+            torch.cuda.synchronize()
+
+
+def random_views(count: int, height: int, width: int) -> Views:
+    """Noise seen by cameras side by side that look along z."""
+    c2w = torch.eye(4).repeat(count, 1, 1)
+    c2w[:, 0, 3] = torch.linspace(-0.5, 0.5, count)
+    intrinsics = torch.tensor([[0.9 * width, 0, width / 2], [0, 0.9 * width, height / 2], [0, 0, 1]])
+    return Views(torch.rand(count, 3, height, width), c2w, intrinsics.repeat(count, 1, 1))
+
+
+def random_gaussians(count: int) -> Gaussians:
+    """Small, half transparent ones in a box before the cameras."""
+    means = torch.rand(count, 3) * torch.tensor([3.0, 2.0, 2.0]) + torch.tensor([-1.5, -1.0, 1.5])
+    quats = torch.nn.functional.normalize(torch.randn(count, 4), dim=-1)
+    return Gaussians(means, quats, 0.004 + 0.016 * torch.rand(count, 3), torch.rand(count), torch.rand(count, 3))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", type=Path, required=True, help="file of JSON lines")
+    parser.add_argument("--dry-run", action="store_true", help="small sizes, on the CPU")
+    options = parser.parse_args()
+    timings = Timings(SMALL, "cpu") if options.dry_run else Timings(FULL, "cuda")
+    failed = 0
+    figures = ("network", "rendering", "tuning", "training", "training_with_scene_making")
+    for group in figures:
+        with options.output.open("a", buffering=1) as file:
+            try:
+                for what, value, unit, paper in getattr(timings, group)():
+                    paper = None if options.dry_run else paper  # which is of other sizes
+                    file.write(json.dumps({"what": what, "value": value, "unit": unit, "paper": paper}) + "\n")
+            # One figure that cannot be had, for want of memory say, must not cost the others.
+            except Exception as error:
+                failed += 1
+                file.write(json.dumps({"what": group, "message": f"{type(error).__name__}: {error}"}) + "\n")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,61 @@
+"""Gaussians as variables."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from made.scenes import arc_cameras, blobs, photos
+from made.tuning import PHOTOMETRY, still_cameras
+
+from tokengs_nerfstudio.core.tuning.config import GaussianStageConfig
+from tokengs_nerfstudio.core.tuning.gaussians import GaussianVariables, thinned
+from tokengs_nerfstudio.core.tuning.schedule import scene_extent
+from tokengs_nerfstudio.core.tuning.stages import Drawing
+from tokengs_nerfstudio.core.tuning.supervision import Supervision
+from tokengs_nerfstudio.core.types import Gaussians, Similarity, Views
+
+RATES = GaussianStageConfig(means_rate=1e-2, means_decay=0.05)
+
+
+def noisy(scene: Gaussians) -> Gaussians:
+    return Gaussians(
+        scene.means + 0.05 * torch.randn_like(scene.means),
+        scene.quats,
+        scene.scales * 1.2,
+        scene.opacities * 0.8,
+        (scene.colors + 0.1 * torch.randn_like(scene.colors)).clamp(0, 1),
+    )
+
+
+def optimised(start: Gaussians, views: Views, extent: float, steps: int = 40) -> Gaussians:
+    variables = GaussianVariables(start, extent, RATES)
+    supervision, cameras = Supervision(views, [], seed=0), still_cameras(views)
+    for step in range(steps):
+        PHOTOMETRY.backward(Drawing(variables.splats, 2), supervision.batch(2, 1.0), cameras)
+        variables.step(step / steps)
+    return variables.splats().detach()
+
+
+def test_thinned_gaussians_keep_their_mean_opacity_and_their_gradients() -> None:
+    opacities = torch.full((4000,), 0.5, requires_grad=True)
+    scene = replace(blobs(4000), opacities=opacities)
+    some = thinned(scene, 0.3, seed=1)
+    assert (some.opacities == 0).float().mean().item() == pytest.approx(0.3, abs=0.03)
+    assert some.opacities.mean().item() == pytest.approx(0.5, abs=0.03)
+    assert torch.equal(some.opacities, thinned(scene, 0.3, seed=1).opacities)
+    assert not torch.equal(some.opacities, thinned(scene, 0.3, seed=2).opacities)
+    (slope,) = torch.autograd.grad(some.opacities.sum(), opacities)
+    assert torch.equal(slope > 0, some.opacities > 0)
+
+
+def test_optimising_does_not_depend_on_the_scale_of_the_scene() -> None:
+    scene = blobs()
+    views = photos(scene, arc_cameras(4))
+    similarity = Similarity(torch.eye(3), torch.zeros(3), torch.tensor(8.0))
+    large = Views(views.images, similarity.cameras(views.c2w), views.intrinsics)
+    start = noisy(scene)
+    plain = optimised(start, views, scene_extent(start, views.c2w))
+    start_large = start.transformed(similarity)
+    scaled = optimised(start_large, large, scene_extent(start_large, large.c2w))
+    drift = (scaled.means / 8 - plain.means).norm(dim=-1).median()
+    assert drift < 0.1 * (plain.means - start.means).norm(dim=-1).median()

@@ -1,0 +1,129 @@
+"""The GPU run-book, as far as a machine without a GPU can tell: every part small, and what happens when parts fail."""
+
+import argparse
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import gpu_report
+import pytest
+from gpu_pretraining import AheadOfTime, made_by_many, write_pieces
+from gpu_table import Row, save, show
+
+from tokengs_nerfstudio.core import load_network
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def report(tmp_path: Path) -> gpu_report.Report:
+    options = argparse.Namespace(minutes=1.0, output=tmp_path, wheels=None, dry_run=True, preset="tiny", batch=2)
+    return gpu_report.Report(options, tmp_path)
+
+
+def test_pieces_join_to_the_file(tmp_path: Path) -> None:
+    (tmp_path / "weights.bin").write_bytes(os.urandom(2500))
+    listed = write_pieces(tmp_path / "weights.bin", tmp_path, size=1000)
+    assert [(tmp_path / str(name)).stat().st_size for name in listed["pieces"]] == [1000, 1000, 500]  # type: ignore[union-attr]
+    before = (tmp_path / "weights.bin").read_bytes()
+    (tmp_path / "weights.bin").unlink()
+    subprocess.run(str(listed["join"]), shell=True, check=True, cwd=tmp_path)
+    assert (tmp_path / "weights.bin").read_bytes() == before
+    assert hashlib.sha256(before).hexdigest() == json.loads((tmp_path / "weights.bin.json").read_text())["sha256"]
+    with pytest.raises(ValueError, match="more than 2 pieces"):
+        write_pieces(tmp_path / "weights.bin", tmp_path, size=1000, most=2)
+
+
+def test_what_is_made_by_many_comes_in_order() -> None:
+    def slow_at_first(number: int) -> int:
+        time.sleep(0.02 if number == 5 else 0)
+        return number * number
+
+    made = made_by_many(slow_at_first, 5, threads=3)
+    assert [next(made) for _ in range(8)] == [number * number for number in range(5, 13)]
+    made.close()
+
+
+def test_an_error_in_making_comes_out() -> None:
+    def broken(number: int) -> int:
+        raise ArithmeticError(f"batch {number}")
+
+    ahead = AheadOfTime(broken, 2)
+    with pytest.raises(ArithmeticError, match="batch 3"):
+        ahead(3)
+    ahead.close()
+
+
+def test_a_part_that_takes_too_long_is_stopped_and_one_that_breaks_is_told(tmp_path: Path) -> None:
+    book, here = report(tmp_path), gpu_report.Gsplat("gsplat")
+    begin = time.monotonic()
+    assert book._run("tests", "asleep", ["-c", "import time; time.sleep(60)"], here, 1.0) is None
+    assert time.monotonic() - begin < 10
+    assert book._run("tests", "broken", ["-c", "print('so far'); raise SystemExit(3)"], here, 20.0) is None
+    assert book._run("tests", "fine", ["-c", "print('done')"], here, 20.0) == "done\n"
+    asleep, broken, fine = book.rows
+    assert (asleep.status, broken.status, fine.status) == ("failed", "failed", "ok")
+    assert "stopped after its 1 s" in asleep.note
+    assert "exit status 3; so far" in broken.note
+
+
+def test_a_part_that_the_book_gets_wrong_does_not_cost_the_others(tmp_path: Path) -> None:
+    book = report(tmp_path)
+    book._part("timings", lambda: json.loads("nothing"))
+    book._part("pretraining", lambda: book.rows.append(Row("pretraining", "tiny", "ok")))
+    assert [row.status for row in book.rows] == ["failed", "ok"]
+    assert json.loads((tmp_path / "figures.json").read_text())["verdict"] == "1 ok, 1 failed, 0 skipped"
+
+
+def test_failures_are_shown_and_fail(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [Row("timings", "render [1]", "ok", 12345.6, "ms", 5.61), Row("tests", "a::b", "ok")]
+    assert show(rows, {"card": "none"}) == 0
+    printed = capsys.readouterr().out
+    assert "render [1]" in printed
+    assert "12,346 ms" in printed
+    assert "a::b" not in printed
+    rows.append(Row("tests", "a::c[x]", "failed", note="assert [1] == [2]"))
+    assert show(rows, {}) == 1
+    assert "assert [1] == [2]" in capsys.readouterr().out
+    save(rows, {}, tmp_path)
+    assert "--- tests: a::c[x]\nassert [1] == [2]" in (tmp_path / "report.txt").read_text()
+
+
+def test_every_test_leaves_a_line(tmp_path: Path) -> None:
+    (tmp_path / "test_three.py").write_text(
+        "import pytest\n"
+        "def test_good(record_property): record_property('error', 0.5)\n"
+        "def test_bad(): assert 1 == 2\n"
+        "@pytest.mark.skip\ndef test_not(): pass\n"
+    )
+    results = tmp_path / "results.jsonl"
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "scripts"), "GPU_RESULTS": str(results)}
+    command = [sys.executable, "-m", "pytest", "-p", "gpu_results", "-p", "no:cacheprovider", "test_three.py"]
+    subprocess.run(command, cwd=tmp_path, env=environment, check=False, capture_output=True)
+    good, bad, skipped = (json.loads(line) for line in results.read_text().splitlines())
+    assert (good["outcome"], bad["outcome"], skipped["outcome"]) == ("passed", "failed", "skipped")
+    assert good["figures"] == {"error": 0.5}
+    assert "assert 1 == 2" in bad["message"]
+
+
+@pytest.mark.slow
+def test_the_dry_run_does_every_part(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHON": sys.executable}
+    command = [str(REPOSITORY / "scripts" / "gpu.sh"), "--dry-run", "--output", str(tmp_path / "out")]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = json.loads((tmp_path / "out" / "figures.json").read_text())["rows"]
+    assert {row["part"].split(",")[0] for row in rows} == {"set-up", "tests", "timings", "pretraining"}
+    assert all(row["status"] != "failed" for row in rows)
+    assert any("token-tuning steps" in row["what"] and row["value"] > 0 for row in rows)
+    files = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert len(files) <= 8
+    assert max(path.stat().st_size for path in (tmp_path / "out").iterdir()) <= 15 * 2**20
+    listed = json.loads((tmp_path / "out" / "network.bf16.safetensors.json").read_text())
+    subprocess.run(listed["join"], shell=True, check=True, cwd=tmp_path / "out")
+    assert load_network(tmp_path / "out" / listed["file"]).num_parameters == load_network("tiny").num_parameters
