@@ -22,9 +22,14 @@ def test_what_is_written_takes_the_place_of_what_was(tmp_path: Path) -> None:
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "file.txt"
     write_text(path, "old")
-    with pytest.raises(RuntimeError, match="half way"), replacing(path) as scratch:
-        scratch.write_text("ne")
-        raise RuntimeError("half way")
+
+    def fail_half_way() -> None:
+        with replacing(path) as scratch:
+            scratch.write_text("ne")
+            raise RuntimeError("half way")
+
+    with pytest.raises(RuntimeError, match="half way"):
+        fail_half_way()
     assert path.read_text() == "old"
     assert names(tmp_path) == {"file.txt"}
 
