@@ -734,7 +734,7 @@ def _start_tile_backward(
     for y in range(rows):
         for x in range(columns):
             i = U((y + 1) * TILE + x)
-            yy, xx = top + y, left + x
+            yy, xx = top + y, U(left + x)
             through = transmittance[b, v, yy, xx]
             red, green, blue = (v_rgb[b, v, 0, yy, xx], v_rgb[b, v, 1, yy, xx], v_rgb[b, v, 2, yy, xx])
             v_a = v_alpha[b, v, 0, yy, xx]
