@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 
 import numba
+import numpy as np
 import pytest
 import torch
 from made.random_scenes import random_scene, trainable, weighted_sum
@@ -34,6 +35,20 @@ def test_the_number_of_threads_changes_no_bit() -> None:
         results.append([renders.rgb, renders.alpha, renders.depth, *(leaf.grad for leaf in leaves)])
     for other in results[1:]:
         assert all(torch.equal(a, b) for a, b in zip(other, results[0]))
+
+
+@pytest.mark.usefixtures("threads")
+def test_where_buffers_lie_changes_no_bit() -> None:
+    torch.set_num_threads(1)
+    scene = random_scene(1000, 70, 52, views=2, seed=1, size=(0.01, 0.1))
+    random, between, found = np.random.default_rng(1), [], set()
+    for _ in range(150):
+        if random.random() < 0.5:  # moves what is allocated after it
+            between = [*between[-random.integers(50) :], np.empty(random.integers(8, 30_000), np.uint8)]
+        moved, leaves = trainable(scene)
+        weighted_sum(render(*moved.arguments), torch.ones(2, 52, 70)).backward()
+        found.add(b"".join(leaf.grad.numpy().tobytes() for leaf in leaves if leaf.grad is not None))
+    assert len(found) == 1
 
 
 @pytest.mark.usefixtures("threads")

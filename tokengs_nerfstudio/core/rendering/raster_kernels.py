@@ -47,6 +47,10 @@ _CHANNELS = 14
 # Fused multiply-add is the only liberty: full fastmath would fold the rounding trick of `_exp2` away.
 _compiled = njit(fastmath={"contract"})
 _inlined = njit(fastmath={"contract"}, forceinline=True)
+# Of a loop over several arrays LLVM makes a vector and a scalar one and chooses by the addresses at hand, too carefully
+# where an index might be negative. The two fuse other operations: only without any do they give the same bits. It has to
+# be said, a kernel takes its caller's liberties otherwise.
+_unfused = njit(fastmath=False, forceinline=True)
 
 # ------------------------------------------ two to the power of x <= 0 ------------------------------------------
 # x = integer + r with |r| <= 1/2; 2^r = 1 + r q(r) to 1e-7. The loops below wait for q, hence the pairwise sums.
@@ -719,7 +723,7 @@ def _fold(pixels, x0, y1, mean_x, pairs, row):
         pairs[row, k] += sums[k]
 
 
-@_inlined
+@_unfused
 def _start_tile_backward(
     pixels, b, v, left, top, columns, rows, background, depth, transmittance, last, v_rgb, v_alpha, v_depth
 ):  # fmt: skip
@@ -730,7 +734,7 @@ def _start_tile_backward(
     for y in range(rows):
         for x in range(columns):
             i = U((y + 1) * TILE + x)
-            yy, xx = top + y, left + x
+            yy, xx = top + y, U(left + x)
             through = transmittance[b, v, yy, xx]
             red, green, blue = (v_rgb[b, v, 0, yy, xx], v_rgb[b, v, 1, yy, xx], v_rgb[b, v, 2, yy, xx])
             v_a = v_alpha[b, v, 0, yy, xx]
