@@ -43,7 +43,7 @@ step() { # step NAME TEXT PRODUCT COMMAND...: runs the command unless its produc
 
 [ $scene = banana ] ||
     step capture "making a scene and photographing it" $capture/transforms.json \
-        python scripts/make_capture.py --output $capture
+        tokengs-capture procedural $capture
 step train "reconstructing the scene from the photos in $capture" $config \
     ns-train tokengs --data $capture --output-dir $out/runs --experiment-name demo --timestamp run \
     --viewer.quit-on-train-completion True

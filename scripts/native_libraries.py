@@ -12,7 +12,9 @@ import sysconfig
 from collections.abc import Iterable
 from importlib.metadata import distribution
 from pathlib import Path
+from typing import Any
 
+from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
 
 PLAIN = Path(__file__).with_name("plain_debian_libraries.txt")
@@ -54,7 +56,9 @@ def load(modules: Iterable[str]) -> tuple[list[Path], dict[str, str]]:
 def needed_and_named(library: Path) -> tuple[list[str], str]:
     """The names of the libraries that an ELF file needs, and the name by which others need it."""
     with library.open("rb") as file:
-        tags = [tag for segment in ELFFile(file).iter_segments("PT_DYNAMIC") for tag in segment.iter_tags()]
+        dynamic = [segment for segment in ELFFile(file).iter_segments() if isinstance(segment, DynamicSegment)]
+        # A tag gets its attribute, .needed or .soname, as it is read.
+        tags: list[Any] = [tag for segment in dynamic for tag in segment.iter_tags()]
     named = [tag.soname for tag in tags if tag.entry.d_tag == "DT_SONAME"]
     return [tag.needed for tag in tags if tag.entry.d_tag == "DT_NEEDED"], named[0] if named else library.name
 

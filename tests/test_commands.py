@@ -66,7 +66,7 @@ def workplace(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def config(workplace) -> Path:
     """A finished run whose weights are gone."""
-    tuning = ("--pipeline.model.tuning.space", "gaussians", "--pipeline.model.tuning.stopping", "steps")
+    tuning = ("--pipeline.model.tuning.space", "gaussians", "--pipeline.model.tuning.stopping.rule", "steps")
     finished = run("ns-train", *train_arguments(workplace, "--max-num-iterations", 60, *tuning), cwd=workplace)
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert "256 Gaussians from 3 views" in finished.stdout
@@ -135,7 +135,7 @@ def test_spiral(workplace, config):
 def test_killed_in_the_middle_a_run_goes_on(workplace, config):
     """kill -9 after the first checkpoint, then --load-dir: the rest of the plan and no half-written file."""
     (workplace / "away.safetensors").replace(workplace / "small.safetensors")
-    plan = ("--max-num-iterations", 400, "--steps-per-save", 20, "--pipeline.model.tuning.stopping", "steps")
+    plan = ("--max-num-iterations", 400, "--steps-per-save", 20, "--pipeline.model.tuning.stopping.rule", "steps")
     first = [str(COMMANDS / "ns-train"), *train_arguments(workplace, *plan, "--experiment-name", "killed")]
     models = workplace / "outputs/killed/tokengs/run/nerfstudio_models"
     process = subprocess.Popen(first, cwd=workplace, env=environment(workplace), stdout=subprocess.DEVNULL)

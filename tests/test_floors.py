@@ -65,8 +65,9 @@ def test_core_never_imports_data(imported_without_nerfstudio):
 
 
 def test_importing_the_package_imports_nothing_heavy():
-    code = "import sys; before = set(sys.modules); import tokengs_nerfstudio; print(sorted(set(sys.modules) - before))"
-    assert run(code).strip() == "['tokengs_nerfstudio']"
+    # An environment may have it imported as Python starts: see late_imports.
+    code = "import sys, tokengs_nerfstudio; print(sorted({'numba', 'numpy', 'nerfstudio', 'torch'} & set(sys.modules)))"
+    assert run(code).strip() == "[]"
 
 
 def test_core_imports_without_its_rasterizers():

@@ -273,18 +273,6 @@ def test_a_damaged_checkpoint_is_never_taken_for_a_whole_one(capture, weights, t
         config.setup(local_rank=0, world_size=1).setup()
 
 
-def test_a_run_without_checkpoint_says_why(tmp_path):
-    (tmp_path / "config.yml").touch()
-    with pytest.raises(FileNotFoundError, match="ended before its first checkpoint was complete"):
-        newest_checkpoint(tmp_path)
-    (tmp_path / "nerfstudio_models").mkdir()
-    with pytest.raises(FileNotFoundError, match="ended before its first checkpoint was complete"):
-        newest_checkpoint(tmp_path / "nerfstudio_models")
-    (tmp_path / "nerfstudio_models/step-000000002.ckpt").touch()
-    with pytest.raises(FileNotFoundError, match="no checkpoint of step 5"):
-        newest_checkpoint(tmp_path, step=5)
-
-
 def test_several_devices_are_refused(capture, weights, tmp_path):
     config = run_config(capture, weights, tmp_path)
     with pytest.raises(ValueError, match="num-devices 1"):

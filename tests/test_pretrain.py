@@ -1,9 +1,6 @@
-"""The training of a network through nerfstudio's Trainer, in this process and as the real commands."""
+"""The training of a network through nerfstudio's Trainer, in this process."""
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,25 +8,26 @@ import pytest
 import torch
 import tyro
 import yaml
-from made.captures import write_blobs
-from made.training import SMALL
+from made.training import SMALL, write_captures
 from nerfstudio.configs.method_configs import all_methods
 from nerfstudio.utils import eval_utils
 
 from tokengs_nerfstudio import bridge
 from tokengs_nerfstudio.commands.pretrain import Pretraining, Run
 from tokengs_nerfstudio.configs import tokengs_pretrain
-from tokengs_nerfstudio.core.checkpoint.loading import load_network
+from tokengs_nerfstudio.core.checkpoint.loading import load_network, save_network
 from tokengs_nerfstudio.core.network.config import PRESETS
+from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.rendering import render
-from tokengs_nerfstudio.core.training.state import read_state
+from tokengs_nerfstudio.core.training.config import TrainingConfig
+from tokengs_nerfstudio.core.training.state import STATE_FORMAT, read_state, save_state
+from tokengs_nerfstudio.data.capture.capture import NerfstudioCapture
 from tokengs_nerfstudio.data.examples.shapes import BatchConfig
 from tokengs_nerfstudio.pretrain.pipeline import PretrainPipeline
 from tokengs_nerfstudio.pretrain.trainer import PretrainTrainer, PretrainTrainerConfig
 from tokengs_nerfstudio.trainer import newest_checkpoint
 
 BATCHES = BatchConfig(scenes=2, side=16, late=2.0)
-REPOSITORY = Path(__file__).parents[1]
 
 
 @pytest.fixture(autouse=True)
@@ -112,7 +110,7 @@ def test_a_finished_run_gets_more_steps(tmp_path, losses):
     more = trained(run_config(tmp_path / "b", steps=3, load_dir=folder(tmp_path / "a") / "nerfstudio_models"))
     assert len(losses) == 5
     assert newest_checkpoint(folder(tmp_path / "b")).name == "step-000000004.ckpt"
-    assert more.pipeline.progress == pytest.approx(5 / 4)
+    assert more.pipeline.share == 1.0
 
 
 @pytest.fixture
@@ -161,6 +159,20 @@ def test_what_is_shown_is_what_the_network_predicts_of_a_held_out_scene(tmp_path
     assert float(expected.std()) > 0.001
 
 
+def test_a_held_out_capture_is_shown_where_captures_are_trained_with(tmp_path):
+    config = run_config(tmp_path, steps=2)
+    config.pipeline.datamanager.data = write_captures(tmp_path / "captures")
+    trainer = trained(config)
+    kept_out = NerfstudioCapture(tmp_path / "captures/capture-0")
+    c2w, _ = bridge.camera_matrices(trainer.pipeline.datamanager.train_dataset.cameras)
+    apart = (c2w[:, None] - kept_out.c2w[None]).abs().amax((-1, -2)).amin(1)
+    assert float(apart.max()) < 1e-4
+    assert trainer.pipeline.datamanager.get_datapath() == tmp_path / "captures"
+    config.pipeline.datamanager.data = tmp_path / "captures/capture-0"
+    with pytest.raises(SystemExit, match="no captures in"):
+        config.setup(local_rank=0, world_size=1).setup()
+
+
 def test_viewer_and_evaluation_while_training(tmp_path):
     often = {"steps_per_eval_image": 1, "steps_per_eval_all_images": 2, "steps_per_eval_batch": 3}
     config = run_config(tmp_path, steps=4, vis="viewer+tensorboard", **often)
@@ -191,6 +203,7 @@ def test_without_a_terminal_the_pace_is_logged(tmp_path, capsys):
         (lambda c, _: setattr(c.pipeline, "seed", -1), "the seed of a run must be in"),
         (lambda c, t: setattr(c, "load_dir", t / "nowhere"), "nothing to resume at .*nowhere"),
         (lambda c, t: setattr(c, "load_checkpoint", write_nonsense(t / "step-000000001.ckpt")), "is truncated or no"),
+        (lambda c, t: setattr(c, "load_checkpoint", write_state(t / "state.pt")), "a state of `tokengs-pretrain`"),
     ],
 )
 def test_what_a_user_has_to_put_right_is_one_message(tmp_path, change, message):
@@ -204,6 +217,24 @@ def test_what_a_user_has_to_put_right_is_one_message(tmp_path, change, message):
 def write_nonsense(path: Path) -> Path:
     path.write_bytes(b"half of a checkpoint")
     return path
+
+
+def write_state(path: Path) -> Path:
+    save_state(path, {"format": STATE_FORMAT, "network": {}})
+    return path
+
+
+def test_a_run_that_is_looked_at_needs_no_weights_to_start_from(tmp_path, registered):
+    start = tmp_path / "start.safetensors"
+    save_network(TokenGSNetwork(PRESETS["tiny"]), start)
+    config = run_config(tmp_path, steps=1)
+    config.pipeline.model.preset, config.pipeline.model.start = "tiny", str(start)
+    config.pipeline.training = TrainingConfig(learning_rate=1e-12, matrix_rate=0.0)
+    trained(config)
+    before = load_network(start).tokens
+    start.unlink()
+    _, pipeline, _, _ = eval_utils.eval_setup(folder(tmp_path) / "config.yml", test_mode="test")
+    torch.testing.assert_close(pipeline.model.network.tokens, before)
 
 
 def test_another_seed_is_not_resumed(tmp_path):
@@ -244,33 +275,3 @@ def test_flags_reach_their_place():
     assert config.pipeline.training.matrix_rate == 0.0
     assert config.pipeline.datamanager.procedural.easy == (0.1, 0.2)
     assert yaml.load(yaml.dump(config), Loader=yaml.Loader) == config
-
-
-COMMANDS = Path(sys.executable).parent
-# What an installation's entry point says; nerfstudio reads it here too, so that a checkout needs none.
-METHOD = "tokengs-pretrain=tokengs_nerfstudio.configs:tokengs_pretrain"
-
-
-def command(name: str, *arguments: object, cwd: Path) -> str:
-    environment = {"PYTHONPATH": str(REPOSITORY), "NERFSTUDIO_METHOD_CONFIGS": METHOD, "COLUMNS": "300"}
-    environment |= {"TORCHINDUCTOR_COMPILE_THREADS": "1"}
-    words = [str(COMMANDS / name), *map(str, arguments)]
-    done = subprocess.run(words, cwd=cwd, env=os.environ | environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-@pytest.mark.slow
-def test_the_commands_train_evaluate_and_hand_on_the_weights(tmp_path):
-    tiny = ("--pipeline.datamanager.batches.scenes", 2, "--pipeline.datamanager.batches.side", 16)
-    where = ("--output-dir", tmp_path / "outputs", "--timestamp", "run", "--viewer.quit-on-train-completion", "True")
-    steps = ("--max-num-iterations", 2, "--pipeline.datamanager.held-out", 2)
-    said = command("ns-train", "tokengs-pretrain", *where, *steps, *tiny, cwd=tmp_path)
-    assert "2 held-out scenes" in said
-    run = tmp_path / "outputs/unnamed/tokengs-pretrain/run"
-    command("ns-eval", "--load-config", run / "config.yml", "--output-path", tmp_path / "eval.json", cwd=tmp_path)
-    assert json.loads((tmp_path / "eval.json").read_text())["results"]["held_out_scenes"] == 2
-    weights = ("--pipeline.model.checkpoint", run / "network.safetensors", "--max-num-iterations", 2)
-    data = ("--data", write_blobs(tmp_path / "scene", height=64, width=80))
-    command("ns-train", "tokengs", *data, *where, *weights, cwd=tmp_path)
-    assert newest_checkpoint(tmp_path / "outputs/scene/tokengs/run").name == "step-000000001.ckpt"

@@ -1,7 +1,10 @@
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
+from tokengs_nerfstudio import commands
 from tokengs_nerfstudio.commands.options import one_line_errors, parsed
 
 
@@ -69,3 +72,12 @@ def test_errors_of_users_are_messages_and_defects_keep_their_traceback():
         raise RuntimeError("sold out")
     with pytest.raises(RuntimeError), one_line_errors():
         raise RuntimeError("a defect")
+
+
+def test_commands_stand_without_nerfstudio_and_import_tyro_late():
+    files = list(Path(commands.__file__).parent.glob("*.py"))
+    assert len(files) > 3
+    for file in files:
+        lines = file.read_text().splitlines()
+        assert not [line for line in lines if re.match(r"\s*(from|import) nerfstudio\b", line)], file
+        assert not [line for line in lines if re.match(r"(from|import) tyro\b", line)], file

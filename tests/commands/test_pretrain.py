@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from made.training import SMALL
+from made.training import SMALL, write_captures
 
 from tokengs_nerfstudio.commands.pretrain import Pretraining, Run, main
 from tokengs_nerfstudio.core.checkpoint.loading import load_network, save_network
@@ -37,6 +37,11 @@ def as_many_threads_as_before():
 
 def options(output: Path, steps: int = 6, **changes) -> Pretraining:
     return Pretraining(output, steps=steps, device="cpu", batches=BATCHES, held_out=2, evaluate_every=4, **changes)
+
+
+@pytest.fixture
+def captures(tmp_path) -> Path:
+    return write_captures(tmp_path / "captures")
 
 
 def logged(output: Path) -> dict[int, dict[str, float]]:
@@ -94,7 +99,7 @@ def test_a_finished_run_has_nothing_to_do(tmp_path):
 def test_hours_are_counted_over_interruptions(tmp_path):
     config = replace(options(tmp_path, steps=1), steps=None, hours=1e-9)
     run = Run(config)
-    assert run.progress == 0.0
+    assert run.share == 0.0
     run.train()
     assert run.training.steps == 1
     assert Run(config).finished
@@ -107,6 +112,16 @@ def test_the_start_is_other_weights(tmp_path):
     main_options = options(tmp_path / "run", steps=1, start=str(tmp_path / "start.safetensors"), training=still)
     Run(main_options).train()
     torch.testing.assert_close(load_network(tmp_path / "run/network.safetensors").tokens, network.tokens)
+
+
+def test_captures_are_trained_with_too(tmp_path, captures):
+    config = options(tmp_path / "run", steps=2, data=captures)
+    run = Run(config)
+    assert [len(scene.c2w) for scene in run.batches.source.scenes] == [7]
+    run.train()
+    assert "depth" not in logged(tmp_path / "run")[2]
+    with pytest.raises(SystemExit, match=r"^Error: no captures in"):
+        main(["--output", str(tmp_path / "other"), "--steps", "2", "--data", str(tmp_path / "nowhere")])
 
 
 def test_a_run_of_another_seed_is_not_continued(tmp_path):

@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 
 import numba
 import numpy as np
@@ -15,13 +14,6 @@ from made.random_scenes import random_scene, trainable, weighted_sum
 
 from tokengs_nerfstudio.core.compiled import njit
 from tokengs_nerfstudio.core.rendering import render
-
-
-@pytest.fixture
-def threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.usefixtures("threads")

@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
-from tokengs_nerfstudio.core.types import Gaussians, Renders, Views
+from tokengs_nerfstudio.core.types import Example, Gaussians, RenderConfig, Renders, Similarity, Views
 
 
 def views(count: int, times: bool = False) -> Views:
@@ -49,3 +51,45 @@ def test_detach_cuts_the_graph() -> None:
     gaussians = Gaussians(means, torch.ones(4, 4), torch.ones(4, 3), torch.ones(4), torch.ones(4, 3))
     assert not gaussians.detach().means.requires_grad
     assert gaussians.select(torch.tensor([True, False, False, True])).count == 2
+
+
+def test_records_combine_tensor_by_tensor() -> None:
+    first, second = views(2, times=True), views(2, times=True)
+    mean = first.zip(second, lambda a, b: (a + b) / 2)
+    torch.testing.assert_close(mean.images, (first.images + second.images) / 2)
+    assert mean.masks is None
+    with pytest.raises(ValueError, match="'times' is present in one Views and missing"):
+        first.zip(views(2), torch.maximum)
+    assert Views.cat([first, second]).num_views == 4
+    with pytest.raises(ValueError, match="there are none"):
+        Views.cat([])
+
+
+def test_records_inside_records_go_along_and_plain_values_stay() -> None:
+    example = Example(views(2), views(3)).to(torch.float64)
+    assert example.target.images.dtype == torch.float64
+    assert [name for name, _ in example.tensors()][:2] == ["context.images", "context.c2w"]
+    batch = Example.stack([example, example])
+    assert batch.num_scenes == 2
+    assert batch[1:].target.images.shape == (1, 3, 3, 4, 6)
+    cameras = views(3).cameras[1:]
+    assert (cameras.c2w.shape[0], cameras.width, cameras.height) == (2, 6, 4)
+
+
+def test_leaves_start_a_graph_of_their_own() -> None:
+    renders = Renders(torch.rand(1, 3, 2, 2, requires_grad=True) * 2, torch.rand(1, 1, 2, 2))
+    leaves = renders.leaves()
+    leaves.rgb.sum().backward()
+    assert leaves.rgb.is_leaf
+    assert leaves.rgb.grad is not None
+
+
+def test_depths_follow_a_similarity() -> None:
+    deep = replace(views(2), depths=torch.full((2, 1, 4, 6), 3.0))
+    moved = Similarity(torch.eye(3), torch.zeros(3), torch.tensor(0.5)).views(deep)
+    assert moved.depths is not None
+    assert moved.depths.unique().tolist() == [1.5]
+
+
+def test_planes_follow_the_scale_of_a_frame() -> None:
+    assert RenderConfig(0.5, 10.0, 0.25).scaled(2.0) == RenderConfig(1.0, 20.0, 0.25)

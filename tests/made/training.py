@@ -1,6 +1,7 @@
 """Random scenes and small networks for the tests of the training."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,8 +14,10 @@ from tokengs_nerfstudio.core.training.config import TrainingConfig
 from tokengs_nerfstudio.core.training.network_training import NetworkTraining
 from tokengs_nerfstudio.core.training.parallel import Threads
 from tokengs_nerfstudio.core.types import Example, Views
+from tokengs_nerfstudio.data.capture.writer import write_nerfstudio_capture
 from tokengs_nerfstudio.data.examples.batches import Batches
 from tokengs_nerfstudio.data.examples.curriculum import ProceduralCurriculumConfig
+from tokengs_nerfstudio.data.procedural.tracing import ProceduralScene
 
 SMALL = replace(PRESETS["tiny"], width=32, heads=2, encoder_depth=1, decoder_depth=1, tokens=12, gaussians_per_token=8)
 
@@ -34,6 +37,14 @@ def random_views(scenes: int = 2, views: int = 3, size: int = 16) -> Views:
     intrinsics = torch.tensor([[18.0, 0.0, 7.0], [0.0, 17.0, 9.0], [0.0, 0.0, 1.0]]).expand(scenes, views, 3, 3)
     smooth = torch.nn.functional.interpolate(torch.rand(scenes * views, 3, 4, 4), size=size, mode="bilinear")
     return Views(smooth.reshape(scenes, views, 3, size, size), posed_cameras(scenes, views), intrinsics)
+
+
+def write_captures(folder: Path, count: int = 2, frames: int = 7) -> Path:
+    """A folder of small captures of procedural scenes."""
+    for number in range(count):
+        scene = ProceduralScene(number, frames, 20, 32)
+        write_nerfstudio_capture(folder / f"capture-{number}", scene.load(range(frames)))
+    return folder
 
 
 def random_example(scenes: int = 2) -> Example:

@@ -24,14 +24,16 @@ from tokengs_nerfstudio.core.training.parallel import Threads
 from tokengs_nerfstudio.core.training.start import starting_network
 from tokengs_nerfstudio.core.training.state import read_state, save_state
 from tokengs_nerfstudio.core.types import Example
+from tokengs_nerfstudio.data.examples import source_of
 from tokengs_nerfstudio.data.examples.batches import Batches, made_ahead
 from tokengs_nerfstudio.data.examples.curriculum import ProceduralCurriculumConfig
+from tokengs_nerfstudio.data.examples.scenes import CapturesConfig
 from tokengs_nerfstudio.data.examples.shapes import BatchConfig
 
 
 @dataclass(frozen=True)
 class Pretraining:
-    """Train a network on procedural scenes."""
+    """Train a network on procedural scenes, or on captures."""
 
     output: Path
     """folder of state.pt (to go on), network.safetensors (averaged weights), log.jsonl and tensorboard's events"""
@@ -40,6 +42,8 @@ class Pretraining:
     start: str | None = None
     """weights to start from: a registered name, a .safetensors file, or hf://owner/repo/path; if not set, random ones.
     Tokens are grown or shrunk to the preset's number"""
+    data: Path | None = None
+    """folder of captures, each a folder with a transforms.json; if not set, procedural scenes"""
     steps: int | None = None
     """length of the run in steps; give this or --hours"""
     hours: float | None = None
@@ -59,6 +63,7 @@ class Pretraining:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     batches: BatchConfig = field(default_factory=BatchConfig)
     procedural: ProceduralCurriculumConfig = field(default_factory=ProceduralCurriculumConfig)
+    captures: CapturesConfig = field(default_factory=CapturesConfig)
 
     def __post_init__(self) -> None:
         if (self.steps is None) == (self.hours is None):
@@ -85,23 +90,23 @@ class Run:
         network = starting_network(config.preset, config.start, config.batches.usual_context, config.seed)
         network = network.to(config.device)
         self.training = NetworkTraining(network, config.training, Threads(network, config.threads) if on_cpu else None)
-        self.batches = Batches(config.procedural.source(), network.config, config.batches, config.seed)
+        source = source_of(config.data, config.procedural, config.captures, config.batches.context[1])
+        self.batches = Batches(source, network.config, config.batches, config.seed)
         self.state = config.output / "state.pt"
         self.resumed = self.state.exists()
         if self.resumed:
             self._resume()
 
     @property
-    def progress(self) -> float:
-        """Share of the run that is done."""
-        if self.config.steps is not None:
-            return self._progress_at(self.training.steps)
-        return self.seconds / (3600 * (self.config.hours or 1))
+    def share(self) -> float:
+        """How much of the run is done, up to 1."""
+        steps, hours = self.config.steps, self.config.hours
+        return min(self.training.steps / steps if steps else self.seconds / (3600 * (hours or 1)), 1.0)
 
     @property
     def finished(self) -> bool:
         """Whether there is nothing left to do."""
-        return self.training.steps >= self.config.steps if self.config.steps is not None else self.progress >= 1.0
+        return self.share >= 1.0
 
     def train(self) -> None:
         """All steps that are left; the state is saved every now and then, at the end, and when interrupted."""
@@ -122,13 +127,13 @@ class Run:
         held_out = self.batches.placed(self.batches.held_out(config.held_out)).to(config.device)
         batches = made_ahead(self._batch, training.steps)
         saved = started = time.monotonic()
-        pace = Pace(self.progress)
+        pace = Pace(self.share)
         while not self.finished:
             example = next(batches).to(config.device)
-            report = training.step(example, self.progress)
+            report = training.step(example, self._progress_at(training.steps))
             now = time.monotonic()
             self.seconds, started = self.seconds + now - started, now
-            pace.step(example.num_scenes, self.progress)
+            pace.step(example.num_scenes, self.share)
             entry = {**report.losses, "gradient": report.gradient_norm, "rate": report.learning_rate}
             if training.steps % config.evaluate_every == 0 or self.finished:
                 quality = float(novel_view_psnr(training.averaged, held_out, config.training.chunk).mean())
@@ -136,7 +141,7 @@ class Run:
                 shown.say(f"step {training.steps}: {quality:.2f} dB on novel views of held-out scenes")
             run = {"seconds": self.seconds, "skipped": training.skipped, "scenes_per_second": pace.scenes_per_second}
             self._log.write(training.steps, {**run, **entry})
-            shown.update(self.progress, pace.text(training.steps, report.losses["loss"]))
+            shown.update(self.share, pace.text(training.steps, report.losses["loss"]))
             if now - saved > config.save_every:
                 self._save()
                 saved = now
@@ -147,8 +152,8 @@ class Run:
         return self.batches.batch(number, self._progress_at(number))
 
     def _progress_at(self, step: int) -> float:
-        """Of a run whose length is given in hours the batches made ahead belong to the progress of now."""
-        return self.progress if self.config.steps is None else step / max(self.config.steps - 1, 1)
+        """Where the schedule is, 1 at the last step; batches of a run given in hours belong to the moment."""
+        return self.share if self.config.steps is None else step / max(self.config.steps - 1, 1)
 
     def _resume(self) -> None:
         saved = read_state(self.state)

@@ -17,8 +17,10 @@ from nerfstudio.data.utils.dataloaders import FixedIndicesEvalDataloader
 from tokengs_nerfstudio import bridge
 from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.types import Example, Views
+from tokengs_nerfstudio.data.examples import source_of
 from tokengs_nerfstudio.data.examples.batches import Batches
 from tokengs_nerfstudio.data.examples.curriculum import ProceduralCurriculumConfig
+from tokengs_nerfstudio.data.examples.scenes import CapturesConfig
 from tokengs_nerfstudio.data.examples.shapes import BatchConfig
 
 
@@ -29,8 +31,12 @@ class PretrainDataManagerConfig(DataManagerConfig):
     _target: type = field(default_factory=lambda: PretrainDataManager)
     batches: BatchConfig = field(default_factory=BatchConfig)
     """Scenes, views and sizes of a step"""
+    data: Path | None = None
+    """Folder of captures, each a folder with a transforms.json. If not set: procedural scenes."""
     procedural: ProceduralCurriculumConfig = field(default_factory=ProceduralCurriculumConfig)
-    """The scenes"""
+    """The scenes without --data"""
+    captures: CapturesConfig = field(default_factory=CapturesConfig)
+    """The scenes with --data"""
     held_out: int = 32
     """Scenes of the evaluation."""
     shown: int = 0
@@ -91,7 +97,8 @@ class PretrainDataManager(DataManager):
     ) -> None:
         super().__init__()
         self.config = config
-        self.batches = Batches(config.procedural.source(), network, config.batches, seed)
+        source = source_of(config.data, config.procedural, config.captures, config.batches.context[1])
+        self.batches = Batches(source, network, config.batches, seed)
         self.held_out = self.batches.held_out(config.held_out)
         shown = self.shown.squeeze()
         context, target = ViewsDataset(shown.context, "context"), ViewsDataset(shown.target, "target")

@@ -125,19 +125,19 @@ class PretrainPipeline(VanillaPipeline):
         return self._steps - training.steps
 
     @property
-    def progress(self) -> float:
-        """Share of the plan that is done."""
-        return 0.0 if self.network_training is None else self._progress_at(self.network_training.steps)
+    def share(self) -> float:
+        """How much of the plan is done."""
+        return 0.0 if self.network_training is None else self.network_training.steps / max(self._steps, 1)
 
     def get_train_loss_dict(self, step: int) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]:
         """One training step. The loss comes back as a leaf: the step has already followed its gradient."""
         training = self._running()
         if self._examples is None:
             self._examples = made_ahead(self._example, training.steps)
-            self._pace = Pace(self.progress)
+            self._pace = Pace(self.share)
         example = next(self._examples).to(self.device)
-        report = training.step(example, self.progress)
-        self._pace.step(example.num_scenes, self.progress)
+        report = training.step(example, self._progress_at(training.steps))
+        self._pace.step(example.num_scenes, self.share)
         if training.steps % self.config.steps_per_show == 0 or training.steps == self._steps:
             self.model.look_at(self.datamanager.shown)
         more = {"gradient": report.gradient_norm, "rate": report.learning_rate, "skipped": float(training.skipped)}
@@ -155,6 +155,7 @@ class PretrainPipeline(VanillaPipeline):
         return self.network_training
 
     def _progress_at(self, step: int) -> float:
+        """Where the schedule is, 1 at the last step."""
         return step / max(self._steps - 1, 1)
 
     def _example(self, number: int) -> Example:

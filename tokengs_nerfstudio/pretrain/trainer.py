@@ -54,7 +54,7 @@ class PretrainTrainer(TokenGSTrainer):
 
     def train_iteration(self, step: int) -> Any:
         result = Trainer.train_iteration(self, step)
-        self._shown.update(self.pipeline.progress, self.pipeline.status(float(result[0])))
+        self._shown.update(self.pipeline.share, self.pipeline.status(float(result[0])))
         return result
 
     def _after_train(self) -> None:
@@ -72,7 +72,7 @@ class PretrainTrainer(TokenGSTrainer):
         An interrupted run is brought to its planned end; a finished one gets max_num_iterations steps more.
         """
         path = self._checkpoint_to_load()
-        saved = None if path is None else read_state(path)
+        saved = None if path is None else _read(path)
         self.pipeline.begin(self.config.max_num_iterations)
         if saved is not None:
             self.config.max_num_iterations = self.pipeline.resume(saved["training"], self.config.max_num_iterations)
@@ -99,3 +99,10 @@ class PretrainTrainer(TokenGSTrainer):
             for older in self.checkpoint_dir.glob("step-*.ckpt"):
                 if older != path:
                     older.unlink()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    saved = read_state(path)
+    if "training" not in saved:
+        raise ValueError(f"{path} is a state of `tokengs-pretrain`: go on with that command and its output folder")
+    return saved

@@ -1,7 +1,6 @@
 """The compiled SSIM against the readable one in float64: values, gradients, borders, degenerate images."""
 
 import threading
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -30,13 +29,6 @@ def test_values_and_gradients_equal_the_reference(shape: tuple[int, ...]) -> Non
     )
     torch.testing.assert_close(value.double(), exact, atol=1e-6, rtol=0)
     assert (gradient - slope).norm() <= 1e-5 * slope.norm()
-
-
-@pytest.fixture
-def threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.usefixtures("threads")

@@ -12,7 +12,6 @@ from made.random_scenes import Scene, random_scene, scene_of, trainable, weighte
 from torch import Tensor
 
 from tokengs_nerfstudio.core.rendering import render, torch_backend
-from tokengs_nerfstudio.core.rendering.request import prepare
 from tokengs_nerfstudio.core.types import Gaussians, Renders
 
 NAMES = ("means", "quats", "scales", "opacities", "colors", "c2w", "background")
@@ -268,7 +267,7 @@ def test_where_alpha_ends_the_extent_nothing_is_cut_away(opacity: tuple[float, f
     scene = random_scene(60, 40, 27, views=2, seed=1, opacity=opacity).to(torch.float64)
     truth, fragile = brute_force.render(scene, cut=False)
     exact, leaves = trainable(scene)
-    request = prepare(*exact.arguments, 0.01, 1e10, 0.5, depth=True, backend="torch")
+    request = exact.requested(0.5, backend="torch")
     renders = Renders(*torch_backend.rasterize(request, "alpha_cut")[:3]).squeeze()
     assert_equal_renders(renders, truth, ~fragile, 1e-10)
     other, other_leaves = trainable(scene)
@@ -279,6 +278,6 @@ def test_where_alpha_ends_the_extent_nothing_is_cut_away(opacity: tuple[float, f
 
 def test_the_extents_differ_where_an_opaque_splat_fades() -> None:
     scene = random_scene(200, 70, 52, views=2, seed=1, size=(0.05, 0.1), opacity=(0.9, 1.0))
-    request = prepare(*scene.arguments, 0.01, 1e10, 0.5, depth=False, backend="torch")
+    request = scene.requested(0.5, depth=False, backend="torch")
     square, rectangle = (torch_backend.rasterize(request, extent)[1] for extent in ("three_sigma", "alpha_cut"))
     assert 1e-3 < (square - rectangle).abs().max() < 0.0112  # exp(-3^2 / 2) is 0.0111

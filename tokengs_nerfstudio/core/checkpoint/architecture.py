@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from tokengs_nerfstudio.core.checkpoint.loading import key_table
+from tokengs_nerfstudio.core.checkpoint import key_table
 from tokengs_nerfstudio.core.checkpoint.weight_file import CheckpointError, WeightFile, listed
 from tokengs_nerfstudio.core.network.config import PRESETS, NetworkConfig
 from tokengs_nerfstudio.core.network.layers import RAW_CHANNELS

@@ -9,7 +9,7 @@ Two loops decide the speed, `_blend` and `_unblend`. LLVM vectorises them becaus
    index, and the channels of that array lie a constant apart, so that no alias check is needed;
  * branches are written as selections, and every value is float32;
  * sums over pixels are carried from row to row inside the scratch array and folded once at the end.
-tests/core/rendering/test_vectorised.py fails if a new numba stops doing so.
+tests/core/test_compiled.py fails if a new numba stops doing so.
 """
 
 import math

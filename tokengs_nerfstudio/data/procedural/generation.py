@@ -33,7 +33,7 @@ CYLINDER, CONE, ROD = 3, 4, 5
 
 @dataclass(frozen=True)
 class SceneArrays:
-    """One scene with its cameras, as the tracers take it: float64 arrays, columns named in `procedural_layout`."""
+    """One scene with its cameras, as the tracers take it: float64 arrays, columns named in `layout`."""
 
     primitives: np.ndarray
     materials: np.ndarray

@@ -1,6 +1,6 @@
 """Colours of procedural scenes in plain torch: textures, backdrop and light on flat lists of rays.
 
-The formulas of `_trace_kernels`, one line for one line where that reads well; works on any device and in any dtype.
+The formulas of `trace_kernels`, one line for one line where that reads well; works on any device and in any dtype.
 """
 
 import math

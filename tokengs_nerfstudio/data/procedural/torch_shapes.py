@@ -1,6 +1,6 @@
 """Shapes of procedural scenes in plain torch: first hits and normals, on flat lists of rays in the shapes' own frames.
 
-The formulas of `_trace_kernels`. Rows are primitives [ray, PRIMITIVE], columns named in `procedural_layout`.
+The formulas of `trace_kernels`. Rows are primitives [ray, PRIMITIVE], columns named in `layout`.
 """
 
 from collections.abc import Callable

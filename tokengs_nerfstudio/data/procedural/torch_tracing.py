@@ -1,4 +1,4 @@
-"""Ray tracing of procedural scenes in plain torch, for GPU and as the readable reference of `_trace_kernels`.
+"""Ray tracing of procedural scenes in plain torch, for GPU and as the readable reference of `trace_kernels`.
 
 Rays are flat lists; each meets the primitives whose bounding spheres it crosses, and these pairs of ray and primitive
 are solved kind by kind.

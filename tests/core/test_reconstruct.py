@@ -1,0 +1,40 @@
+"""Photos in the world to Gaussians in the world, in one call."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from made.scenes import arc_cameras, blobs, photos, small_network
+from made.tuning import tuning_config
+
+from tokengs_nerfstudio.core.reconstruct import reconstruct, reconstruct_scene
+from tokengs_nerfstudio.core.types import Example
+
+
+def test_weights_that_know_time_take_photos_without() -> None:
+    network, views = small_network(dynamic_tokens=8, time_channels=2), photos(blobs(), arc_cameras(3), size=48)
+    assert reconstruct(network, views).count == 40 * 8
+
+
+def test_a_scene_that_moves_comes_at_all_its_times_and_alone_at_the_first() -> None:
+    network = small_network(dynamic_tokens=8, time_channels=2)
+    torch.nn.init.normal_(network.target_time_embedding.conv.weight, std=1.0)  # type: ignore[union-attr]
+    views = photos(blobs(), arc_cameras(3), size=48)
+    views = replace(views, times=torch.tensor([0.0, 0.5, 1.0]))
+    config = tuning_config(space="tokens", rule="steps")
+    baked = reconstruct_scene(network, Example(views, views), config, steps=2)
+    assert baked.times == [0.0, 0.5, 1.0]
+    assert baked.motion is not None
+    # The dynamic tokens' Gaussians move, the static ones' stand still.
+    assert baked.motion.moving.min() >= 32 * 8
+    assert not torch.equal(baked.at(1.0).means, baked.at(0.0).means)
+    torch.testing.assert_close(reconstruct(network, views, config, steps=2).means, baked.at(0.0).means)
+
+
+def test_planes_follow_into_the_world() -> None:
+    network, views = small_network(near=0.02, far=50.0), photos(blobs(), arc_cameras(4), size=48)
+    large = replace(views, c2w=views.c2w.clone())
+    large.c2w[:, :3, 3] *= 10
+    near, far = (reconstruct_scene(network, Example(v, v), steps=0).rendering for v in (views, large))
+    assert far.near / near.near == pytest.approx(10.0, rel=1e-3)
+    assert far.far / near.far == pytest.approx(10.0, rel=1e-3)
