@@ -1,6 +1,7 @@
 """A pretraining that ends at a given time, in bfloat16, and its weights and log in files small enough to carry.
 
-Scenes are made by many threads: the one that `pretrain` uses beside a training on a CPU would keep a GPU waiting.
+Scenes are made by many threads: the one that `tokengs-pretrain` uses, beside a step on the CPU, would keep a GPU
+waiting.
 """
 
 import argparse
@@ -15,9 +16,14 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 import torch
-from gpu_internals import PRESETS, Pretraining, PretrainingData, Run, TrainingBatch, training_batch
 
+from tokengs_nerfstudio.commands.pretrain import Pretraining, Run
 from tokengs_nerfstudio.core import TokenGSNetwork, save_network
+from tokengs_nerfstudio.core.network.config import PRESETS
+from tokengs_nerfstudio.core.types import Example
+from tokengs_nerfstudio.data.examples.batches import Batches
+from tokengs_nerfstudio.data.examples.curriculum import ProceduralCurriculumConfig
+from tokengs_nerfstudio.data.examples.shapes import BatchConfig
 
 PIECE = 15 * 2**20
 MOST_PIECES = 4
@@ -59,11 +65,11 @@ class FedRun(Run):
 
     def __init__(self, config: Pretraining, makers: int) -> None:
         super().__init__(config)
-        for network in (self.trainer.network, self.trainer.averaged):
+        for network in (self.training.network, self.training.averaged):
             network.precision = "bf16"
         self._ahead = AheadOfTime(super()._batch, makers)
 
-    def _batch(self, number: int) -> TrainingBatch:
+    def _batch(self, number: int) -> Example:
         return self._ahead(number)
 
     def train(self) -> None:
@@ -98,14 +104,14 @@ def write_pieces(file: Path, folder: Path, size: int = PIECE, most: int = MOST_P
 
 def trained(options: argparse.Namespace, folder: Path) -> FedRun:
     """A run until `options.until`, its length known once scenes can be made: their kernels are compiled first."""
-    data = PretrainingData(batch=options.batch)
-    training_batch(data, PRESETS[options.preset], 0, 0, 0.0)
+    batches = BatchConfig(scenes=options.batch)
+    Batches(ProceduralCurriculumConfig().source(), PRESETS[options.preset], batches).batch(0, 0.0)
     device = "cpu" if options.dry_run else "cuda"
     torch.zeros(1, device=device)
     hours = max(options.until - time.time(), 2.0) / 3600
     config = Pretraining(
         output=folder, preset=options.preset, hours=hours, device=device, save_every=60.0, evaluate_every=200,
-        held_out=2 if options.dry_run else 32, data=data,
+        held_out=2 if options.dry_run else 32, batches=batches,
     )  # fmt: skip
     run = FedRun(config, options.makers)
     run.train()
@@ -137,7 +143,7 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         run = trained(options, Path(scratch))
-        export(run.trainer.averaged, Path(scratch), options.output)
+        export(run.training.averaged, Path(scratch), options.output)
         last = json.loads((Path(scratch) / "log.jsonl").read_text().splitlines()[-1])
     print(json.dumps({"steps": last["step"], "seconds": last["seconds"], "held_out_psnr": last["held_out_psnr"]}))
     return 0

@@ -23,7 +23,7 @@ from gpu_table import Row, line_of, save, show
 
 SCRIPTS = Path(__file__).resolve().parent
 REPOSITORY = SCRIPTS.parent
-RENDERING = ["tests/core/rendering", "tests/core/test_densification.py"]
+RENDERING = ["tests/core/rendering", "tests/core/tuning/test_densification.py"]
 VERSIONS = """
 import importlib.metadata as m, json, platform, torch
 names = ("torch", "numpy", "numba", "einops", "jaxtyping", "safetensors")

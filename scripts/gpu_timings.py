@@ -15,11 +15,20 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from gpu_internals import PRESETS, PretrainingData, Trainer, TrainingBatch, TrainingConfig, training_batch
 from gpu_pretraining import made_by_many
 
-from tokengs_nerfstudio.core import Gaussians, NetworkConfig, TokenGSNetwork, TuningConfig, Views, render, tune
-from tokengs_nerfstudio.core.network.initial import InitialValues
+from tokengs_nerfstudio.core import Gaussians, NetworkConfig, Similarity, TokenGSNetwork, TuningConfig, Views, tune
+from tokengs_nerfstudio.core.network.config import PRESETS
+from tokengs_nerfstudio.core.network.initial import InitialValues, initial_values
+from tokengs_nerfstudio.core.preparation import PreparedScene
+from tokengs_nerfstudio.core.rendering import render_cameras
+from tokengs_nerfstudio.core.training.config import TrainingConfig
+from tokengs_nerfstudio.core.training.network_training import NetworkTraining
+from tokengs_nerfstudio.core.tuning.config import StoppingConfig
+from tokengs_nerfstudio.core.types import Example, RenderConfig
+from tokengs_nerfstudio.data.examples.batches import Batches
+from tokengs_nerfstudio.data.examples.curriculum import ProceduralCurriculumConfig
+from tokengs_nerfstudio.data.examples.shapes import BatchConfig
 
 Precision = Literal["fp32", "bf16"]
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
@@ -63,6 +72,7 @@ class Timings:
         torch.manual_seed(0)
         self._network = TokenGSNetwork(sizes.network, initial=SPREAD).to(device).eval().requires_grad_(False)
         self._views = random_views(sizes.views, *sizes.network.image_size).to(device)
+        self._scene = PreparedScene(Example(self._views, self._views), Similarity.identity(device=device))
 
     def median(self, function: Callable[[], object], repeats: int | None = None) -> float:
         """Seconds of one call."""
@@ -90,11 +100,11 @@ class Timings:
         runs: list[tuple[Precision, int]] = [("bf16", all_views), ("bf16", 2), ("fp32", all_views)]
         for precision, views in runs:
             self._network.precision = precision
-            config = TuningConfig(space="tokens", stopping="steps", views_per_step=views)
-            tune(self._network, self._views, self._views, config, min(steps, 3))
+            config = TuningConfig(space="tokens", stopping=StoppingConfig("steps"), views_per_step=views)
+            tune(self._network, self._scene, config, min(steps, 3))
             self._wait()
             start = time.perf_counter()
-            tune(self._network, self._views, self._views, config, steps)
+            tune(self._network, self._scene, config, steps)
             self._wait()
             paper = 5.61 if views == all_views else None
             what = f"{steps} token-tuning steps, {views} views a step, {precision}"
@@ -113,35 +123,35 @@ class Timings:
     def training(self) -> Iterator[tuple[str, float, str, float | None]]:
         for name, config in self.sizes.presets.items():
             for scenes in self.sizes.batches:
-                batch = training_batch(PretrainingData(batch=scenes), config, 0, 0, 0.0).to(self.device)
+                example = batches(config, scenes).batch(0, 0.0).to(self.device)
                 for precision in PRECISIONS:
-                    trainer = self._trainer(config, precision)
-                    seconds = self.median(lambda t=trainer, b=batch: t.step(b, 0.1))
-                    what = f"training {name}, {batch.num_scenes} scenes a step, {precision}"
-                    yield what, batch.num_scenes / seconds, "scenes/s", None
+                    training = self._training(name, config, precision)
+                    seconds = self.median(lambda t=training, e=example: t.step(e, 0.1))
+                    what = f"training {name}, {example.num_scenes} scenes a step, {precision}"
+                    yield what, example.num_scenes / seconds, "scenes/s", None
 
     def training_with_scene_making(self) -> Iterator[tuple[str, float, str, float | None]]:
-        data = PretrainingData(batch=self.sizes.batches[-1])
         for name, config in self.sizes.presets.items():
-            trainer = self._trainer(config, "bf16")
+            training, source = self._training(name, config, "bf16"), batches(config, self.sizes.batches[-1])
 
-            def make(number: int, config: NetworkConfig = config) -> TrainingBatch:
-                return training_batch(data, config, 0, number, 0.1)
+            def make(number: int, source: Batches = source) -> Example:
+                return source.batch(number, 0.1)
 
-            with closing(made_by_many(make, 0, self.sizes.makers)) as batches:
-                trainer.step(next(batches).to(self.device), 0.1)
+            with closing(made_by_many(make, 0, self.sizes.makers)) as made:
+                training.step(next(made).to(self.device), 0.1)
                 start, scenes = time.perf_counter(), 0
                 while time.perf_counter() - start < self.sizes.seconds:
-                    batch = next(batches)
-                    trainer.step(batch.to(self.device), 0.1)
-                    scenes += batch.num_scenes
+                    example = next(made)
+                    training.step(example.to(self.device), 0.1)
+                    scenes += example.num_scenes
                 seconds = time.perf_counter() - start
             what = f"training {name} and making scenes in {self.sizes.makers} threads, bf16"
             yield what, scenes / seconds, "scenes/s", None
 
-    def _trainer(self, config: NetworkConfig, precision: Precision) -> Trainer:
+    def _training(self, preset: str, config: NetworkConfig, precision: Precision) -> NetworkTraining:
         torch.manual_seed(0)
-        return Trainer(TokenGSNetwork(config, precision).to(self.device).train(), TrainingConfig())
+        network = TokenGSNetwork(config, precision, initial_values(preset))
+        return NetworkTraining(network.to(self.device).train(), TrainingConfig())
 
     def _rendered(self, splats: Gaussians, views: Views, what: str) -> Iterator[tuple[str, float, str, float | None]]:
         with torch.no_grad():
@@ -150,15 +160,19 @@ class Timings:
         yield f"render {what}, forward and backward", 1e3 * self.median(lambda: self._step(splats, views)), "ms", None
 
     def _picture(self, splats: Gaussians, views: Views) -> torch.Tensor:
-        return render(splats, views.c2w, views.intrinsics, views.width, views.height, depth=False).rgb
+        return render_cameras(splats, views.cameras, RenderConfig(), depth=False).rgb
 
     def _step(self, splats: Gaussians, views: Views) -> None:
-        leaves = Gaussians(**{name: value.detach().requires_grad_() for name, value in vars(splats).items()})
-        self._picture(leaves, views).square().mean().backward()
+        self._picture(splats.leaves(), views).square().mean().backward()
 
     def _wait(self) -> None:
         if self.device == "cuda":
             torch.cuda.synchronize()
+
+
+def batches(network: NetworkConfig, scenes: int) -> Batches:
+    """Those of a pretraining, with about so many scenes in a step."""
+    return Batches(ProceduralCurriculumConfig().source(), network, BatchConfig(scenes=scenes))
 
 
 def random_views(count: int, height: int, width: int) -> Views:

@@ -1,20 +1,25 @@
 """The same on CUDA as on the CPU: network, gradient of a training step, tuning; and gsplat's strategies, many steps."""
 
+import io
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 import torch
-from tokengs_nerfstudio.data.pretraining import PretrainingData, held_out_batch
-from tuning_scenes import arc_cameras, blobs, photos, small_network
+from made.scenes import arc_cameras, blobs, photos, small_network
+from made.training import held_out_example
+from made.tuning import changed, ready, tuning_config
 
-from tokengs_nerfstudio.core import Gaussians, SceneTuning, TuningConfig, Views, load_network, render
-from tokengs_nerfstudio.core.metrics import psnr
-from tokengs_nerfstudio.core.training import Trainer, TrainingConfig, scene_gradients
+from tokengs_nerfstudio.core import Gaussians, SceneTuning, TokenGSNetwork, load_network
+from tokengs_nerfstudio.core.evaluation import view_psnr
+from tokengs_nerfstudio.core.network.config import PRESETS
+from tokengs_nerfstudio.core.network.initial import initial_values
+from tokengs_nerfstudio.core.training.config import TrainingConfig
+from tokengs_nerfstudio.core.training.gradients import scene_gradients
+from tokengs_nerfstudio.core.training.network_training import NetworkTraining
 
 pytestmark = pytest.mark.gpu
 
-CONFIG = TuningConfig(stopping="steps", growth_every=10, levels=(1.0,), level_starts=(0.0,), gaussians_per_pixel=1.0)
+CONFIG = tuning_config(rule="steps", growth_every=10, levels=((0.0, 1.0),), per_pixel=1.0)
 
 
 @pytest.fixture(autouse=True)
@@ -25,23 +30,23 @@ def exact_products() -> Iterator[None]:
 
 
 def test_the_network_gives_the_same_gaussians(record_property) -> None:
-    batch = held_out_batch(PretrainingData(), load_network("tiny").config, scenes=2)
-    found = []
+    found: list[Gaussians] = []
     for device in ("cpu", "cuda"):
         network = load_network("tiny", device=device)
+        example = held_out_example(network.config, 2).to(device)
         with torch.no_grad():
-            found.append(network.decode(network.encode(batch.context.to(device))).to("cpu"))
-    errors = {name: float((getattr(found[0], name) - getattr(found[1], name)).abs().max()) for name in vars(found[0])}
+            found.append(network.decode(network.encode(example.context)).to("cpu"))
+    errors = {name: float((value - getattr(found[1], name)).abs().max()) for name, value in found[0].tensors()}
     record_property("largest error", max(errors.values()))
     assert max(errors.values()) < 1e-3, errors
 
 
 def test_a_training_step_has_the_same_gradient(record_property) -> None:
-    batch = held_out_batch(PretrainingData(), load_network("tiny").config, scenes=2)
     gradients, losses = [], []
     for device in ("cpu", "cuda"):
         network = load_network("tiny", device=device)
-        losses.append(scene_gradients(network, batch.to(device), TrainingConfig(), 2)["loss"])
+        example = held_out_example(network.config, 2).to(device)
+        losses.append(scene_gradients(network, example, network.config.rendering, TrainingConfig(), 2)["loss"])
         slopes = [p.grad for p in network.parameters() if p.grad is not None]
         gradients.append(torch.cat([slope.flatten().cpu().double() for slope in slopes]))
     cosine = float(torch.nn.functional.cosine_similarity(*gradients, dim=0))
@@ -53,34 +58,34 @@ def test_a_training_step_has_the_same_gradient(record_property) -> None:
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_training_lowers_the_loss(precision: str) -> None:
-    torch.manual_seed(0)
-    network = load_network("tiny", precision=precision, device="cuda").train()  # type: ignore[arg-type]
-    network.reset_parameters()
-    batch = held_out_batch(PretrainingData(), network.config, scenes=2).to("cuda")
-    trainer = Trainer(network, TrainingConfig(warmup=0.1))
-    losses = [trainer.step(batch, step / 60).losses["loss"] for step in range(60)]
-    assert trainer.skipped == 0
+    config = PRESETS["tiny"]
+    network = TokenGSNetwork(config, precision, initial_values("tiny")).to("cuda").train()  # type: ignore[arg-type]
+    example, training = held_out_example(config, 2).to("cuda"), NetworkTraining(network, TrainingConfig(warmup=0.1))
+    losses = [training.step(example, step / 60).losses["loss"] for step in range(60)]
+    assert training.skipped == 0
     assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
 
 
-def quality(gaussians: Gaussians, views: Views) -> float:
-    rgb = render(gaussians, views.c2w, views.intrinsics, views.width, views.height, depth=False).rgb
-    return float(psnr(rgb, views.images).mean())
+def quality(tuning: SceneTuning) -> float:
+    return float(view_psnr(tuning.gaussians(), tuning.supervision.views, tuning.rendering).mean())
+
+
+def finish(tuning: SceneTuning) -> None:
+    while not tuning.finished:
+        tuning.step()
 
 
 @pytest.mark.parametrize("space", ["tokens", "gaussians", "tokens+gaussians"])
 def test_tuning_ends_as_well_as_on_the_cpu(space: str, record_property) -> None:
     """Sums in another order grow into other Gaussians; another seed changes as much as 1.05 dB on the CPU alone."""
     views = photos(blobs(), arc_cameras(10), size=48)
+    config = changed(CONFIG, space=space, tokens_rate=0.1, tokens_share=0.4)
     ends = {}
     for device in ("cpu", "cuda"):
-        seen = views.to(device)
-        config = replace(CONFIG, space=space, token_rate=0.1, token_fraction=0.4)  # type: ignore[arg-type]
-        tuning = SceneTuning(small_network().to(device), seen, seen, config, steps=60)
-        start = quality(tuning.gaussians(), seen)
-        while not tuning.finished:
-            tuning.step()
-        ends[device] = quality(tuning.gaussians(), seen)
+        tuning = SceneTuning(small_network().to(device), ready(views.to(device)), config, steps=60)
+        start = quality(tuning)
+        finish(tuning)
+        ends[device] = quality(tuning)
         assert ends[device] > start + 1.0
         record_property(f"PSNR on {device}", ends[device])
     assert abs(ends["cuda"] - ends["cpu"]) < 1.2
@@ -89,11 +94,29 @@ def test_tuning_ends_as_well_as_on_the_cpu(space: str, record_property) -> None:
 def test_refined_poses_and_latents_run(record_property) -> None:
     views = photos(blobs(), arc_cameras(6), size=48).to("cuda")
     network = small_network(latents=16, latent_depth=1).to("cuda")
-    config = replace(CONFIG, space="latents", refine_poses=True, exposure=True)
-    tuning = SceneTuning(network, views, views, config, steps=20)
-    start = quality(tuning.gaussians(), views)
-    while not tuning.finished:
-        tuning.step()
-    record_property("PSNR gained", quality(tuning.gaussians(), views) - start)
+    config = changed(CONFIG, space="latents", pose_rate=1e-3, exposure_rate=3e-3)
+    tuning = SceneTuning(network, ready(views), config, steps=20)
+    start = quality(tuning)
+    finish(tuning)
+    record_property("PSNR gained", quality(tuning) - start)
     assert not torch.equal(tuning.cameras.cameras(), views.c2w)
     assert torch.isfinite(tuning.cameras.cameras()).all()
+
+
+def test_a_tuning_goes_on_from_a_state_on_the_cpu() -> None:
+    """Checkpoints are read to there; the best state seen is one of before that."""
+    network, scene = small_network().to("cuda"), ready(photos(blobs(), arc_cameras(10), size=48).to("cuda"))
+    config = changed(CONFIG, space="gaussians", rule="held-out", held_out_from=4, check_every=5)
+    first = SceneTuning(network, scene, config, steps=20)
+    for _ in range(10):
+        first.step()
+    file = io.BytesIO()
+    torch.save(first.state_dict(), file)
+    file.seek(0)
+    state = torch.load(file, map_location="cpu", weights_only=True)
+    state["best"]["error"] = 0.0
+    later = SceneTuning(network, scene, config, steps=20)
+    later.load_state_dict(state)
+    finish(later)
+    assert later.gaussians().means.device.type == "cuda"
+    assert torch.equal(later.gaussians().means.cpu(), state["best"]["snapshot"]["means"])

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from tokengs_nerfstudio.core.geometry.frame import FrameRule
-from tokengs_nerfstudio.core.network.config import PRESETS
+from tokengs_nerfstudio.core.network.config import PRESETS, NetworkConfig
 from tokengs_nerfstudio.core.network.initial import SCRATCH
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.training.config import TrainingConfig
@@ -15,6 +15,8 @@ from tokengs_nerfstudio.core.training.network_training import NetworkTraining
 from tokengs_nerfstudio.core.training.parallel import Threads
 from tokengs_nerfstudio.core.types import Example, Views
 from tokengs_nerfstudio.data.capture.writer import write_nerfstudio_capture
+from tokengs_nerfstudio.data.examples.batches import Batches
+from tokengs_nerfstudio.data.examples.curriculum import ProceduralCurriculumConfig
 from tokengs_nerfstudio.data.procedural.tracing import ProceduralScene
 
 SMALL = replace(PRESETS["tiny"], width=32, heads=2, encoder_depth=1, decoder_depth=1, tokens=12, gaussians_per_token=8)
@@ -49,6 +51,12 @@ def random_example(scenes: int = 2) -> Example:
     views = random_views(scenes, 4)
     example = Example(views.select([0, 1, 2]), views.select([3, 0]))
     return example.moved(FrameRule("middle").of(example.context.c2w))
+
+
+def held_out_example(network: NetworkConfig, scenes: int) -> Example:
+    """Procedural scenes that no training has, in the network's frame."""
+    batches = Batches(ProceduralCurriculumConfig().source(), network)
+    return batches.placed(batches.held_out(scenes))
 
 
 def small_training(threads: int | None = None, **changes: Any) -> NetworkTraining:

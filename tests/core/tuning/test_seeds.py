@@ -1,7 +1,9 @@
 """New places for Gaussians that no photo shows, and the dome around dark captures."""
 
 import math
+from dataclasses import replace
 
+import pytest
 import torch
 from made.scenes import arc_cameras, blobs, photos
 from made.tuning import USUAL
@@ -9,7 +11,7 @@ from made.tuning import USUAL
 from tokengs_nerfstudio.core.rendering import render
 from tokengs_nerfstudio.core.rotation import rigid_motion
 from tokengs_nerfstudio.core.tuning.budget import contributing
-from tokengs_nerfstudio.core.tuning.seeds import dome, replacements
+from tokengs_nerfstudio.core.tuning.seeds import dome, random_gaussians, replacements
 from tokengs_nerfstudio.core.types import Gaussians, Views
 
 
@@ -50,3 +52,16 @@ def test_a_dark_capture_gets_a_dome_and_a_grey_one_does_not() -> None:
         dropped, new = replacements(lost, photographed, USUAL, seed=0)
         assert new.count == int(dropped.sum())
         assert bool((new.means.norm(dim=-1) > 20).any()) == far
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("masked", [False, True])
+def test_random_gaussians_are_the_same_on_cuda(masked: bool) -> None:
+    views = photos(blobs(), arc_cameras(4))
+    masks = torch.ones_like(views.images[:, :1])
+    masks[:, :, :10] = 0
+    views = replace(views, masks=masks) if masked else views
+    expected, found = random_gaussians(views, 200, seed=3), random_gaussians(views.to("cuda"), 200, seed=3)
+    for name, value in found.tensors():
+        assert value.device.type == "cuda"
+        torch.testing.assert_close(value.cpu(), getattr(expected, name), atol=1e-4, rtol=1e-4)

@@ -1,4 +1,4 @@
-"""The numba kernels of the CPU renderer: gsplat 1.4.0's classic compositing, in float32, forwards and backwards.
+"""The numba kernels of the CPU renderer: gsplat 1.4's classic compositing, in float32, forwards and backwards.
 
 Every entry point takes `(task, tasks, ...)` and does the share `task` of the work, without the GIL; `numba_backend`
 spreads the tasks over threads. Work comes in units of fixed size (a run of Gaussians, a view, a tile) and no two units
@@ -48,8 +48,8 @@ _CHANNELS = 14
 _compiled = njit(fastmath={"contract"})
 _inlined = njit(fastmath={"contract"}, forceinline=True)
 # Of a loop over several arrays LLVM makes a vector and a scalar one and chooses by the addresses at hand, too carefully
-# where an index might be negative. The two fuse other operations: only without any do they give the same bits. That has
-# to be said, a kernel takes its caller's liberties otherwise.
+# where an index might be negative. The two fuse other operations: only without any do they give the same bits. False
+# has to be said, a kernel takes its caller's liberties otherwise.
 _unfused = njit(fastmath=False, forceinline=True)
 
 # ------------------------------------------ two to the power of x <= 0 ------------------------------------------

@@ -35,8 +35,9 @@ def render(
         near, far: z-depths outside of which Gaussians are left out, in the frame's units.
         background: what shows where the Gaussians let light through: a number, one colour, or a colour per view.
         backend: "gsplat" (CUDA), "numba" (CPU), "torch" (the slow reference, any device, computes in float64 if the
-            Gaussians do); "auto" takes gsplat for CUDA tensors and numba for the others. All follow gsplat 1.4.0's
-            classic mode: 16-pixel tiles, 0.3 px^2 blur, alpha in [1/255, 0.999], stop at transmittance 1e-4.
+            Gaussians do); "auto" takes gsplat for CUDA tensors and numba for the others. All follow gsplat's
+            classic mode: 16-pixel tiles, 0.3 px^2 blur, alpha in [1/255, 0.999], stop at transmittance 1e-4. Gaussians
+            reach as far as in gsplat 1.4; gsplat 1.5, where that is installed, draws a little wider.
         depth: whether to render the expected z-depth, sum(w z) / sum(w); 0 where nothing is.
 
     Returns:

@@ -66,8 +66,7 @@ class GaussianVariables:
         return {"parameters": self.snapshot(), "optimizers": optimizers}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        device = self.parameters["means"].device
-        self.restore({name: value.to(device) for name, value in state["parameters"].items()})
+        self.restore(state["parameters"])
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(deepcopy(state["optimizers"][name]))
 
@@ -75,9 +74,10 @@ class GaussianVariables:
         return {name: value.detach().clone() for name, value in self.parameters.items()}
 
     def restore(self, snapshot: dict[str, Tensor]) -> None:
-        """The Gaussians of a snapshot, with fresh optimizers."""
+        """The Gaussians of a snapshot, wherever that is, with fresh optimizers."""
+        device = self.parameters["means"].device
         for name, value in snapshot.items():
-            self.parameters[name] = value.detach().clone().requires_grad_()
+            self.parameters[name] = value.detach().to(device, copy=True).requires_grad_()
         self.optimizers = self._new_optimizers()
 
     def _new_optimizers(self) -> dict[str, torch.optim.Optimizer]:

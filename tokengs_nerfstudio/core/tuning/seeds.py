@@ -104,8 +104,8 @@ def random_gaussians(views: Views, count: int, seed: int) -> Gaussians:
     generator = torch.Generator().manual_seed(seed)
     masks = torch.ones_like(views.images[:, :1]) if views.masks is None else views.masks
     valid = masks.flatten().nonzero()[:, 0]
-    index = valid[torch.randint(len(valid), (count,), generator=generator)]
-    depth = _NEAREST + (_FARTHEST - _NEAREST) * torch.rand(count, generator=generator)
+    index = valid[torch.randint(len(valid), (count,), generator=generator).to(valid.device)]
+    depth = _NEAREST + (_FARTHEST - _NEAREST) * torch.rand(count, generator=generator).to(views.images)
     return _behind_pixels(views, index, focus_distance(views.c2w) * depth, generator)
 
 
