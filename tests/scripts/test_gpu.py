@@ -100,7 +100,9 @@ def test_every_test_leaves_a_line(tmp_path: Path) -> None:
         "@pytest.mark.skip\ndef test_not(): pass\n"
     )
     results = tmp_path / "results.jsonl"
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "scripts"), "GPU_RESULTS": str(results)}
+    # These tests may themselves be run by a worker of pytest-xdist; the three are not.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
+    environment |= {"PYTHONPATH": str(REPOSITORY / "scripts"), "GPU_RESULTS": str(results)}
     command = [sys.executable, "-m", "pytest", "-p", "gpu_results", "-p", "no:cacheprovider", "test_three.py"]
     subprocess.run(command, cwd=tmp_path, env=environment, check=False, capture_output=True)
     good, bad, skipped = (json.loads(line) for line in results.read_text().splitlines())
@@ -111,7 +113,8 @@ def test_every_test_leaves_a_line(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_dry_run_does_every_part(tmp_path: Path) -> None:
-    environment = {**os.environ, "PYTHON": sys.executable}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
+    environment |= {"PYTHON": sys.executable}
     command = [str(REPOSITORY / "scripts" / "gpu.sh"), "--dry-run", "--output", str(tmp_path / "out")]
     done = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
