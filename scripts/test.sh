@@ -7,4 +7,5 @@ ruff check .
 ruff format --check .
 pyright
 lint-imports
-pytest "$@"
+# Two at a time, whole files: tests of one file share captures, weights and finished runs.
+pytest -n 2 --dist loadfile "$@"
