@@ -1,6 +1,7 @@
 """gsplat's strategies in the Gaussian stage: budget, stopping, resuming, and what they need."""
 
 import sys
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from tokengs_nerfstudio.core.rotation import matrix_from_quaternion
 from tokengs_nerfstudio.core.tuning.config import TuningConfig
 from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
 from tokengs_nerfstudio.core.types import Views
+
+pytestmark = pytest.mark.skipif(find_spec("gsplat") is None, reason="gsplat is not installed")
 
 CONFIG = tuning_config(
     space="gaussians", densification="gsplat-default", rule="steps", check_every=5, growth_every=10,
