@@ -179,6 +179,15 @@ def test_a_feed_forward_run_can_be_tuned_later(capture, weights, tmp_path):
     assert more.pipeline.model.tuning.steps_done == 2
 
 
+def test_a_run_goes_on_with_the_photos_that_it_began_with(capture, weights, tmp_path):
+    config = run_config(capture, weights, tmp_path / "a", steps=2)
+    config.pipeline.datamanager.context_indices = (1, 4, 7)
+    trained(config)
+    trained(run_config(capture, weights, tmp_path / "b", steps=1, load_dir=tmp_path / "a/blobs/tokengs/run"))
+    first, second = (saved(tmp_path / name)["tuning"]["scene"]["context"] for name in "ab")
+    assert first == second == [f"images/frame_0000{number}.png" for number in (1, 4, 7)]
+
+
 def test_resuming_with_other_photos_is_refused(capture, weights, tmp_path):
     trained(run_config(capture, weights, tmp_path / "a", steps=1))
     config = run_config(capture, weights, tmp_path / "b", steps=1, load_dir=tmp_path / "a/blobs/tokengs/run")

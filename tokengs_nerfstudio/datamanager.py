@@ -106,6 +106,11 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
         """How many evaluation images are not training images too."""
         return len(set(self.eval_dataset.image_filenames) - set(self.train_dataset.image_filenames))
 
+    @property
+    def context_is_asked_for(self) -> bool:
+        """Whether the options say which photos the encoder sees, or how many."""
+        return self.config.context_indices is not None or self.config.num_context is not None
+
     def choose_context(self, trained_with: int) -> list[int]:
         """Which train images the encoder sees, as positions in the train split.
 

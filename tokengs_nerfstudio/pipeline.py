@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -61,14 +61,18 @@ class TokenGSPipeline(VanillaPipeline):
     def model(self) -> TokenGSModel:
         return self._model  # type: ignore[return-value]
 
-    def begin(self, steps: int) -> None:
+    def begin(self, steps: int, context_before: Sequence[str] | None = None) -> None:
         """Load the network, choose and read the photos, encode, and bake the feed-forward result.
 
-        Raises ValueError or FileNotFoundError for photos and weights that are not there or do not fit.
+        The context is that of the run to go on with, by names, unless the options ask for another. Raises ValueError or
+        FileNotFoundError for photos and weights that are not there or do not fit.
         """
         started = time.perf_counter()
         network, data = self.model.load_network(), self.datamanager
-        context = data.choose_context(network.config.num_context)
+        if context_before is None or data.context_is_asked_for:
+            context = data.choose_context(network.config.num_context)
+        else:
+            context = data.positions(context_before)
         supervised = context if self.model.supervised_by_context() else list(range(len(data.train_dataset)))
         size = data.supervised_size()
         views = data.views(supervised, *size, background=network.config.background)

@@ -96,7 +96,7 @@ class TokenGSTrainer(Trainer):
         """
         path = self._checkpoint_to_load()
         saved = None if path is None else _read(path)
-        self.pipeline.begin(self.config.max_num_iterations)
+        self.pipeline.begin(self.config.max_num_iterations, None if saved is None else _context_of(saved))
         if saved is not None:
             self.config.max_num_iterations = self.pipeline.resume(saved["tuning"], self.config.max_num_iterations)
             self._start_step = saved["step"] + 1
@@ -163,6 +163,12 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(saved, dict) or "tuning" not in saved:
         raise ValueError(f"{path} is no checkpoint of `ns-train tokengs`")
     return saved
+
+
+def _context_of(saved: dict[str, Any]) -> list[str] | None:
+    """The names of the photos that a run's encoder saw; None for version 0.1, which kept their places in a list."""
+    names = saved["tuning"]["scene"]["context"]
+    return names if all(isinstance(name, str) for name in names) else None
 
 
 def _raised_by_us(error: BaseException) -> bool:

@@ -63,3 +63,12 @@ def test_a_scene_is_baked_at_distinct_times_that_are_few_and_reach_both_ends() -
 def test_weights_that_know_no_time_have_none() -> None:
     views = replace(in_the_world(), times=torch.linspace(0, 1, 4))
     assert prepare(small_network(), Example(views, views)).times == ()
+
+
+@pytest.mark.usefixtures("no_shape_checks")
+def test_what_is_not_one_scenes_photos_is_named() -> None:
+    views = in_the_world()
+    with pytest.raises(TypeError, match=r"takes an Example\(context, target\) of Views, got a Views"):
+        prepare(small_network(), views)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="the target must be one scene's"):
+        prepare(small_network(), Example(views, views.unsqueeze()))

@@ -35,8 +35,15 @@ def prepare(network: TokenGSNetwork, example: Example, scale: float | None = Non
     weights of a fixed scene scale get the scale that suits the context best. Weights that know time see a scene whose
     photos have none as one moment; a warning of the package's logger says so.
 
-    Raises ValueError for a scale that is not positive and for photos that the network cannot use.
+    Raises ValueError for a scale that is not positive and for photos that the network cannot use, TypeError for what is
+    no Example.
     """
+    if not isinstance(example, Example):
+        raise TypeError(f"prepare() takes an Example(context, target) of Views, got a {type(example).__name__}")
+    for name, views in (("context", example.context), ("target", example.target)):
+        if views.images.ndim != 4:
+            shape = list(views.images.shape)
+            raise ValueError(f"the {name} must be one scene's, images [view 3 height width], got {shape}")
     if scale is not None and not scale > 0:
         raise ValueError(f"the scale of a scene must be positive, got {scale}")
     example = _timed(network, example)

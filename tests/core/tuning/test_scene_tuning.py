@@ -185,6 +185,42 @@ def test_what_cannot_be_tuned_is_named() -> None:
         tuning_config(levels=())
 
 
+def test_a_state_of_another_kind_of_tuning_is_refused() -> None:
+    network, views = small_network(), scene_views(4)
+    state = SceneTuning(network, ready(views), changed(FIXED, space="tokens"), steps=4).state_dict()
+    for settings, message in (
+        ({"space": "gaussians"}, "tuned with tuning.space 'tokens', now it is 'gaussians'"),
+        ({"space": "tokens", "densification": "gsplat-default"}, "densification 'budget', now it is 'gsplat-default'"),
+        ({"space": "tokens", "pose_rate": 1e-3}, "refined poses False, now it is True"),
+    ):
+        other = SceneTuning(network, ready(views), changed(FIXED, **settings), steps=4)
+        with pytest.raises(ValueError, match=message):
+            other.load_state_dict(state)
+
+
+def test_tuning_starts_from_given_gaussians_whatever_the_weights_know() -> None:
+    views = scene_views(4)
+    moving = small_network(dynamic_tokens=8, time_channels=2)
+    tuning = SceneTuning(moving, ready(views), FIXED, steps=12, start=blobs(50, seed=9))
+    before = image_error(tuning.gaussians(), views)
+    while not tuning.finished:
+        tuning.step()
+    assert tuning.space == "gaussians"
+    assert image_error(tuning.gaussians(), views) < before
+    again = SceneTuning(moving, ready(views), FIXED, steps=12, start=blobs(50, seed=9))
+    again.load_state_dict(tuning.state_dict())
+    assert torch.equal(again.gaussians().means, tuning.gaussians().means)
+
+
+@pytest.mark.usefixtures("no_shape_checks")
+def test_what_is_no_prepared_scene_is_named() -> None:
+    views = scene_views(3)
+    with pytest.raises(TypeError, match=r"must be what prepare\(.*\) makes, got a Views"):
+        SceneTuning(small_network(), views, tuning_config(), steps=1)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="cannot start from no Gaussians"):
+        SceneTuning(small_network(), ready(views), tuning_config(), 1, start=blobs().select(slice(0, 0)))
+
+
 def test_reconstruct_returns_to_the_world_frame() -> None:
     network = small_network()
     turn = torch.linalg.qr(torch.randn(3, 3))[0]

@@ -90,6 +90,11 @@ class CameraConfig:
     """learning rate of a gain and an offset of each supervised photo's colours; 0: colours stay as they are, 3e-3 is
     for exposures that changed from photo to photo"""
 
+    def __post_init__(self) -> None:
+        for name, rate in vars(self).items():
+            if not 0 <= rate < float("inf"):
+                raise ValueError(f"tuning.cameras.{name} is {rate}; a rate is a finite number from 0 on")
+
 
 @dataclass
 class StoppingConfig:
@@ -133,6 +138,9 @@ class TuningConfig:
     """when a stage ends"""
 
     def __post_init__(self) -> None:
+        for name, kind in _PARTS.items():
+            if not isinstance(getattr(self, name), kind):
+                raise ValueError(f"tuning.{name} must be a {kind.__name__}, got {getattr(self, name)!r}")
         if self.views_per_step < 1:
             raise ValueError(f"tuning.views_per_step is {self.views_per_step}; at least one view is needed")
         if self.max_gaussians is not None and self.max_gaussians < 1:
@@ -142,6 +150,13 @@ class TuningConfig:
         """Settings from a file; those of version 0.1 stood in one flat list."""
         vars(self).update(nested_settings(state) if "token_rate" in state else state)
 
+
+_PARTS = {
+    "tokens": TokenStageConfig,
+    "gaussians": GaussianStageConfig,
+    "cameras": CameraConfig,
+    "stopping": StoppingConfig,
+}
 
 # Where settings of version 0.1 stand now; `near` and `background` belong to the weights.
 _MOVED = {

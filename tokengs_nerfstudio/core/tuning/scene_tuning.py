@@ -41,8 +41,8 @@ class SceneTuning:
     feed-forward result alone. Tuning begins from `start` (Gaussians in the canonical frame: of another method, of SfM
     points) where that is given, and the network is not asked.
 
-    Raises ValueError where the space asked for is not one the network has, where there is nothing to supervise, or
-    where the densification asked for does not run here.
+    Raises ValueError where the space asked for is not one the network has, where there is nothing to supervise or to
+    start from, or where the densification asked for does not run here; TypeError for a scene that is not prepared.
     """
 
     def __init__(
@@ -54,13 +54,17 @@ class SceneTuning:
         start: Gaussians | None = None,
         seed: int = 0,
     ):
+        if not isinstance(scene, PreparedScene):
+            raise TypeError(f"the scene must be what prepare(network, example) makes, got a {type(scene).__name__}")
+        if start is not None and start.count == 0:
+            raise ValueError("tuning cannot start from no Gaussians at all")
         supervised = scene.example.target
+        check_supervision(supervised, steps)
         if steps > 0:
-            check_supervision(supervised)
             check_densification(config.gaussians.densification, supervised.images.device)
         self.config, self.steps, self.steps_done = config, steps, 0
-        space = config.space if start is None else "gaussians"
-        self.space = chosen_space(space, network.config, supervised.num_views, config.few_views)
+        chosen = chosen_space(config.space, network.config, supervised.num_views, config.few_views)
+        self.space = chosen if start is None else "gaussians"
         self._network = network.requires_grad_(False)
         self._stages = planned_stages(self.space, steps, config, supervised.num_views)
         self._number, self._stage_step = 0, 0
@@ -168,6 +172,7 @@ class SceneTuning:
         """Everything a later process needs to go on exactly here, given the same network, views and config."""
         return {
             "steps_done": self.steps_done,
+            "kind": self._kind,
             "seed": self._scene.seed,
             "plan": [(stage.name, stage.steps) for stage in self._stages],
             "stage": (self._number, self._stage_step),
@@ -195,11 +200,25 @@ class SceneTuning:
         self.supervision.load_state_dict(state["supervision"])
         self._best.load_state_dict(state["best"])
 
-    @staticmethod
-    def check_state(state: dict[str, Any]) -> None:
-        """ValueError for a state of version 0.1."""
-        if isinstance(state["variables"], dict):
+    def check_state(self, state: dict[str, Any]) -> None:
+        """ValueError for a state of version 0.1, and of a tuning of another kind."""
+        if "kind" not in state:
             raise ValueError("the run was tuned by version 0.1 and cannot go on: start anew without --load-dir")
+        for name, value in self._kind.items():
+            there = state["kind"][name]
+            if there != value:
+                raise ValueError(f"the run to resume was tuned with {name} {there!r}, now it is {value!r}: go on alike")
+
+    @property
+    def _kind(self) -> dict[str, Any]:
+        """What decides which variables there are."""
+        cameras = self.config.cameras
+        return {
+            "tuning.space": self.space,
+            "tuning.gaussians.densification": self.config.gaussians.densification,
+            "refined poses": cameras.pose_rate > 0,
+            "tuned exposures": cameras.exposure_rate > 0,
+        }
 
     def _splats(self, time: float | None) -> Gaussians:
         if self._stage is not None:

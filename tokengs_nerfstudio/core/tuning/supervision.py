@@ -76,11 +76,11 @@ def usable(views: Views) -> list[int]:
     return views.masks.flatten(1).any(1).nonzero()[:, 0].tolist()
 
 
-def check_supervision(views: Views) -> None:
-    """ValueError where there is nothing to supervise with."""
+def check_supervision(views: Views, steps: int) -> None:
+    """ValueError where there is nothing to supervise `steps` steps with; a scene needs views even for none."""
     if views.num_views == 0:
-        raise ValueError("tuning needs at least one supervised view, got none; use steps=0 for feed-forward")
-    if not usable(views):
+        raise ValueError("a scene needs at least one supervised view, got none; its context may serve")
+    if steps > 0 and not usable(views):
         raise ValueError("every supervised photo is masked out wholly: masks are 0 where pixels are to be ignored")
 
 
