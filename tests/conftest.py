@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -32,6 +33,24 @@ def no_shape_checks() -> Iterator[None]:
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture
+def threads() -> Iterator[None]:
+    """As many threads afterwards as before."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def small_preset(monkeypatch) -> None:
+    """The preset `tiny` as a network that trains in a moment."""
+    from made.training import SMALL  # imports the package, whose shapes are checked from the hook above on
+
+    from tokengs_nerfstudio.core.network.config import PRESETS
+
+    monkeypatch.setitem(PRESETS, "tiny", replace(SMALL, tokens=8, gaussians_per_token=4))
 
 
 def pytest_report_header() -> str | None:

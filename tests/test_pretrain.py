@@ -1,14 +1,13 @@
 """The training of a network through nerfstudio's Trainer, in this process."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 import tyro
 import yaml
-from made.training import SMALL, write_captures
+from made.training import write_captures
 from nerfstudio.configs.method_configs import all_methods
 from nerfstudio.utils import eval_utils
 
@@ -29,17 +28,7 @@ from tokengs_nerfstudio.trainer import newest_checkpoint
 
 BATCHES = BatchConfig(scenes=2, side=16, late=2.0)
 
-
-@pytest.fixture(autouse=True)
-def small_preset(monkeypatch) -> None:
-    monkeypatch.setitem(PRESETS, "tiny", replace(SMALL, tokens=8, gaussians_per_token=4))
-
-
-@pytest.fixture(autouse=True)
-def as_many_threads_as_before():
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("small_preset", "threads")
 
 
 def run_config(output: Path, steps: int = 4, **options) -> PretrainTrainerConfig:

@@ -17,6 +17,7 @@ from nerfstudio.utils.rich_utils import CONSOLE
 from rich.progress import track
 
 from tokengs_nerfstudio import bridge
+from tokengs_nerfstudio.core.geometry.resize import fitted_size
 from tokengs_nerfstudio.core.types import Views
 from tokengs_nerfstudio.data.view_sampler import spread_views
 from tokengs_nerfstudio.dataparser import TokenGSDataParserConfig
@@ -174,8 +175,7 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
         cameras = self.train_dataset.cameras
         sizes = list(zip(cameras.height.flatten().tolist(), cameras.width.flatten().tolist()))
         height, width = max(set(sizes), key=sizes.count)
-        factor = min(1.0, self.config.max_image_size / max(height, width))
-        return max(1, round(height * factor)), max(1, round(width * factor))
+        return fitted_size(height, width, self.config.max_image_size)
 
     def views(self, positions: Sequence[int], height: int, width: int, background: float = 0.5) -> Views:
         """Train images and their masks at `positions` as Views of one size, in nerfstudio's world frame."""

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import torch
 import tyro
+from nerfstudio.configs.base_config import LocalWriterConfig, LoggingConfig, MachineConfig, ViewerConfig
 from nerfstudio.engine.trainer import Trainer, TrainerConfig
 from nerfstudio.utils.decorators import check_main_thread
 from nerfstudio.utils.rich_utils import CONSOLE
@@ -33,6 +34,20 @@ class TokenGSTrainerConfig(TrainerConfig):
     """Steps between two checkpoints; there is always one at the end."""
     load_dir: Path | None = None
     """Run to go on with: its folder, or the nerfstudio_models in it."""
+    steps_per_eval_batch: int = 0
+    """Steps between two evaluations on rays, of which there are none here."""
+    machine: MachineConfig = field(
+        default_factory=lambda: MachineConfig(device_type="cuda" if torch.cuda.is_available() else "cpu")
+    )
+    """Where it runs"""
+    # nerfstudio's table of rays per second says nothing about photos; the trainers show a progress bar instead.
+    logging: LoggingConfig = field(
+        default_factory=lambda: LoggingConfig(local_writer=LocalWriterConfig(enable=False), profiler="none")
+    )
+    """What is logged"""
+    viewer: ViewerConfig = field(default_factory=lambda: ViewerConfig(num_rays_per_chunk=1 << 15))
+    """The viewer"""
+    optimizers: dict[str, Any] = field(default_factory=dict)
 
     # What the tuning settles by itself.
     mixed_precision: tyro.conf.Suppress[bool] = False
@@ -115,13 +130,17 @@ class TokenGSTrainer(Trainer):
     def save_checkpoint(self, step: int) -> None:
         """Write the checkpoint beside its place, then move it there: killed at any moment, only whole ones remain."""
         self.pipeline.bake()
+        self._write_checkpoint(step, {"tuning": self.pipeline.state_of_tuning()})
+
+    def _write_checkpoint(self, step: int, more: dict[str, Any]) -> None:
+        """What nerfstudio looks for in a checkpoint, and `more` to go on with."""
         state = {
             "step": step,
             "pipeline": self.pipeline.state_dict(),
             "optimizers": {},
             "schedulers": {},
             "scalers": self.grad_scaler.state_dict(),
-            "tuning": self.pipeline.state_of_tuning(),
+            **more,
         }
         path = self.checkpoint_dir / f"step-{step:09d}.ckpt"
         # nerfstudio takes every name in the checkpoint folder for a checkpoint, so the unfinished one waits outside.

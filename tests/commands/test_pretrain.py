@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from made.training import SMALL, write_captures
+from made.training import write_captures
 
 from tokengs_nerfstudio.commands.pretrain import Pretraining, Run, main
 from tokengs_nerfstudio.core.checkpoint.loading import load_network, save_network
@@ -22,17 +22,7 @@ from tokengs_nerfstudio.data.examples.shapes import BatchConfig
 REPOSITORY = Path(__file__).parents[2]
 BATCHES = BatchConfig(scenes=2, side=16, late=2.0)
 
-
-@pytest.fixture(autouse=True)
-def small_preset(monkeypatch) -> None:
-    monkeypatch.setitem(PRESETS, "tiny", replace(SMALL, tokens=8, gaussians_per_token=4))
-
-
-@pytest.fixture(autouse=True)
-def as_many_threads_as_before():
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("small_preset", "threads")
 
 
 def options(output: Path, steps: int = 6, **changes) -> Pretraining:

@@ -1,5 +1,4 @@
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -143,11 +142,3 @@ def network(small_config, randomised) -> TokenGSNetwork:
     """A static network with settings of its own, every parameter awake."""
     config = replace(small_config, z_offset=0.25, scale_cap=0.3, frame="mean", scale="bound", image_size=(16, 24))
     return randomised(TokenGSNetwork(config))
-
-
-@pytest.fixture
-def threads() -> Iterator[None]:
-    """As many threads afterwards as before."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)

@@ -12,7 +12,7 @@ from nerfstudio.utils.rich_utils import CONSOLE
 from tokengs_nerfstudio.commands.progress import display
 from tokengs_nerfstudio.core.checkpoint.loading import save_network
 from tokengs_nerfstudio.core.training.network_training import TrainingDiverged
-from tokengs_nerfstudio.core.training.state import STATE_FORMAT, read_state, save_state
+from tokengs_nerfstudio.core.training.state import STATE_FORMAT, read_state
 from tokengs_nerfstudio.pretrain.pipeline import PretrainPipeline
 from tokengs_nerfstudio.trainer import TokenGSTrainer, TokenGSTrainerConfig
 
@@ -82,23 +82,8 @@ class PretrainTrainer(TokenGSTrainer):
     @check_main_thread
     def save_checkpoint(self, step: int) -> None:
         """Write checkpoint and weights so that, killed at any moment, only whole ones remain."""
-        state = {
-            "format": STATE_FORMAT,
-            "step": step,
-            "pipeline": self.pipeline.state_dict(),
-            "optimizers": {},
-            "schedulers": {},
-            "scalers": self.grad_scaler.state_dict(),
-            "training": self.pipeline.state_of_training(),
-        }
-        path = self.checkpoint_dir / f"step-{step:09d}.ckpt"
-        # nerfstudio takes every name in the checkpoint folder for a checkpoint, so the unfinished one waits outside.
-        save_state(path, state, scratch_folder=self.base_dir)
+        self._write_checkpoint(step, {"format": STATE_FORMAT, "training": self.pipeline.state_of_training()})
         save_network(self.pipeline.model.network, self.weights)
-        if self.config.save_only_latest_checkpoint:
-            for older in self.checkpoint_dir.glob("step-*.ckpt"):
-                if older != path:
-                    older.unlink()
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -100,3 +100,9 @@ def level_size(height: int, width: int, factor: float) -> tuple[int, int]:
     """Height and width at 1/factor, never so small that the shorter side falls below 32 pixels (or grows)."""
     factor = max(1.0, min(factor, min(height, width) / _SMALLEST_SIDE))
     return max(1, round(height / factor)), max(1, round(width / factor))
+
+
+def fitted_size(height: int, width: int, longest: int) -> tuple[int, int]:
+    """Height and width of the same aspect whose longer side is at most `longest` pixels."""
+    factor = min(1.0, longest / max(height, width))
+    return max(1, round(height * factor)), max(1, round(width * factor))

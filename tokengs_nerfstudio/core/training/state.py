@@ -12,12 +12,9 @@ from tokengs_nerfstudio.core.files import replacing
 STATE_FORMAT = "tokengs training state 1"
 
 
-def save_state(path: Path, state: dict[str, Any], scratch_folder: Path | None = None) -> None:
-    """Write a training state so that `path` holds the old or the new one whole, whenever the process is killed.
-
-    `scratch_folder` as in `core.files.replacing`.
-    """
-    with replacing(path, scratch_folder) as scratch:
+def save_state(path: Path, state: dict[str, Any]) -> None:
+    """Write a training state so that `path` holds the old or the new one whole, whenever the process is killed."""
+    with replacing(path) as scratch:
         torch.save(state, scratch)
 
 

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from tokengs_nerfstudio.core.geometry.resize import resized_cameras, resized_images
+from tokengs_nerfstudio.core.geometry.resize import fitted_size, resized_cameras, resized_images
 from tokengs_nerfstudio.core.rendering import contributions
 from tokengs_nerfstudio.core.types import Gaussians, RenderConfig, Views
 
@@ -24,8 +24,7 @@ def seen_weights(
 
     Views are rendered one by one, at most `largest_side` pixels large; pixels count in units of the views as given.
     """
-    shrink = min(1.0, largest_side / max(views.height, views.width))
-    height, width = max(1, round(views.height * shrink)), max(1, round(views.width * shrink))
+    height, width = fitted_size(views.height, views.width, largest_side)
     cameras = resized_cameras(views.cameras, height, width)
     total = torch.zeros_like(gaussians.opacities)
     for view in range(views.num_views):

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor
 
-from tokengs_nerfstudio.core.geometry.resize import wholly_valid
+from tokengs_nerfstudio.core.geometry.resize import fitted_size, wholly_valid
 from tokengs_nerfstudio.core.types import Views
 from tokengs_nerfstudio.data.capture.frames import THREADS, CaptureFrame, read_frames
 from tokengs_nerfstudio.data.capture.images import check_mask, read_image, read_mask
@@ -164,8 +164,8 @@ def _reduced(size: tuple[int, int], max_size: int | None) -> tuple[int, int]:
         return size
     if max_size < 1:
         raise ValueError(f"max_size is a number of pixels from 1 on, got {max_size}")
-    factor = max_size / max(size)
-    return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+    height, width = fitted_size(size[1], size[0], max_size)
+    return width, height
 
 
 def _pinhole_matrices(photos: list[_Photo]) -> list[Float[ndarray, "3 3"]]:
