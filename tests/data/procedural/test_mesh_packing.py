@@ -158,6 +158,21 @@ def test_holes_are_where_the_alpha_mode_says(tmp_path, options, alpha, holes):
     assert solid[8:, 8:].all() == (holes == OPAQUE)
 
 
+@pytest.mark.parametrize("has_alpha", [False, True])
+def test_an_obj_may_keep_its_holes_in_another_image(tmp_path, has_alpha):
+    exported(wall(trimesh.visual.material.SimpleMaterial(image=quarters().convert("RGB"))), tmp_path / "leaf.obj")
+    holes = quarters(0)
+    (holes if has_alpha else holes.getchannel("A")).save(tmp_path / "the holes.png")
+    (material,) = tmp_path.glob("*.mtl")
+    material.write_text(material.read_text() + "\nmap_d the holes.png\n")
+    pack = packed(tmp_path)
+    assert pack.texture_alpha.tolist() == [CUT_OUT]
+    assert (pack.texture(0)[..., 3] < 128).mean() == 0.25
+    assert colour_at(pack, 0, (1, 0, -0.5))[3] < 128
+    (tmp_path / "the holes.png").unlink()
+    assert packed(tmp_path).texture_alpha.tolist() == [OPAQUE]
+
+
 def test_what_is_wholly_seen_through_is_left_out(tmp_path):
     scene = trimesh.Scene([wall(pbr(baseColorFactor=[255, 255, 255, 40], alphaMode="BLEND")), trimesh.creation.box()])
     exported(scene, tmp_path / "lamp.glb")
@@ -227,7 +242,12 @@ def test_broken_and_large_files_are_left_out_and_named(tmp_path, caplog):
         pack, left_out = pack_meshes(tmp_path, PackingConfig(max_triangles=100))
     assert pack.names == ("good",)
     assert left_out == LeftOut(broken=3, too_large=1, empty=1)
-    for name in ("bad/text.glb", "bad/infinite.obj (vertices are not finite)", "bad/missing.gltf"):
+    for name in (
+        "bad/text.glb",
+        "bad/infinite.obj (vertices are not finite)",
+        "bad/missing.gltf",
+        "100 triangles: large (320)",
+    ):
         assert caplog.text.count(name) == 1
 
 

@@ -63,7 +63,7 @@ def read_surfaces(path: Path, texture_size: int, up: str = "y", split: bool = Fa
     trimesh = require_trimesh()
     is_obj = path.suffix.lower() == ".obj"
     scene = trimesh.load_scene(path, process=False, **({"split_objects": split} if is_obj else {}))
-    looks = _Looks(texture_size, linear=not is_obj)
+    looks = _Looks(path.parent, texture_size, linear=not is_obj)
     order = {name: number for number, name in enumerate(scene.geometry)}
     nodes = [(*scene.graph[node][::-1], node) for node in scene.graph.nodes_geometry]
     objects = _object_names(path) if split and is_obj else ()
@@ -119,8 +119,8 @@ def _surface(geometry: Any, transform: np.ndarray, looks: "_Looks") -> Surface |
 class _Looks:
     """The looks of a file: what trimesh calls visuals, each material made once."""
 
-    def __init__(self, texture_size: int, linear: bool) -> None:
-        self.texture_size, self.linear = texture_size, linear
+    def __init__(self, folder: Path, texture_size: int, linear: bool) -> None:
+        self.folder, self.texture_size, self.linear = folder, texture_size, linear
         self._known: dict[int, Look | None] = {}
 
     def of(self, visual: Any, triangles: np.ndarray) -> tuple[tuple[Look, ...], np.ndarray]:
@@ -130,7 +130,7 @@ class _Looks:
             colours = visual.face_colors[:, :3] if visual.defined else np.broadcast_to(_PLAIN, triangles.shape)
             return _by_colour(self._shown(colours) if visual.defined else colours)
         corners = visual.vertex_attributes.get("color", None)
-        image, factor = _image_and_factor(material)
+        image, factor = _image_and_factor(material, self.folder)
         if image is None and corners is not None:
             corners = _bytes(np.asarray(corners))[:, :3] * factor[:3]
             return _by_colour(self._shown(corners[triangles].mean(1)))
@@ -164,14 +164,26 @@ def _bytes(colours: np.ndarray) -> np.ndarray:
     return colours * (255 / np.iinfo(colours.dtype).max)
 
 
-def _image_and_factor(material: Any) -> tuple[Image.Image | None, np.ndarray]:
+def _image_and_factor(material: Any, folder: Path) -> tuple[Image.Image | None, np.ndarray]:
     """The texture and what it is multiplied by, RGBA in [0, 1]; colours beside an .obj file's texture do not count."""
     if hasattr(material, "baseColorFactor"):
         factor = material.baseColorFactor
         return material.baseColorTexture, np.ones(4) if factor is None else np.asarray(factor) / 255
     opacity = float(np.ravel(_option(material.kwargs, "d", 1.0))[0])
     colour = np.ones(3) if material.image is not None else np.asarray(material.diffuse)[:3] / 255
-    return material.image, np.append(colour, opacity)
+    return _with_holes(material.image, material.kwargs.get("map_d"), folder), np.append(colour, opacity)
+
+
+def _with_holes(image: Image.Image | None, words: list[str] | None, folder: Path) -> Image.Image | None:
+    """The image with what an .mtl file's map_d names as its alpha: a file beside it, by its alpha or its brightness."""
+    file = folder / " ".join(words or ()).replace("\\", "/")
+    if image is None or not file.is_file():
+        return image
+    with Image.open(file) as stored:
+        alpha = stored.convert("RGBA").getchannel("A") if "A" in stored.getbands() else stored.convert("L")
+    combined = image.convert("RGB")
+    combined.putalpha(alpha.resize(combined.size))
+    return combined
 
 
 def _option(options: Mapping[str, Any], name: str, otherwise: float) -> Any:

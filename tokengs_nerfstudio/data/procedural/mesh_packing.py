@@ -59,8 +59,8 @@ class LeftOut:
 def pack_meshes(folder: Path, config: PackingConfig) -> tuple[MeshPack, LeftOut]:
     """All meshes below `folder`; the first folder on the way to one is its category, else OTHER_CATEGORY.
 
-    Broken files are named in the log. Raises FileNotFoundError for no files, ValueError where none of them gives a
-    mesh and where there is no trimesh.
+    Broken files and too large meshes are named in the log. Raises FileNotFoundError for no files, ValueError where none
+    of them gives a mesh and where there is no trimesh.
     """
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
     if not files:
@@ -86,7 +86,9 @@ def _add_file(growing: "_GrowingPack", left_out: LeftOut, file: Path, folder: Pa
     left_out.empty += not parts
     for part, surfaces in sorted(parts.items()):
         title = name.with_suffix("").as_posix() + (f"#{part}" if part else "")
-        if sum(len(surface.triangles) for surface in surfaces) > config.max_triangles:
+        triangles = sum(len(surface.triangles) for surface in surfaces)
+        if triangles > config.max_triangles:
+            _log.warning("left out, more than %d triangles: %s (%d)", config.max_triangles, title, triangles)
             left_out.too_large += 1
         elif not growing.add(title, category, surfaces):
             left_out.empty += 1
