@@ -124,6 +124,21 @@ def test_nodes_are_moved_as_their_transforms_say_and_may_be_meshes_of_their_own(
     np.testing.assert_allclose(np.ptp(split.vertices[8:], axis=0), [0.5, 0.5, 2], atol=1e-5)
 
 
+def test_the_primitives_of_a_node_are_one_mesh(tmp_path):
+    """trimesh writes one primitive a mesh, other programs one for each material."""
+    scene = trimesh.Scene()
+    for name, grey in (("table", 50), ("lamp", 200)):
+        scene.add_geometry(wall(pbr(baseColorFactor=[grey, grey, grey, 255])), node_name=name, geom_name=name)
+    file = exported(scene, tmp_path / "room.gltf")
+    content = json.loads(file.read_text())
+    first, second = content["meshes"]
+    first["primitives"] += second["primitives"]
+    file.write_text(json.dumps(content))
+    pack = packed(tmp_path, split=True)
+    assert pack.names == ("room#lamp", "room#table")
+    assert sorted(np.diff(pack.triangle_offsets).tolist()) == [2, 4]
+
+
 def test_objects_of_an_obj_may_be_meshes_of_their_own(tmp_path):
     (tmp_path / "two.mtl").write_text("newmtl a\nKd 1 0 0\nnewmtl b\nKd 0 0 1\n")
     corners = "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\n"
