@@ -17,6 +17,7 @@ from tokengs_nerfstudio.core.network.config import PRESETS
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.training.config import TrainingConfig
 from tokengs_nerfstudio.core.training.state import read_state
+from tokengs_nerfstudio.data.examples.scenes import CapturesConfig
 from tokengs_nerfstudio.data.examples.shapes import BatchConfig
 
 REPOSITORY = Path(__file__).parents[2]
@@ -114,6 +115,13 @@ def test_captures_are_trained_with_too(tmp_path, captures):
         main(["--output", str(tmp_path / "other"), "--steps", "2", "--data", str(tmp_path / "nowhere")])
 
 
+def test_captures_may_be_a_share_of_the_scenes(tmp_path, captures):
+    run = Run(options(tmp_path / "run", steps=8, data=captures, captures=CapturesConfig(share=0.5)))
+    run.train()
+    assert {"depth" in line for line in logged(tmp_path / "run").values()} == {True, False}
+    assert logged(tmp_path / "run")[8]["held_out_psnr"] > 0
+
+
 def test_a_run_of_another_seed_is_not_continued(tmp_path):
     Run(options(tmp_path, steps=1)).train()
     with pytest.raises(ValueError, match="was trained with --seed 0, not 1"):
@@ -144,6 +152,7 @@ for name in ("tyro", "nerfstudio", "gsplat"):
     sys.modules[name] = None
 from pathlib import Path
 from tokengs_nerfstudio.commands.pretrain import Pretraining, Run
+from tokengs_nerfstudio.data.examples.scenes import CapturesConfig
 from tokengs_nerfstudio.data.examples.shapes import BatchConfig
 Run(Pretraining(Path(sys.argv[1]), steps=1, batches=BatchConfig(scenes=1, side=16), device="cpu", held_out=1)).train()
 """

@@ -33,7 +33,7 @@ from tokengs_nerfstudio.data.examples.shapes import BatchConfig
 
 @dataclass(frozen=True)
 class Pretraining:
-    """Train a network on procedural scenes, or on captures."""
+    """Train a network on procedural scenes, on captures, or on both."""
 
     output: Path
     """folder of state.pt (to go on), network.safetensors (averaged weights), log.jsonl and tensorboard's events"""
@@ -43,7 +43,8 @@ class Pretraining:
     """weights to start from: a registered name, a .safetensors file, or hf://owner/repo/path; if not set, random ones.
     Tokens are grown or shrunk to the preset's number"""
     data: Path | None = None
-    """folder of captures, each a folder with a transforms.json; if not set, procedural scenes"""
+    """folder of captures, each a folder with a transforms.json; if not set, procedural scenes. Both with
+    --captures.share"""
     steps: int | None = None
     """length of the run in steps; give this or --hours"""
     hours: float | None = None

@@ -5,7 +5,7 @@
 | `vertices` int16 [V, 3] | 32767 times what `MeshPack` holds |
 | `uvs` uint16 [V, 2] | 4096 times; float32 as they are where a texture repeats more than 16 times |
 | `triangles`, `triangle_texture` uint16 or int32 [T, 3], [T] | as in `MeshPack`, and so is all below |
-| `vertex_offsets`, `triangle_offsets` int32 [M + 1], `category` uint8 [M], `categories`, `name` [M] | |
+| `vertex_offsets`, `triangle_offsets` int32 [M + 1], `category` uint8 (uint16) [M], `categories`, `name` [M] | |
 | `texture_bytes` uint8, `texture_offsets` int64 [K + 1], `texture_alpha` uint8 [K] | |
 """
 
@@ -14,6 +14,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import SupportsIndex
 
 import numpy as np
 from PIL import Image
@@ -69,8 +70,9 @@ class MeshPack:
         """How many meshes there are."""
         return len(self.names)
 
-    def texture(self, number: int) -> np.ndarray:
+    def texture(self, number: SupportsIndex) -> np.ndarray:
         """Pixels of a texture, uint8 [height, width, 4]; ValueError where its image cannot be read."""
+        number = int(number)
         start, stop = self.texture_offsets[number : number + 2]
         try:
             with Image.open(io.BytesIO(self.texture_bytes[start:stop].tobytes())) as image:
@@ -87,7 +89,7 @@ class MeshPack:
             "triangle_texture": _small(self.triangle_texture),
             "vertex_offsets": self.vertex_offsets.astype(np.int32),
             "triangle_offsets": self.triangle_offsets.astype(np.int32),
-            "category": self.category.astype(np.uint8),
+            "category": self.category.astype(np.uint8 if len(self.categories) <= 2**8 else np.uint16),
             "categories": np.array(self.categories),
             "name": np.array(self.names),
             "texture_bytes": self.texture_bytes,
