@@ -14,8 +14,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from tokengs_nerfstudio.core.geometry.rays import pluecker
-from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.network.anchors import Anchors, patch_rays
+from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.network.decoders import AnchoredDecoder, TokenAnchors, TokenDecoder
 from tokengs_nerfstudio.core.network.initial import InitialValues
 from tokengs_nerfstudio.core.network.layers import (
