@@ -10,19 +10,22 @@ from tokengs_nerfstudio.core.network.layers import RAW_CHANNELS
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 
 # softplus(-15) * 20 is the most that rays can change a logit by: 6e-6, float32's own rounding of one.
-_SILENT_RAY_SCALE = -15.0
+SILENT_RAY_SCALE = -15.0
 # A power of two, so that dividing the head by it loses no bit; positions up to half of it raw are not bent.
 _BOUNDED_RADIUS = 2.0
 
 
 @torch.no_grad()
-def anchored_from_plain(network: TokenGSNetwork, bounded: bool = False) -> TokenGSNetwork:
+def anchored_from_plain(
+    network: TokenGSNetwork, bounded: bool = False, ray_scale: float = SILENT_RAY_SCALE
+) -> TokenGSNetwork:
     """The anchored network that has all weights of `network` and, to float32's rounding, its first answers.
 
-    All anchors begin at (0, 0, z_offset), what moves them and tells of them ends in zeros, and rays are as good as not
-    heard (their scale has to be learned from almost nothing). Open anchors have radius 1. Bounded ones have radius 2,
-    with the head's positions halved: exact up to 1.0 before sign(x) (e^|x| - 1), that is within 1.7 canonical units of
-    the anchor along each axis, and bent smoothly beyond. New layers are drawn by torch's global generator.
+    All anchors begin at (0, 0, z_offset), and what moves them and tells of them ends in zeros. Open anchors have radius
+    1. Bounded ones have radius 2, with the head's positions halved: exact up to 1.0 before sign(x) (e^|x| - 1), that is
+    within 1.7 canonical units of the anchor along each axis, and bent smoothly beyond. With `ray_scale` as it is rays
+    are not heard, nor will they be for long: where the network shall learn, -4 costs next to nothing and lets it.
+    New layers are drawn by torch's global generator.
 
     Raises ValueError for a network that has anchors already, and for latents or dynamic tokens.
     """
@@ -36,7 +39,7 @@ def anchored_from_plain(network: TokenGSNetwork, bounded: bool = False) -> Token
     nn.init.zeros_(anchors.positions)
     silenced = [anchors.move, anchors.widen]
     for block in anchored.decoder:
-        nn.init.constant_(block.ray_scale, _SILENT_RAY_SCALE)  # type: ignore[arg-type]
+        nn.init.constant_(block.ray_scale, ray_scale)  # type: ignore[arg-type]
         silenced.append(block.position)  # type: ignore[arg-type]
     for mlp in silenced:
         nn.init.zeros_(mlp.contract.weight)

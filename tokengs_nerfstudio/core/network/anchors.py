@@ -22,6 +22,8 @@ SMALLEST_RADIUS = 1e-3
 _RAY_BANDWIDTH = 0.1
 _SMALLEST_VARIANCE = 1e-3
 _LOWEST_BIAS = -20.0
+# Where the fast way rounds the bias by less than 0.02.
+_NEAR = 8.0
 _SLOWEST = 10000.0
 
 
@@ -146,14 +148,42 @@ def patch_rays(rays: Float[Tensor, "batch view 6 height width"], patch: int) -> 
 def ray_bias(anchors: Anchors, rays: Float[Tensor, "batch memory 6"]) -> Float[Tensor, "batch token memory"]:
     """How little a ray has to do with an anchor, in [-20, 0]: -(distance between them)^2 / (2 variance).
 
-    The variance is (0.1 reach)^2, at least 1e-3. The distance vector a x d - m is one product of four features; the
-    squared distance as one product of ten would lose all digits where anchors are far.
+    The variance is (0.1 reach)^2, at least 1e-3.
     """
+    centers = anchors.centers
+    near = centers.device.type == "cpu" and bool(centers.detach().abs().amax() < _NEAR)
+    squared = near_squared_distances(centers, rays) if near else squared_distances(centers, rays)
+    variance = (_RAY_BANDWIDTH * anchors.reach).square().clamp(min=_SMALLEST_VARIANCE)
+    return (squared * (-0.5 / variance)).clamp(_LOWEST_BIAS, 0.0)
+
+
+def squared_distances(
+    points: Float[Tensor, "batch token 3"], rays: Float[Tensor, "batch memory 6"]
+) -> Float[Tensor, "batch token memory"]:
+    """|a x d - m|^2 of every point and line (moment, unit direction); exact for any point, and for products in TF32."""
     mx, my, mz, x, y, z = rays.unbind(-1)
     zero = torch.zeros_like(x)
     rows = [zero, z, -y, -mx, -z, zero, x, -my, y, -x, zero, -mz]
     lines = torch.stack(rows, dim=1).unflatten(1, (3, 4))
-    points = F.pad(anchors.centers, (0, 1), value=1.0)
-    squared = (points[:, None] @ lines).square().sum(1)
-    variance = (_RAY_BANDWIDTH * anchors.reach).square().clamp(min=_SMALLEST_VARIANCE)
-    return (squared / (-2.0 * variance)).clamp(min=_LOWEST_BIAS)
+    return (F.pad(points, (0, 1), value=1.0)[:, None] @ lines).square().sum(1)
+
+
+def near_squared_distances(
+    points: Float[Tensor, "batch token 3"], rays: Float[Tensor, "batch memory 6"]
+) -> Float[Tensor, "batch token memory"]:
+    """`squared_distances` in a third of the time, as one product of ten features.
+
+    |a x d - m|^2 = |a|^2 - (a d)^2 - 2 a (d x m) + |m|^2 for directions of length 1. Its rounding error is that of
+    |a|^2, whatever the distance is, and it may come out below 0.
+    """
+    moment, direction = rays[..., :3], rays[..., 3:]
+    x, y, z = points.unbind(-1)
+    of_points = torch.stack([x * x, y * y, z * z, x * y, x * z, y * z, x, y, z, torch.ones_like(x)], dim=-1)
+    dx, dy, dz = direction.unbind(-1)
+    quadratic = [1 - dx * dx, 1 - dy * dy, 1 - dz * dz, -2 * dx * dy, -2 * dx * dz, -2 * dy * dz]
+    linear = -2.0 * torch.linalg.cross(direction, moment)
+    of_rays = torch.cat(
+        [torch.stack(quadratic, dim=-1), linear, moment.square().sum(-1, keepdim=True)],
+        dim=-1,
+    )
+    return of_points @ of_rays.mT
