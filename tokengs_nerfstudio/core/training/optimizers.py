@@ -47,9 +47,11 @@ def continue_from(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> No
 
 
 def parameter_groups(network: TokenGSNetwork, weight_decay: float) -> list[dict[str, Any]]:
-    """Matrices with weight decay; vectors, the Gaussian head, tokens and latents without."""
+    """Matrices with weight decay; vectors, the Gaussian head, tokens, their anchors and latents without."""
     spared = {id(parameter) for parameter in network.head.parameters()}
-    spared |= {id(p) for p in (network.tokens, network.dynamic_tokens, network.latents) if p is not None}
+    anchors = () if network.anchors is None else (network.anchors.positions, network.anchors.radii)
+    learned = (network.tokens, network.dynamic_tokens, network.latents, *anchors)
+    spared |= {id(p) for p in learned if p is not None}
     decayed = [p for p in network.parameters() if p.ndim > 1 and id(p) not in spared]
     others = [p for p in network.parameters() if p.ndim <= 1 or id(p) in spared]
     return [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
