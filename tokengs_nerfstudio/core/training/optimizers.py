@@ -24,7 +24,8 @@ def optimizers(network: TokenGSNetwork, config: TrainingConfig) -> list[torch.op
         if matrices:
             result.append(Muon(matrices, lr=config.matrix_rate, weight_decay=config.weight_decay))
     groups[0]["params"] = [p for p in groups[0]["params"] if id(p) not in inner]
-    result.insert(0, torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas))
+    fused = network.tokens.device.type in ("cpu", "cuda")
+    result.insert(0, torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, fused=fused))
     for optimizer in result:
         for group in optimizer.param_groups:
             group["base"] = group["lr"]
@@ -39,11 +40,12 @@ def set_rates(optimizers: Sequence[torch.optim.Optimizer], share: float) -> None
 
 
 def continue_from(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
-    """Moments and counters of a saved state; the highest rates stay those of this run's configuration."""
-    bases = [group["base"] for group in optimizer.param_groups]
+    """Moments and counters of a saved state; the highest rates stay those of this run's configuration, and the way
+    to compute is that of this device."""
+    kept = [{key: group[key] for key in ("base", "fused") if key in group} for group in optimizer.param_groups]
     optimizer.load_state_dict(saved)
-    for group, base in zip(optimizer.param_groups, bases):
-        group["base"] = base
+    for group, ours in zip(optimizer.param_groups, kept):
+        group.update(ours)
 
 
 def parameter_groups(network: TokenGSNetwork, weight_decay: float) -> list[dict[str, Any]]:
