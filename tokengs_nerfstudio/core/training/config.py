@@ -37,6 +37,9 @@ class TrainingConfig:
     """decay of the averaged weights, which are what is evaluated and shipped; shorter averages at the start"""
     chunk: int = 8
     """scenes rendered at a time; the gradient is that of the whole batch"""
+    micro_batches: int = 1
+    """parts that a step's scenes go through the network in, one after another: memory of one part, gradient and losses
+    of the whole batch"""
     patience: int = 10
     """steps in a row whose loss or gradient is not finite before training stops"""
     depth: float = 0.1
@@ -48,3 +51,5 @@ class TrainingConfig:
             raise ValueError(f"TrainingConfig.schedule is '{self.schedule}'; use 'one-cycle' or 'wsd'")
         if min(self.warmup_steps, self.curriculum_steps) < 0:
             raise ValueError("TrainingConfig.warmup_steps and curriculum_steps must be at least 0")
+        if self.micro_batches < 1:
+            raise ValueError(f"TrainingConfig.micro_batches is {self.micro_batches}; a step has at least one")

@@ -16,6 +16,7 @@ from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.training.config import TrainingConfig
 from tokengs_nerfstudio.core.training.optimizers import Highest, continue_from, optimizers, set_rates
 from tokengs_nerfstudio.core.training.parallel import Serial, Workers, twin
+from tokengs_nerfstudio.core.training.perceptual import perceptual_of
 from tokengs_nerfstudio.core.training.schedule import Schedule, schedule_of
 from tokengs_nerfstudio.core.training.state import STATE_FORMAT
 from tokengs_nerfstudio.core.types import Example
@@ -38,7 +39,7 @@ class TrainingDiverged(RuntimeError):
 class NetworkTraining:
     """A network, its averaged twin and its optimizers; `workers` of that network compute (None: this thread alone).
 
-    The learning rate follows `schedule` (None: the configuration's).
+    The learning rate follows `schedule` (None: the configuration's). ValueError where LPIPS is weighed and missing.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class NetworkTraining:
         workers: Workers | None = None,
         schedule: Schedule | None = None,
     ) -> None:
+        perceptual_of(config.loss)  # what is missing is said before anything is trained
         self.network, self.config = network, config
         self.schedule = schedule_of(config) if schedule is None else schedule
         self.averaged = twin(network, shared=False).eval().requires_grad_(False)
