@@ -3,7 +3,7 @@ import torch
 
 from tokengs_nerfstudio.commands.capture import main
 from tokengs_nerfstudio.data.capture.capture import NerfstudioCapture
-from tokengs_nerfstudio.data.procedural.mesh_pack import MeshPack
+from tokengs_nerfstudio.data.procedural.meshes.pack import MeshPack
 from tokengs_nerfstudio.data.procedural.tracing import ProceduralScene
 
 

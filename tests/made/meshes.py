@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from tokengs_nerfstudio.data.procedural.mesh_pack import CUT_OUT, OPAQUE, MeshPack
+from tokengs_nerfstudio.data.procedural.meshes.pack import CUT_OUT, OPAQUE, MeshPack
 
 CHECKS = np.array([[[255, 0, 0, 255], [0, 255, 0, 255]], [[0, 0, 255, 255], [255, 255, 255, 0]]], np.uint8)
 """Red, green / blue, a hole."""

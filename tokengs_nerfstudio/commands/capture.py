@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tokengs_nerfstudio.commands.options import one_line_errors, parsed
 from tokengs_nerfstudio.data.capture.writer import write_nerfstudio_capture
-from tokengs_nerfstudio.data.procedural.mesh_packing import PackingConfig, pack_meshes
+from tokengs_nerfstudio.data.procedural.meshes.packing import PackingConfig, pack_meshes
 from tokengs_nerfstudio.data.procedural.tracing import ProceduralScene, Tracer
 
 

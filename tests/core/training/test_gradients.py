@@ -10,11 +10,16 @@ from tokengs_nerfstudio.core.training.gradients import novel_view_psnr, predict,
 from tokengs_nerfstudio.core.types import Example
 
 
-@pytest.mark.parametrize(("chunk", "threads"), [(1, None), (2, 1), (2, 2), (8, 3)])
-def test_gradient_does_not_depend_on_chunks_and_threads(chunk: int, threads: int | None) -> None:
+@pytest.mark.parametrize(
+    ("chunk", "threads", "micro_batches"),
+    [(1, None, 1), (2, 1, 1), (2, 2, 1), (8, 3, 1), (8, None, 2), (1, None, 5), (2, 2, 3), (8, None, 9)],
+)
+def test_gradient_does_not_depend_on_chunks_threads_and_micro_batches(
+    chunk: int, threads: int | None, micro_batches: int
+) -> None:
     """The plain way, one graph over the whole batch, is the reference."""
     example = random_example(5)
-    training = small_training(threads, chunk=chunk)
+    training = small_training(threads, chunk=chunk, micro_batches=micro_batches)
     losses = supervised_loss(predict(training.network, example), example, SMALL.rendering, training.config)
     losses.total.backward()
     expected = [parameter.grad for parameter in training.network.parameters()]
@@ -24,6 +29,15 @@ def test_gradient_does_not_depend_on_chunks_and_threads(chunk: int, threads: int
     assert any(float(gradient.abs().max()) > 1e-4 for gradient in expected if gradient is not None)
     for parameter, reference in zip(training.network.parameters(), expected):
         torch.testing.assert_close(parameter.grad, reference, atol=2e-6, rtol=1e-3)
+
+
+def test_the_network_sees_one_micro_batch_at_a_time() -> None:
+    training, seen = small_training(micro_batches=2), list[int]()
+    training.network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].images.shape[0]))
+    training.step(random_example(5), 0.5)
+    assert seen == [3, 2]
+    with pytest.raises(ValueError, match="micro_batches is 0"):
+        small_training(micro_batches=0)
 
 
 def test_exact_depth_is_one_more_term() -> None:

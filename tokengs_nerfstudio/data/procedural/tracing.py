@@ -1,6 +1,5 @@
 """Endless random scenes made on the fly: textured primitives, ray-traced on CPU (numba) or GPU (torch), exact depth."""
 
-import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace

@@ -29,7 +29,7 @@ class PhotoConfig:
 class MeshSceneConfig:
     """Scenes of textured meshes. Lengths in units of the subject, angles in degrees."""
 
-    sources: MeshSources
+    sources: MeshSources = field(default_factory=MeshSources)
     kinds: tuple[float, float, float, float, float] = (0.42, 0.16, 0.17, 0.13, 0.12)
     """shares of: objects gone round, rooms from within, yards and streets, facades, ground from above"""
     fov: Range = (16.0, 65.0)

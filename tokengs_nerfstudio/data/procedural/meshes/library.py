@@ -23,8 +23,8 @@ PANORAMA_SIZE = 256
 class MeshSources:
     """Where meshes and pictures come from."""
 
-    pack: Path
-    """a mesh pack, see `tokengs-capture pack-meshes`"""
+    pack: Path | None = None
+    """a mesh pack, see `tokengs-capture pack-meshes`; without one there are no scenes of meshes"""
     textures: Path | None = None
     """folder of pictures for grounds and walls: those below a folder `ground` are for grounds, those below `panoramas`
     are equirectangular surroundings; without one, textures of the pack serve"""
@@ -66,8 +66,11 @@ class MeshLibrary:
 def library_of(sources: MeshSources) -> MeshLibrary:
     """Read and prepare meshes and textures: seconds, once a process.
 
-    FileNotFoundError for a pack or folder that is not there, ValueError for a broken pack or a folder without pictures.
+    FileNotFoundError for a pack or folder that is not there, ValueError for a broken pack, for none, or for a folder
+    without pictures.
     """
+    if sources.pack is None:
+        raise ValueError("scenes of meshes need a mesh pack: make one with `tokengs-capture pack-meshes FOLDER OUT.npz`")
     pack = MeshPack.load(sources.pack)
     atlas = _Atlas(sources.texture_size)
     for number in range(len(pack.texture_alpha)):

@@ -85,7 +85,9 @@ class Draft:
     def plain(self) -> Look:
         """Hardly any texture: one, seen from so near that it is a colour."""
         tint = hsv_to_rgb(np.array([self.rng.random(), 0.5 * self.rng.random() ** 2, self.rng.uniform(0.3, 1.2)]))
-        return Look(tuple(2.0 * tint), int(self.rng.choice(self.library.walls)), (0.01, 0.01), tuple(self.rng.random(2)))
+        return Look(
+            tuple(2.0 * tint), int(self.rng.choice(self.library.walls)), (0.01, 0.01), tuple(self.rng.random(2))
+        )
 
     def ground(self, height: float, half: float, cell: float, textures: np.ndarray | None = None) -> None:
         """A level ground whose texture repeats every `cell`."""
@@ -175,7 +177,10 @@ def _objects(draft: Draft) -> CameraPath:
         scene.put_shape(rng, shape, (0, 0, -thick), (half[0], half[1], thick), about_z(rng.uniform(0, 6)), look)
     reach = 0.3 + np.abs(path.positions).max(0)
     if rng.random() < 0.5:
-        low, high = -np.maximum(reach, 2.0) * rng.uniform(1.0, 1.6, 3), np.maximum(reach, 2.0) * rng.uniform(1.0, 1.6, 3)
+        low, high = (
+            -np.maximum(reach, 2.0) * rng.uniform(1.0, 1.6, 3),
+            np.maximum(reach, 2.0) * rng.uniform(1.0, 1.6, 3),
+        )
         low[2], high[2] = floor, max(high[2], floor + 2.5)
         draft.room(low, high)
         draft.indoors(low, high)
@@ -256,7 +261,9 @@ def _yard(draft: Draft) -> CameraPath:
                 size = rng.uniform(0.9, 2.2)
                 turn = about_z(math.pi / 2 * rng.integers(0, 4))
                 shares = {"structures": 0.75, "flora": 0.15, "geology": 0.1}
-                draft.scene.put(draft.mesh(shares), (x + size, side * (width + size), 0.0), size, turn, draft.own_look())
+                draft.scene.put(
+                    draft.mesh(shares), (x + size, side * (width + size), 0.0), size, turn, draft.own_look()
+                )
                 x += 2.0 * size + rng.uniform(0.0, 1.0)
     else:
         size = rng.uniform(1.0, 2.0)
@@ -321,7 +328,12 @@ def _from_above(draft: Draft) -> CameraPath:
     if rng.random() < 0.4:
         look = draft.cover(draft.library.grounds, rng.uniform(2.0, 12.0))
         draft.scene.put_shape(
-            rng, Shape.UNEVEN, (0, 0, -0.15), (2.5 * half, 2.5 * half, rng.uniform(0.2, 1.2)), about_z(rng.uniform(0, 6)), look
+            rng,
+            Shape.UNEVEN,
+            (0, 0, -0.15),
+            (2.5 * half, 2.5 * half, rng.uniform(0.2, 1.2)),
+            about_z(rng.uniform(0, 6)),
+            look,
         )
     else:
         textures = draft.library.pictures if rng.random() < 0.25 else draft.library.grounds

@@ -201,9 +201,7 @@ def sky(textures, env, dx, dy, dz, pixel, out):
 @jit
 def lit(meshes, textures, scene, x, y, z, lx, ly, lz, reach, nodes, enters):
     """Whether light comes from there: the offset to the light is lx, ly, lz, or its direction with infinite reach."""
-    _, found, _, _, _ = walk(
-        meshes, textures, scene, x, y, z, lx, ly, lz, START, reach, True, nodes, enters
-    )
+    _, found, _, _, _ = walk(meshes, textures, scene, x, y, z, lx, ly, lz, START, reach, True, nodes, enters)
     return found < 0
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from made.meshes import CHECKS, small_pack
 
-from tokengs_nerfstudio.data.procedural.mesh_pack import MeshPack
+from tokengs_nerfstudio.data.procedural.meshes.pack import MeshPack
 
 
 @pytest.fixture

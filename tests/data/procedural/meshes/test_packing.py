@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tokengs_nerfstudio.data.procedural.mesh_files import read_surfaces
-from tokengs_nerfstudio.data.procedural.mesh_pack import CUT_OUT, OPAQUE, MeshPack
-from tokengs_nerfstudio.data.procedural.mesh_packing import LeftOut, PackingConfig, pack_meshes
+from tokengs_nerfstudio.data.procedural.meshes.files import read_surfaces
+from tokengs_nerfstudio.data.procedural.meshes.pack import CUT_OUT, OPAQUE, MeshPack
+from tokengs_nerfstudio.data.procedural.meshes.packing import LeftOut, PackingConfig, pack_meshes
 
 trimesh: Any = pytest.importorskip("trimesh", reason="trimesh reads and writes the mesh files")
 

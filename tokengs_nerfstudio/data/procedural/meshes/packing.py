@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from tokengs_nerfstudio.data.procedural.mesh_files import SUFFIXES, Look, Surface, read_surfaces, require_trimesh
-from tokengs_nerfstudio.data.procedural.mesh_pack import CUT_OUT, OPAQUE, MeshPack
+from tokengs_nerfstudio.data.procedural.meshes.files import SUFFIXES, Look, Surface, read_surfaces, require_trimesh
+from tokengs_nerfstudio.data.procedural.meshes.pack import CUT_OUT, OPAQUE, MeshPack
 
 OTHER_CATEGORY = "props"
 _QUALITY = 80
