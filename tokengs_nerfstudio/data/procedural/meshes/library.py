@@ -70,7 +70,9 @@ def library_of(sources: MeshSources) -> MeshLibrary:
     without pictures.
     """
     if sources.pack is None:
-        raise ValueError("scenes of meshes need a mesh pack: make one with `tokengs-capture pack-meshes FOLDER OUT.npz`")
+        raise ValueError(
+            "scenes of meshes need a mesh pack: make one with `tokengs-capture pack-meshes FOLDER OUT.npz`"
+        )
     pack = MeshPack.load(sources.pack)
     atlas = _Atlas(sources.texture_size)
     for number in range(len(pack.texture_alpha)):
