@@ -4,7 +4,7 @@ Ours. The decoder says where Gaussians are and about which colour they have; the
 """
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -51,7 +51,7 @@ class PhotoColors(nn.Module):
 
 def photo_colors(
     points: Float[Tensor, "batch point 3"], photos: Views
-) -> tuple[Float[Tensor, "batch view point"], Float[Tensor, "batch view point 3"]]:
+) -> tuple[Bool[Tensor, "batch view point"], Float[Tensor, "batch view point 3"]]:
     """Which views have each point before them and within their picture, and the colour there (bilinear)."""
     rotation, position = photos.c2w[..., :3, :3], photos.c2w[..., :3, 3]
     own = (points[:, None] - position[:, :, None]) @ rotation
