@@ -18,9 +18,11 @@ from tokengs_nerfstudio.core.checkpoint.loading import save_network
 from tokengs_nerfstudio.core.network.config import PRESETS
 from tokengs_nerfstudio.core.training.config import TrainingConfig
 from tokengs_nerfstudio.core.training.gradients import novel_view_psnr
+from tokengs_nerfstudio.core.training.memory import keep_freed_memory
 from tokengs_nerfstudio.core.training.network_training import NetworkTraining, TrainingDiverged
 from tokengs_nerfstudio.core.training.pace import Pace
 from tokengs_nerfstudio.core.training.parallel import Threads
+from tokengs_nerfstudio.core.training.precision import PrecisionChoice, chosen_precision
 from tokengs_nerfstudio.core.training.start import starting_network
 from tokengs_nerfstudio.core.training.state import read_state, save_state
 from tokengs_nerfstudio.core.types import Example
@@ -54,6 +56,8 @@ class Pretraining:
     """threads that share a step on the CPU, one core each"""
     device: str = "cuda" if torch.cuda.is_available() else "cpu"
     """where to train"""
+    precision: PrecisionChoice = "auto"
+    """arithmetic of encoder and decoder; auto is bf16 on CPUs that are faster in it (AMX), and fp32 elsewhere"""
     save_every: float = 120.0
     """seconds between two saved states"""
     evaluate_every: int = 250
@@ -87,8 +91,10 @@ class Run:
         on_cpu = config.device == "cpu"
         if on_cpu:
             torch.set_num_threads(1)
+            keep_freed_memory()
         network = starting_network(config.preset, config.start, config.batches.usual_context, config.seed)
         network = network.to(config.device)
+        network.precision = chosen_precision(config.precision, config.device)
         self.training = NetworkTraining(network, config.training, Threads(network, config.threads) if on_cpu else None)
         source = source_of(config.data, config.procedural, config.captures, config.batches.context[1])
         self.batches = Batches(source, network.config, config.batches, config.seed)
