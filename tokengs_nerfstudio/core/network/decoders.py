@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tokengs_nerfstudio.core.network.layers import MLP, SelfAttention
+from tokengs_nerfstudio.core.network.layers import MLP, SelfAttention, heads_first
 from tokengs_nerfstudio.core.types import SceneMemory
 
 
@@ -21,7 +21,7 @@ class CrossAttention(nn.Module):
         self.out = nn.Linear(width, width)
 
     def forward(self, x: Float[Tensor, "batch token dim"], memory: SceneMemory) -> Float[Tensor, "batch token dim"]:
-        q = self.query_norm(rearrange(self.query(x), "b n (h d) -> b h n d", h=self.heads))
+        q = heads_first(self.query_norm(rearrange(self.query(x), "b n (h d) -> b n h d", h=self.heads)))
         mixed = F.scaled_dot_product_attention(q, memory.keys.to(q.dtype), memory.values.to(q.dtype))
         return self.out(rearrange(mixed, "b h n d -> b n (h d)"))
 
