@@ -22,6 +22,7 @@ from tokengs_nerfstudio.core import TokenGSNetwork, load_network
 from tokengs_nerfstudio.core.losses import reconstruction_loss
 from tokengs_nerfstudio.core.training.config import TrainingConfig
 from tokengs_nerfstudio.core.training.gradients import predict, render_targets, scene_gradients
+from tokengs_nerfstudio.core.training.memory import keep_freed_memory
 from tokengs_nerfstudio.core.training.network_training import NetworkTraining
 from tokengs_nerfstudio.core.types import Example, TensorRecord
 from tokengs_nerfstudio.data.examples.batches import Batches
@@ -132,9 +133,10 @@ def _there_and_back(module: nn.Module, inputs: tuple[Any, ...]) -> Callable[[], 
 
 
 def _leaf(value: Any) -> Any:
+    """Without a gradient where the step needs none: images and rays."""
     if isinstance(value, TensorRecord):
         return value.leaves()
-    return value.detach().requires_grad_() if isinstance(value, Tensor) else value
+    return value.detach().requires_grad_(value.requires_grad) if isinstance(value, Tensor) else value
 
 
 def _pictures(network: TokenGSNetwork, example: Example, repeats: int) -> Figures:
@@ -183,6 +185,7 @@ def complaints(figures: Figures, baseline: Figures) -> list[str]:
 
 def main(options: BenchmarkTraining) -> int:
     torch.set_num_threads(1)
+    keep_freed_memory()
     torch.manual_seed(0)
     figures = measure(options)
     for name, value in figures.items():

@@ -45,6 +45,14 @@ def losses(output: Path) -> list[float]:
     return [line["loss"] for line in logged(output).values()]
 
 
+def test_precision_is_that_of_training_and_evaluation_and_weights_stay_exact(tmp_path):
+    run = Run(options(tmp_path, steps=1, precision="bf16"))
+    assert run.training.network.precision == run.training.averaged.precision == "bf16"
+    run.train()
+    assert load_network(tmp_path / "network.safetensors").tokens.dtype == torch.float32
+    assert Run(options(tmp_path, steps=2, precision="fp32")).training.network.precision == "fp32"
+
+
 def test_a_run_leaves_averaged_weights_a_log_and_a_state(tmp_path, capsys):
     run = Run(options(tmp_path))
     run.train()

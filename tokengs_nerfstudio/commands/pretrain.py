@@ -19,9 +19,11 @@ from tokengs_nerfstudio.core.checkpoint.loading import save_network
 from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.training.gradients import novel_view_psnr
+from tokengs_nerfstudio.core.training.memory import keep_freed_memory
 from tokengs_nerfstudio.core.training.network_training import NetworkTraining, TrainingDiverged
 from tokengs_nerfstudio.core.training.pace import Pace
 from tokengs_nerfstudio.core.training.parallel import Threads
+from tokengs_nerfstudio.core.training.precision import PrecisionChoice, chosen_precision
 from tokengs_nerfstudio.core.training.schedule import Cooldown, schedule_of
 from tokengs_nerfstudio.core.training.start import starting_network
 from tokengs_nerfstudio.core.training.state import read_state, save_state
@@ -41,11 +43,13 @@ class Run:
         on_cpu = config.device == "cpu"
         if on_cpu:
             torch.set_num_threads(1)
+            keep_freed_memory()
         self.state = config.output / "state.pt"
         self.resumed = self.state.exists()
         origin = self.state if self.resumed else config.cooldown
         saved = None if origin is None else read_state(origin)
         network = self._network(saved).to(config.device)
+        network.precision = chosen_precision(config.precision, config.device)
         workers = Threads(network, config.threads) if on_cpu else None
         schedule = schedule_of(config.training) if config.cooldown is None else Cooldown()
         self.training = NetworkTraining(network, config.training, workers, schedule)

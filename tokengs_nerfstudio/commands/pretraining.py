@@ -9,6 +9,7 @@ import torch
 
 from tokengs_nerfstudio.core.network.config import PRESETS
 from tokengs_nerfstudio.core.training.config import TrainingConfig
+from tokengs_nerfstudio.core.training.precision import PrecisionChoice
 from tokengs_nerfstudio.data.examples.curriculum import ProceduralCurriculumConfig
 from tokengs_nerfstudio.data.examples.scenes import CapturesConfig
 from tokengs_nerfstudio.data.examples.shapes import BatchConfig
@@ -42,6 +43,8 @@ class Pretraining:
     """threads that share a step on the CPU, one core each"""
     device: str = "cuda" if torch.cuda.is_available() else "cpu"
     """where to train"""
+    precision: PrecisionChoice = "auto"
+    """arithmetic of encoder and decoder; auto is bf16 on CPUs that are faster in it (AMX), and fp32 elsewhere"""
     save_every: float = 120.0
     """seconds between two saved states"""
     evaluate_every: int = 250

@@ -77,39 +77,50 @@ def orthogonalised(
     """Each matrix with its singular values brought near 1, by Newton-Schulz iterations without a decomposition.
 
     All iterates are the given matrix times polynomials of its Gram matrix. Where that is much smaller than the matrix
-    itself, only the polynomials are iterated: 193 million products instead of 318 for 192 x 768. The two ways agree to
+    itself, only the polynomials are iterated: 177 million products instead of 319 for 192 x 768. The two ways agree to
     rounding, of a few 1e-5 of the largest value in float32.
     """
     if not iterations or matrices.numel() == 0:
         return matrices
-    short, long = sorted(matrices.shape[-2:])
-    flat = matrices.reshape(-1, *matrices.shape[-2:])
-    wide = flat if flat.shape[-2] == short else flat.mT
-    wide = wide / (torch.linalg.vector_norm(wide, dim=(-2, -1), keepdim=True) + 1e-7)
-    # The numbers of products are iterations * (2 s^2 l + s^3) and about 2 s^2 l + 3.5 * iterations * s^3.
-    result = _through_gram(wide, iterations) if long >= 1.5 * short else _directly(wide, iterations)
-    return (result if wide is flat or flat.shape[-2] == short else result.mT).reshape(matrices.shape)
+    rows, columns = matrices.shape[-2:]
+    x = matrices.reshape(-1, rows, columns)
+    x = x / (torch.linalg.vector_norm(x, dim=(-2, -1), keepdim=True) + 1e-7)
+    # The numbers of products are iterations * (2 s^2 l + s^3) and 2 s^2 l + (4 * iterations - 3) s^3.
+    many = max(rows, columns) >= 1.5 * min(rows, columns)
+    return (_through_gram(x, iterations) if many else _directly(x, iterations)).reshape(matrices.shape)
 
 
-def _directly(x: Float[Tensor, "matrix short long"], iterations: int) -> Float[Tensor, "matrix short long"]:
+def _directly(x: Float[Tensor, "matrix rows columns"], iterations: int) -> Float[Tensor, "matrix rows columns"]:
     for _ in range(iterations):
-        x = _quintic(x @ x.mT) @ x
+        x = _applied(_quintic(_gram(x)), x)
     return x
 
 
-def _through_gram(x: Float[Tensor, "matrix short long"], iterations: int) -> Float[Tensor, "matrix short long"]:
-    gram = x @ x.mT
+def _through_gram(x: Float[Tensor, "matrix rows columns"], iterations: int) -> Float[Tensor, "matrix rows columns"]:
+    gram = _gram(x)
     factor = _quintic(gram)
     product = factor
     for _ in range(iterations - 1):
         gram = factor @ gram @ factor
         factor = _quintic(gram)
         product = factor @ product
-    return product @ x
+    return _applied(product, x)
+
+
+def _gram(x: Float[Tensor, "matrix rows columns"]) -> Float[Tensor, "matrix short short"]:
+    """Of the rows or of the columns, whichever are fewer."""
+    return x.mT @ x if x.shape[-2] > x.shape[-1] else x @ x.mT
+
+
+def _applied(
+    symmetric: Float[Tensor, "matrix short short"], x: Float[Tensor, "matrix rows columns"]
+) -> Float[Tensor, "matrix rows columns"]:
+    """From the side of the rows or of the columns, whichever are fewer."""
+    return x @ symmetric if x.shape[-2] > x.shape[-1] else symmetric @ x
 
 
 def _quintic(gram: Float[Tensor, "matrix short short"]) -> Float[Tensor, "matrix short short"]:
-    """What takes a matrix one iteration on when multiplied from the left, given its Gram matrix."""
+    """What takes a matrix one iteration on when it is applied to it, given the Gram matrix."""
     a, b, c = QUINTIC
     factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
     factor.diagonal(dim1=-2, dim2=-1).add_(a)
