@@ -23,7 +23,7 @@ from tokengs_nerfstudio.core.training.memory import keep_freed_memory
 from tokengs_nerfstudio.core.training.network_training import NetworkTraining, TrainingDiverged
 from tokengs_nerfstudio.core.training.pace import Pace
 from tokengs_nerfstudio.core.training.parallel import Threads
-from tokengs_nerfstudio.core.training.precision import PrecisionChoice, chosen_precision
+from tokengs_nerfstudio.core.training.precision import chosen_precision
 from tokengs_nerfstudio.core.training.schedule import Cooldown, schedule_of
 from tokengs_nerfstudio.core.training.start import starting_network
 from tokengs_nerfstudio.core.training.state import read_state, save_state
