@@ -5,8 +5,9 @@ learning rate stays up and the run may be prolonged; `--cooldown STATE` brings a
 """
 
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Generator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Annotated, Any
 
 import torch
@@ -19,7 +20,9 @@ from tokengs_nerfstudio.core.checkpoint.loading import save_network
 from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.training.gradients import novel_view_psnr
+from tokengs_nerfstudio.core.training.guard import Guard, Guarded, TrainingCollapsed, health
 from tokengs_nerfstudio.core.training.network_training import NetworkTraining, TrainingDiverged
+from tokengs_nerfstudio.core.training.optimizers import Highest
 from tokengs_nerfstudio.core.training.pace import Pace
 from tokengs_nerfstudio.core.training.parallel import Threads
 from tokengs_nerfstudio.core.training.schedule import Cooldown, schedule_of
@@ -28,6 +31,8 @@ from tokengs_nerfstudio.core.training.state import read_state, save_state
 from tokengs_nerfstudio.core.types import Example
 from tokengs_nerfstudio.data.examples import source_of
 from tokengs_nerfstudio.data.examples.batches import Batches, made_ahead
+
+Batched = Generator[Example, None, None]
 
 
 class Run:
@@ -41,14 +46,15 @@ class Run:
         on_cpu = config.device == "cpu"
         if on_cpu:
             torch.set_num_threads(1)
-        self.state = config.output / "state.pt"
+        self.state, self.good = config.output / "state.pt", config.output / "good.pt"
         self.resumed = self.state.exists()
         origin = self.state if self.resumed else config.cooldown
         saved = None if origin is None else read_state(origin)
         network = self._network(saved).to(config.device)
         workers = Threads(network, config.threads) if on_cpu else None
+        self.guard = Guard(config.training.guard)
         schedule = schedule_of(config.training) if config.cooldown is None else Cooldown()
-        self.training = NetworkTraining(network, config.training, workers, schedule)
+        self.training = NetworkTraining(network, config.training, workers, Guarded(schedule, self.guard))
         self.ledger = Ledger(config.seed, config.kind)
         if saved is not None:
             self._resume(saved)
@@ -84,29 +90,63 @@ class Run:
 
     def _train(self, shown: Display) -> None:
         config, training = self.config, self.training
-        held_out = self.batches.placed(self.batches.held_out(config.held_out)).to(config.device)
+        self._held_out = self.batches.placed(self.batches.held_out(config.held_out)).to(config.device)
+        if not (self.resumed and self.good.exists()):
+            self._save(self.good)
         batches = made_ahead(self._batch, training.steps)
         saved = started = time.monotonic()
         pace = Pace(self.share)
         while not self.finished:
             example = next(batches).to(config.device)
-            report = training.step(example, self._progress_at(training.steps))
+            try:
+                report = training.step(example, self._progress_at(training.steps))
+            except TrainingDiverged as error:
+                batches = self._taken_back(batches, str(error), shown)
+                continue
             now = time.monotonic()
             self.ledger, started = self.ledger.spent(now - started, example.num_scenes), now
             pace.step(example.num_scenes, self.share)
             entry = {**report.losses, "gradient": report.gradient_norm, "rate": report.learning_rate}
-            if training.steps % config.evaluate_every == 0 or self.finished:
-                quality = float(novel_view_psnr(training.averaged, held_out, config.training.chunk).mean())
-                entry["held_out_psnr"] = quality
-                shown.say(f"step {training.steps}: {quality:.2f} dB on novel views of held-out scenes")
+            entry["gradient_ratio"] = self.guard.felt(report.gradient_norm)
+            evaluated = training.steps % config.evaluate_every == 0 or self.finished
+            complaint = self._evaluate(entry, shown) if evaluated else None
             run = {"seconds": self.ledger.seconds, "scenes": self.ledger.scenes, "skipped": training.skipped}
             self._log.write(training.steps, {**run, "scenes_per_second": pace.scenes_per_second, **entry})
             shown.update(self.share, pace.text(training.steps, report.losses["loss"]))
+            if complaint is not None:
+                batches = self._taken_back(batches, complaint, shown)
             if now - saved > config.save_every:
-                self._save()
+                self._save(self.state)
                 saved = now
-        self._save()
+        self._save(self.state)
         shown.say(f"trained {training.steps} steps: {config.output / 'network.safetensors'}")
+
+    def _evaluate(self, entry: dict[str, float], shown: Display) -> str | None:
+        """Quality and health into the log's entry; a complaint where the training has collapsed."""
+        training, config = self.training, self.config.training
+        quality = float(novel_view_psnr(training.averaged, self._held_out, config.chunk).mean())
+        entry["held_out_psnr"] = quality
+        shown.say(f"step {training.steps}: {quality:.2f} dB on novel views of held-out scenes")
+        looked_at = self._held_out[: config.guard.scenes]
+        found = health(training.network, looked_at, config.guard.opacity_floor, config.chunk)
+        entry.update(asdict(found))
+        complaint = self.guard.complaint(found) if config.guard.enabled else None
+        if complaint is None:
+            self._save(self.good)
+        return complaint
+
+    def _taken_back(self, batches: Batched, complaint: str, shown: Display) -> Batched:
+        """Go back to the last good state, once; the batches from there on. The time that was lost stays counted."""
+        seen, good = self.training.steps, read_state(self.good)
+        self.guard.set_back(seen, good["counters"]["steps"], complaint)
+        self.training.load_state_dict(good, self._highest)
+        self.ledger = replace(self.ledger, scenes=Ledger.read(good["run"]).scenes)
+        self._save(self.state)
+        shown.say(f"step {seen}: {complaint}; back to step {self.training.steps}, slower until {self.guard.slow_until}")
+        self._log.close()
+        self._log = TrainingLog(self.config.output, self.training.steps, taken_back_at=seen)
+        batches.close()
+        return made_ahead(self._batch, self.training.steps)
 
     def _batch(self, number: int) -> Example:
         return self.batches.batch(number, self.training.schedule.maturity(number, self._progress_at(number)))
@@ -123,6 +163,11 @@ class Run:
             return starting_network(config.preset, config.start, config.batches.usual_context, config.seed)
         return TokenGSNetwork(NetworkConfig(**saved["architecture"])).train()
 
+    @property
+    def _highest(self) -> Highest:
+        """A cooldown falls from the rates that it began with, whatever this command's options are."""
+        return "configured" if self.config.cooldown is None else "saved"
+
     def _resume(self, saved: dict[str, Any]) -> None:
         """Go on with this run's own state, or begin to cool down another one's."""
         ledger, config = Ledger.read(saved["run"]), self.config
@@ -137,8 +182,10 @@ class Run:
             )
         if config.cooldown is None and ledger.seed != config.seed:
             raise ValueError(f"{self.state} was trained with --seed {ledger.seed}, not {config.seed}")
-        self.training.load_state_dict(saved, highest="configured" if config.cooldown is None else "saved")
+        self.training.load_state_dict(saved, self._highest)
         self.ledger = ledger
+        if "guard" in saved:
+            self.guard.load_state_dict(saved["guard"])
 
     def _past(self) -> str:
         """Where a resumed run stands."""
@@ -147,9 +194,11 @@ class Run:
         left = "; nothing is left to do" if self.finished else ""
         return f"going on from {self.state}: step {steps}, {hours:.2f} hours{begun}{left}"
 
-    def _save(self) -> None:
-        save_state(self.state, {**self.training.state_dict(), "run": asdict(self.ledger)})
-        save_network(self.training.averaged, self.config.output / "network.safetensors")
+    def _save(self, path: Path) -> None:
+        run = {"run": asdict(self.ledger), "guard": self.guard.state_dict()}
+        save_state(path, {**self.training.state_dict(), **run})
+        if path == self.state:
+            save_network(self.training.averaged, self.config.output / "network.safetensors")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -162,7 +211,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # A field of the name that users type would be a keyword of Python.
         start: Annotated[str | None, tyro.conf.arg(name="from")] = None
 
-    with one_line_errors(TrainingDiverged):
+    with one_line_errors(TrainingCollapsed):
         Run(parsed("tokengs-pretrain", Options, arguments)).train()
 
 

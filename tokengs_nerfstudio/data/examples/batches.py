@@ -1,6 +1,6 @@
 """The batches of a run: each follows from the run's seed, its own number and the progress alone."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -60,7 +60,7 @@ class Batches:
         return example.moved(self.network.rule.of(example.context.c2w))
 
 
-def made_ahead(make: Callable[[int], T], first: int, depth: int = 2) -> Iterator[T]:
+def made_ahead(make: Callable[[int], T], first: int, depth: int = 2) -> Generator[T, None, None]:
     """make(first), make(first + 1), ... without end, `depth` of them made ahead in one background thread."""
     with ThreadPoolExecutor(1, thread_name_prefix="batches") as pool:
         waiting = [pool.submit(make, first + i) for i in range(depth)]
