@@ -2,6 +2,7 @@
 
 Started again with the same output folder it goes on where it was, also after a kill. With --training.schedule wsd the
 learning rate stays up and the run may be prolonged; `--cooldown STATE` brings any state of it down into weights.
+Several processes train one network: torchrun --nproc-per-node 2 --no-python tokengs-pretrain ... (--batches.scenes each).
 """
 
 import time
@@ -15,7 +16,7 @@ import torch
 from tokengs_nerfstudio.commands.options import one_line_errors, parsed
 from tokengs_nerfstudio.commands.pretraining import Ledger, Pretraining
 from tokengs_nerfstudio.commands.progress import Display, display
-from tokengs_nerfstudio.commands.training_log import TrainingLog
+from tokengs_nerfstudio.commands.training_log import NoLog, TrainingLog
 from tokengs_nerfstudio.core.checkpoint.loading import save_network
 from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
@@ -24,7 +25,8 @@ from tokengs_nerfstudio.core.training.guard import Guard, Guarded, TrainingColla
 from tokengs_nerfstudio.core.training.network_training import NetworkTraining, TrainingDiverged
 from tokengs_nerfstudio.core.training.optimizers import Highest
 from tokengs_nerfstudio.core.training.pace import Pace
-from tokengs_nerfstudio.core.training.parallel import Threads
+from tokengs_nerfstudio.core.training.parallel import Serial, Threads, Workers
+from tokengs_nerfstudio.core.training.ranks import Ranks, RankWorkers
 from tokengs_nerfstudio.core.training.schedule import Cooldown, schedule_of
 from tokengs_nerfstudio.core.training.start import starting_network
 from tokengs_nerfstudio.core.training.state import read_state, save_state
@@ -43,23 +45,24 @@ class Run:
 
     def __init__(self, config: Pretraining) -> None:
         self.config = config
-        on_cpu = config.device == "cpu"
-        if on_cpu:
+        self.ranks = Ranks(config.device)
+        if config.device == "cpu":
             torch.set_num_threads(1)
         self.state, self.good = config.output / "state.pt", config.output / "good.pt"
         self.resumed = self.state.exists()
         origin = self.state if self.resumed else config.cooldown
         saved = None if origin is None else read_state(origin)
-        network = self._network(saved).to(config.device)
-        workers = Threads(network, config.threads) if on_cpu else None
+        network = self._network(saved).to(self.ranks.device)
         self.guard = Guard(config.training.guard)
         schedule = schedule_of(config.training) if config.cooldown is None else Cooldown()
-        self.training = NetworkTraining(network, config.training, workers, Guarded(schedule, self.guard))
+        self.training = NetworkTraining(network, config.training, self._workers(network), Guarded(schedule, self.guard))
         self.ledger = Ledger(config.seed, config.kind)
         if saved is not None:
             self._resume(saved)
         source = source_of(config.data, config.procedural, config.captures, config.batches.context[1])
-        self.batches = Batches(source, network.config, config.batches, self.ledger.seed)
+        self.batches = Batches(
+            source, network.config, config.batches, self.ledger.seed, self.ranks.rank, self.ranks.count
+        )
 
     @property
     def share(self) -> float:
@@ -76,10 +79,10 @@ class Run:
 
     def train(self) -> None:
         """All steps that are left; the state is saved every now and then, at the end, and when interrupted."""
-        with display() as shown:
+        with display(speaks=self.ranks.first) as shown:
             if self.resumed:
                 shown.say(self._past())
-            self._log = TrainingLog(self.config.output, self.training.steps)
+            self._log = self._opened_log()
             try:
                 self._train(shown)
             except KeyboardInterrupt:
@@ -87,29 +90,32 @@ class Run:
                 raise SystemExit(130) from None
             finally:
                 self._log.close()
+                self.ranks.close()
 
     def _train(self, shown: Display) -> None:
         config, training = self.config, self.training
-        self._held_out = self.batches.placed(self.batches.held_out(config.held_out)).to(config.device)
+        self._held_out = self.batches.placed(self.batches.held_out(config.held_out)).to(self.ranks.device)
         if not (self.resumed and self.good.exists()):
             self._save(self.good)
         batches = made_ahead(self._batch, training.steps)
         saved = started = time.monotonic()
         pace = Pace(self.share)
         while not self.finished:
-            example = next(batches).to(config.device)
+            example = next(batches).to(self.ranks.device)
             try:
                 report = training.step(example, self._progress_at(training.steps))
             except TrainingDiverged as error:
                 batches = self._taken_back(batches, str(error), shown)
                 continue
             now = time.monotonic()
-            self.ledger, started = self.ledger.spent(now - started, example.num_scenes), now
-            pace.step(example.num_scenes, self.share)
+            spent = self.ranks.gathered((now - started, example.num_scenes))
+            started, scenes = now, sum(theirs for _, theirs in spent)
+            self.ledger = self.ledger.spent(spent[0][0], scenes)
+            pace.step(scenes, self.share)
             entry = {**report.losses, "gradient": report.gradient_norm, "rate": report.learning_rate}
             entry["gradient_ratio"] = self.guard.felt(report.gradient_norm)
             evaluated = training.steps % config.evaluate_every == 0 or self.finished
-            complaint = self._evaluate(entry, shown) if evaluated else None
+            complaint = self._complaint(entry, shown) if evaluated else None
             run = {"seconds": self.ledger.seconds, "scenes": self.ledger.scenes, "skipped": training.skipped}
             self._log.write(training.steps, {**run, "scenes_per_second": pace.scenes_per_second, **entry})
             shown.update(self.share, pace.text(training.steps, report.losses["loss"]))
@@ -120,6 +126,10 @@ class Run:
                 saved = now
         self._save(self.state)
         shown.say(f"trained {training.steps} steps: {config.output / 'network.safetensors'}")
+
+    def _complaint(self, entry: dict[str, float], shown: Display) -> str | None:
+        """What the first rank finds, said to all."""
+        return self.ranks.gathered(self._evaluate(entry, shown) if self.ranks.first else None)[0]
 
     def _evaluate(self, entry: dict[str, float], shown: Display) -> str | None:
         """Quality and health into the log's entry; a complaint where the training has collapsed."""
@@ -144,7 +154,7 @@ class Run:
         self._save(self.state)
         shown.say(f"step {seen}: {complaint}; back to step {self.training.steps}, slower until {self.guard.slow_until}")
         self._log.close()
-        self._log = TrainingLog(self.config.output, self.training.steps, taken_back_at=seen)
+        self._log = self._opened_log(taken_back_at=seen)
         batches.close()
         return made_ahead(self._batch, self.training.steps)
 
@@ -194,7 +204,18 @@ class Run:
         left = "; nothing is left to do" if self.finished else ""
         return f"going on from {self.state}: step {steps}, {hours:.2f} hours{begun}{left}"
 
+    def _workers(self, network: TokenGSNetwork) -> Workers:
+        own = Threads(network, self.config.threads) if self.config.device == "cpu" else Serial(network)
+        return own if self.ranks.count == 1 else RankWorkers(network, own, self.ranks)
+
+    def _opened_log(self, taken_back_at: int | None = None) -> TrainingLog | NoLog:
+        if not self.ranks.first:
+            return NoLog()
+        return TrainingLog(self.config.output, self.training.steps, taken_back_at)
+
     def _save(self, path: Path) -> None:
+        if not self.ranks.first:
+            return
         run = {"run": asdict(self.ledger), "guard": self.guard.state_dict()}
         save_state(path, {**self.training.state_dict(), **run})
         if path == self.state:

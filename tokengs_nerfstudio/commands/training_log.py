@@ -37,6 +37,16 @@ class TrainingLog:
             self._board.close()
 
 
+class NoLog:
+    """For processes that work beside the one that writes."""
+
+    def write(self, step: int, entry: dict[str, float]) -> None:
+        """As `TrainingLog.write`."""
+
+    def close(self) -> None:
+        """As `TrainingLog.close`."""
+
+
 def _keep(path: Path, steps: int) -> None:
     """Whole lines of the first `steps` steps."""
     if not path.is_file():

@@ -25,6 +25,7 @@ T = TypeVar("T")
 class Batches:
     """What `NetworkTraining.step` takes: examples of `source` in the frame that the network wants.
 
+    Each of several `ranks` that train together draws scenes of its own, in the same numbers and sizes as the others.
     ValueError for a seed outside of [0, 1,000,000): the scenes of each run have numbers of their own.
     """
 
@@ -32,6 +33,8 @@ class Batches:
     network: NetworkConfig
     config: BatchConfig = field(default_factory=BatchConfig)
     seed: int = 0
+    rank: int = 0
+    ranks: int = 1
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < MOST_RUNS:
@@ -41,6 +44,9 @@ class Batches:
         """Batch `number` of the run, at `progress` in [0, 1] of it; the same arguments give the same batch."""
         rng = np.random.default_rng((self.seed, number))
         shape = batch_shape(self.config, self.network, rng, progress)
+        if self.ranks > 1:
+            number = number * self.ranks + self.rank
+            rng = np.random.default_rng((self.seed, number, self.ranks))
         shape = replace(shape, first=self.seed * SCENES_PER_RUN + number * SCENES_PER_BATCH)
         example = self.source.draw(shape, rng, progress)
         chosen = torch.from_numpy(rng.random(shape.scenes) < self.config.mirror)
