@@ -2,7 +2,7 @@
 
 Started again with the same output folder it goes on where it was, also after a kill. With --training.schedule wsd the
 learning rate stays up and the run may be prolonged; `--cooldown STATE` brings any state of it down into weights.
-Several processes train one network: torchrun --nproc-per-node 2 --no-python tokengs-pretrain ... (--batches.scenes each).
+`torchrun --nproc-per-node 2 --no-python tokengs-pretrain ...`: two processes, each with batches of its own, train one.
 """
 
 import time
@@ -60,9 +60,8 @@ class Run:
         if saved is not None:
             self._resume(saved)
         source = source_of(config.data, config.procedural, config.captures, config.batches.context[1])
-        self.batches = Batches(
-            source, network.config, config.batches, self.ledger.seed, self.ranks.rank, self.ranks.count
-        )
+        here = (self.ranks.rank, self.ranks.count)
+        self.batches = Batches(source, network.config, config.batches, self.ledger.seed, *here)
 
     @property
     def share(self) -> float:
