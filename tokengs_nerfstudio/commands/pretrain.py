@@ -13,8 +13,9 @@ from typing import Annotated, Any
 
 import torch
 
+from tokengs_nerfstudio.commands.finetuning import finetuned
 from tokengs_nerfstudio.commands.options import one_line_errors, parsed
-from tokengs_nerfstudio.commands.pretraining import Ledger, Pretraining
+from tokengs_nerfstudio.commands.pretraining import FINETUNINGS, Ledger, Pretraining
 from tokengs_nerfstudio.commands.progress import Display, display
 from tokengs_nerfstudio.commands.training_log import NoLog, TrainingLog
 from tokengs_nerfstudio.core.checkpoint.loading import save_network
@@ -44,7 +45,7 @@ class Run:
     """
 
     def __init__(self, config: Pretraining) -> None:
-        self.config = config
+        self.config = config = finetuned(config)
         self.ranks = Ranks(config.device)
         if config.device == "cpu":
             torch.set_num_threads(1)
@@ -169,7 +170,8 @@ class Run:
     def _network(self, saved: dict[str, Any] | None) -> TokenGSNetwork:
         config = self.config
         if config.cooldown is None or saved is None:
-            return starting_network(config.preset, config.start, config.batches.usual_context, config.seed)
+            preset = None if config.preset in FINETUNINGS else config.preset
+            return starting_network(preset, config.start, config.batches.usual_context, config.seed, config.tokens)
         return TokenGSNetwork(NetworkConfig(**saved["architecture"])).train()
 
     @property
