@@ -16,7 +16,7 @@ from tokengs_nerfstudio.core.checkpoint.loading import load_network, save_networ
 from tokengs_nerfstudio.core.network.config import PRESETS
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.training.config import TrainingConfig
-from tokengs_nerfstudio.core.training.state import read_state, save_state
+from tokengs_nerfstudio.core.training.state import STATE_FORMAT, read_state, save_state
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -150,6 +150,12 @@ def test_a_run_of_another_kind_is_not_continued(tmp_path):
         options(tmp_path / "stable", cooldown=tmp_path / "stable/state.pt")
     with pytest.raises(ValueError, match="leave out --preset and --from"):
         options(tmp_path / "cooled", cooldown=tmp_path / "stable/state.pt", preset="tiny")
+
+
+def test_a_checkpoint_of_ns_train_is_named(tmp_path):
+    save_state(tmp_path / "step.ckpt", {"format": STATE_FORMAT, "training": {}})
+    with pytest.raises(ValueError, match=r"step\.ckpt is a checkpoint of `ns-train tokengs-pretrain`"):
+        Run(options(tmp_path / "cooled", cooldown=tmp_path / "step.ckpt"))
 
 
 def test_a_state_of_before_scenes_were_counted_goes_on(tmp_path):

@@ -52,7 +52,7 @@ class Run:
         self.state, self.good = config.output / "state.pt", config.output / "good.pt"
         self.resumed = self.state.exists()
         origin = self.state if self.resumed else config.cooldown
-        saved = None if origin is None else read_state(origin)
+        saved = None if origin is None else _read(origin)
         network = self._network(saved).to(self.ranks.device)
         self.guard = Guard(config.training.guard)
         schedule = schedule_of(config.training) if config.cooldown is None else Cooldown()
@@ -221,6 +221,13 @@ class Run:
         save_state(path, {**self.training.state_dict(), **run})
         if path == self.state:
             save_network(self.training.averaged, self.config.output / "network.safetensors")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    saved = read_state(path)
+    if "run" not in saved:
+        raise ValueError(f"{path} is a checkpoint of `ns-train tokengs-pretrain`, no state of this command")
+    return saved
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

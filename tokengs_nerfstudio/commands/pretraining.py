@@ -34,7 +34,8 @@ class Pretraining:
     """number of tokens to train with; if not set the preset's, or that of the weights"""
     cooldown: Path | None = None
     """state.pt of a run to cool down: the learning rate falls from that run's to nearly 0 over --hours or --steps, with
-    its network, averages, seed and counters. The run itself is left as it is and may go on"""
+    its network, averages, seed and counters; scenes, batches and losses are those of this command, so repeat that
+    run's options. The run itself is left as it is and may go on"""
     data: Path | None = None
     """folder of captures, each a folder with a transforms.json; if not set, procedural scenes"""
     steps: int | None = None
