@@ -17,6 +17,7 @@ from tokengs_nerfstudio.core.network.config import PRESETS
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.training.config import TrainingConfig
 from tokengs_nerfstudio.core.training.state import STATE_FORMAT, read_state, save_state
+from tokengs_nerfstudio.data.examples.scenes import CapturesConfig
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -26,6 +27,24 @@ pytestmark = pytest.mark.usefixtures("small_preset", "threads")
 @pytest.fixture
 def captures(tmp_path) -> Path:
     return write_captures(tmp_path / "captures")
+
+
+def test_precision_is_that_of_training_and_evaluation_and_weights_stay_exact(tmp_path):
+    run = Run(options(tmp_path, steps=1, precision="bf16"))
+    assert run.training.network.precision == run.training.averaged.precision == "bf16"
+    run.train()
+    assert load_network(tmp_path / "network.safetensors").tokens.dtype == torch.float32
+    assert Run(options(tmp_path, steps=2, precision="fp32")).training.network.precision == "fp32"
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_run_goes_on_in_the_precision_that_it_had(tmp_path, precision):
+    """Timed anew the machine might choose another one, and the losses would be others."""
+    Run(options(tmp_path, steps=1, precision=precision)).train()
+    again = Run(options(tmp_path, steps=2))
+    assert again.training.network.precision == again.training.averaged.precision == precision
+    cooled = Run(options(tmp_path / "cooled", cooldown=tmp_path / "state.pt"))
+    assert cooled.training.network.precision == precision
 
 
 def test_a_run_leaves_averaged_weights_a_log_and_a_state(tmp_path, capsys):
@@ -185,6 +204,13 @@ def test_captures_are_trained_with_too(tmp_path, captures):
         main(["--output", str(tmp_path / "other"), "--steps", "2", "--data", str(tmp_path / "nowhere")])
 
 
+def test_captures_may_be_a_share_of_the_scenes(tmp_path, captures):
+    run = Run(options(tmp_path / "run", steps=8, data=captures, captures=CapturesConfig(share=0.5)))
+    run.train()
+    assert {"depth" in line for line in logged(tmp_path / "run").values()} == {True, False}
+    assert logged(tmp_path / "run")[8]["held_out_psnr"] > 0
+
+
 def test_a_run_of_another_seed_is_not_continued(tmp_path):
     Run(options(tmp_path, steps=1)).train()
     with pytest.raises(ValueError, match="was trained with --seed 0, not 1"):
@@ -215,6 +241,7 @@ for name in ("tyro", "nerfstudio", "gsplat"):
     sys.modules[name] = None
 from pathlib import Path
 from tokengs_nerfstudio.commands.pretrain import Pretraining, Run
+from tokengs_nerfstudio.data.examples.scenes import CapturesConfig
 from tokengs_nerfstudio.data.examples.shapes import BatchConfig
 Run(Pretraining(Path(sys.argv[1]), steps=1, batches=BatchConfig(scenes=1, side=16), device="cpu", held_out=1)).train()
 """

@@ -20,13 +20,15 @@ from tokengs_nerfstudio.commands.progress import Display, display
 from tokengs_nerfstudio.commands.training_log import NoLog, TrainingLog
 from tokengs_nerfstudio.core.checkpoint.loading import save_network
 from tokengs_nerfstudio.core.network.config import NetworkConfig
-from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
+from tokengs_nerfstudio.core.network.tokengs import Precision, TokenGSNetwork
 from tokengs_nerfstudio.core.training.gradients import novel_view_psnr
 from tokengs_nerfstudio.core.training.guard import Guard, Guarded, TrainingCollapsed, health
+from tokengs_nerfstudio.core.training.memory import keep_freed_memory
 from tokengs_nerfstudio.core.training.network_training import NetworkTraining, TrainingDiverged
 from tokengs_nerfstudio.core.training.optimizers import Highest
 from tokengs_nerfstudio.core.training.pace import Pace
 from tokengs_nerfstudio.core.training.parallel import Serial, Threads, Workers
+from tokengs_nerfstudio.core.training.precision import chosen_precision
 from tokengs_nerfstudio.core.training.ranks import Ranks, RankWorkers
 from tokengs_nerfstudio.core.training.schedule import Cooldown, schedule_of
 from tokengs_nerfstudio.core.training.start import starting_network
@@ -46,18 +48,20 @@ class Run:
 
     def __init__(self, config: Pretraining) -> None:
         self.config = config = finetuned(config)
-        self.ranks = Ranks(config.device)
         if config.device == "cpu":
             torch.set_num_threads(1)
+            keep_freed_memory()
+        self.ranks = Ranks(config.device)
         self.state, self.good = config.output / "state.pt", config.output / "good.pt"
         self.resumed = self.state.exists()
         origin = self.state if self.resumed else config.cooldown
         saved = None if origin is None else _read(origin)
         network = self._network(saved).to(self.ranks.device)
+        network.precision = self._precision(saved)
         self.guard = Guard(config.training.guard)
         schedule = schedule_of(config.training) if config.cooldown is None else Cooldown()
         self.training = NetworkTraining(network, config.training, self._workers(network), Guarded(schedule, self.guard))
-        self.ledger = Ledger(config.seed, config.kind)
+        self.ledger = Ledger(config.seed, config.kind, network.precision)
         if saved is not None:
             self._resume(saved)
         source = source_of(config.data, config.procedural, config.captures, config.batches.context[1])
@@ -174,6 +178,14 @@ class Run:
             return starting_network(preset, config.start, config.batches.usual_context, config.seed, config.tokens)
         return TokenGSNetwork(NetworkConfig(**saved["architecture"])).train()
 
+    def _precision(self, saved: dict[str, Any] | None) -> Precision:
+        """What --precision says; auto is what the run has had so far, for timing it anew may end otherwise."""
+        choice, before = self.config.precision, None if saved is None else Ledger.read(saved["run"]).precision
+        if choice == "auto" and before is not None:
+            return before
+        found: list[Precision] = self.ranks.gathered(chosen_precision(choice, self.config.device))
+        return found[0]
+
     @property
     def _highest(self) -> Highest:
         """A cooldown falls from the rates that it began with, whatever this command's options are."""
@@ -181,7 +193,7 @@ class Run:
 
     def _resume(self, saved: dict[str, Any]) -> None:
         """Go on with this run's own state, or begin to cool down another one's."""
-        ledger, config = Ledger.read(saved["run"]), self.config
+        ledger, config = replace(Ledger.read(saved["run"]), precision=self.ledger.precision), self.config
         if not self.resumed:
             self.training.load_state_dict(saved, highest="last")
             self.ledger = ledger.cooling(self.training.steps)

@@ -8,7 +8,9 @@ from typing import Any
 import torch
 
 from tokengs_nerfstudio.core.network.config import PRESETS
+from tokengs_nerfstudio.core.network.tokengs import Precision
 from tokengs_nerfstudio.core.training.config import TrainingConfig
+from tokengs_nerfstudio.core.training.precision import PrecisionChoice
 from tokengs_nerfstudio.data.examples.curriculum import ProceduralCurriculumConfig
 from tokengs_nerfstudio.data.examples.scenes import CapturesConfig
 from tokengs_nerfstudio.data.examples.shapes import BatchConfig
@@ -37,7 +39,8 @@ class Pretraining:
     its network, averages, seed and counters; scenes, batches and losses are those of this command, so repeat that
     run's options. The run itself is left as it is and may go on"""
     data: Path | None = None
-    """folder of captures, each a folder with a transforms.json; if not set, procedural scenes"""
+    """folder of captures, each a folder with a transforms.json; if not set, procedural scenes. Both with
+    --captures.share"""
     steps: int | None = None
     """length of the run in steps; give this or --hours. A run of --training.schedule wsd goes on when started with
     more of them"""
@@ -49,6 +52,8 @@ class Pretraining:
     """threads that share a step on the CPU, one core each"""
     device: str = "cuda" if torch.cuda.is_available() else "cpu"
     """where to train"""
+    precision: PrecisionChoice = "auto"
+    """arithmetic of encoder and decoder; auto is bf16 on CPUs that are faster in it (AMX), and fp32 elsewhere"""
     save_every: float = 120.0
     """seconds between two saved states"""
     evaluate_every: int = 250
@@ -91,6 +96,7 @@ class Ledger:
 
     seed: int
     kind: str
+    precision: Precision | None = None
     seconds: float = 0.0
     scenes: int = 0
     first_step: int = 0

@@ -230,10 +230,28 @@ class Gaussians(TensorRecord):
 
 @dataclass(frozen=True)
 class SceneMemory(TensorRecord):
-    """The keys (already normalised) and values every decoder block attends to."""
+    """The keys (already normalised) and values every decoder block attends to.
+
+    `rays` are Pluecker coordinates (moment, unit direction; canonical frame) of the patches that keys and values stand
+    for: only for decoders with anchors. `photos` are the context views, for networks that look colours up in them.
+    """
 
     keys: Float[Tensor, "*batch head memory dim"]
     values: Float[Tensor, "*batch head memory dim"]
+    rays: Float[Tensor, "*batch memory 6"] | None = None
+    photos: Views | None = None
+
+
+@dataclass(frozen=True)
+class DecodedStages(TensorRecord):
+    """What the network had decoded after some of its blocks, one after another along the axis `stage`.
+
+    `gaussians` have batch axes [*batch stage]; `anchors` are the tokens' anchors in the canonical frame, None for a
+    network without.
+    """
+
+    gaussians: Gaussians
+    anchors: Float[Tensor, "*batch stage token 3"] | None = None
 
 
 @dataclass(frozen=True)

@@ -44,11 +44,13 @@ def test_rates_are_those_of_the_configuration_also_after_an_old_state():
     for optimizer, old in zip(ours, optimizers(network, TrainingConfig(learning_rate=1e-3, matrix_rate=0.02))):
         saved = old.state_dict()
         for group in saved["param_groups"]:
-            del group["base"]  # states of earlier versions have none
+            del group["base"]  # states of earlier versions have none, and their AdamW was not fused
+            group["fused"] = None
         continue_from(optimizer, saved)
     set_rates(ours, 0.5)
     assert {group["lr"] for group in ours[0].param_groups} == {1e-3}
     assert {group["lr"] for optimizer in ours[1:] for group in optimizer.param_groups} == {0.025}
+    assert all(group["fused"] for group in ours[0].param_groups)
 
 
 def test_a_cooldown_begins_with_the_last_rates_and_keeps_them_when_resumed():

@@ -49,6 +49,8 @@ def sizes_of(file: WeightFile, shapes: Mapping[str, list[int]]) -> dict[str, int
         "time_channels": size("time_embedding.conv.weight", 1),
         "latents": size("latents"),
         "latent_depth": depth("latent_blocks"),
+        "anchors": "anchors.positions" in shapes,
+        "photo_colors": "photo_colors.gate.weight" in shapes,
     }
 
 

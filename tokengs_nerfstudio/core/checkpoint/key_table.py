@@ -3,6 +3,11 @@
 import re
 from collections.abc import Iterable, Mapping
 
+import torch
+from torch import Tensor
+
+from tokengs_nerfstudio.core.network.config import NetworkConfig
+
 _BACKBONE = "enc_dec_backbone."
 
 _OUTSIDE_THE_BACKBONE = {
@@ -45,6 +50,21 @@ _DECODER_BLOCK = {
     "mlp.contract": "mlp.mlp.fc2",
     "mlp_scale": "mlp_scale.gamma",
 }
+_ANCHORS = {
+    "anchors.positions": "gs_anchor_xyz_raw",
+    "anchors.radii": "gs_anchor_radius_raw",
+    "anchors.move.expand": "xyz_embed.fc1",
+    "anchors.move.contract": "xyz_embed.fc2",
+    "anchors.widen.expand": "radius_embed.fc1",
+    "anchors.widen.contract": "radius_embed.fc2",
+}
+_ANCHORED_BLOCK = {
+    **_DECODER_BLOCK,
+    "cross_attention.query": "gs_cross_attn.q_content_proj",
+    "ray_scale": "gs_cross_attn.geo_scale",
+    "position.expand": "anchor_head_self_attn.fc1",
+    "position.contract": "anchor_head_self_attn.fc2",
+}
 _DIRECT = {
     "image_memory.project": "kv_proj",
     "image_memory.key_norm": "k_proj_norm",
@@ -58,16 +78,17 @@ _BOTTLENECK = {
 }
 
 
-def _table(multiscale: bool, bottleneck: bool) -> dict[str, str]:
+def _table(multiscale: bool, bottleneck: bool, anchors: bool) -> dict[str, str]:
     """Our module names to the published ones; `#` stands for the number of a block."""
+    decoder_block = _ANCHORED_BLOCK if anchors else _DECODER_BLOCK
     backbone = {
         "readout_norms.#": "multiscale_norms.#" if multiscale else "encoder_norm",
         **(_BOTTLENECK if bottleneck else _DIRECT),
         **{f"encoder.#.{own}": f"encoder.#.{published}" for own, published in _ENCODER_BLOCK.items()},
         **{f"latent_blocks.#.{own}": f"latent_blocks.#.{published}" for own, published in _DECODER_BLOCK.items()},
-        **{f"decoder.#.{own}": f"decoder_blocks.#.{published}" for own, published in _DECODER_BLOCK.items()},
+        **{f"decoder.#.{own}": f"decoder_blocks.#.{published}" for own, published in decoder_block.items()},
     }
-    return _OUTSIDE_THE_BACKBONE | {own: _BACKBONE + published for own, published in backbone.items()}
+    return _OUTSIDE_THE_BACKBONE | _ANCHORS | {own: _BACKBONE + published for own, published in backbone.items()}
 
 
 def _renamed(keys: Iterable[str], table: Mapping[str, str]) -> dict[str, str]:
@@ -95,11 +116,32 @@ def count_multiscale(published_keys: Iterable[str]) -> int:
 def to_published(keys: Iterable[str], multiscale: bool) -> dict[str, str]:
     """Our parameter names -> published names, for all keys of one network."""
     keys = list(keys)
-    return _renamed(keys, _table(multiscale, bottleneck="latents" in keys))
+    return _renamed(keys, _table(multiscale, bottleneck="latents" in keys, anchors="anchors.positions" in keys))
 
 
 def to_own(keys: Iterable[str]) -> dict[str, str]:
     """Published parameter names -> ours, for all keys of one file; names unknown to the table stay as they are."""
     keys = list(keys)
-    table = _table(count_multiscale(keys) > 0, bottleneck=_BACKBONE + "latents" in keys)
+    bottleneck, anchors = _BACKBONE + "latents" in keys, _ANCHORS["anchors.positions"] in keys
+    table = _table(count_multiscale(keys) > 0, bottleneck, anchors)
     return _renamed(keys, {published: own for own, published in table.items()})
+
+
+def without_unused(keys: Iterable[str]) -> list[str]:
+    """The keys of a file less what published files with anchors carry and their code never reads."""
+    unused = re.compile(r"\.gs_cross_attn\.(tau_sample|(anchor|plucker|q_pos|k_pos)_norm\.(weight|bias))$")
+    return [key for key in keys if not unused.search(key)]
+
+
+def unused_tensors(config: NetworkConfig) -> dict[str, Tensor]:
+    """What a published file with anchors has beside the tensors that are read, as norms that change nothing."""
+    sizes = {"anchor": config.width, "plucker": config.width}
+    sizes |= dict.fromkeys(("q_pos", "k_pos"), config.width // config.heads)
+    tensors = {}
+    for number in range(config.decoder_depth if config.anchors else 0):
+        attention = f"{_BACKBONE}decoder_blocks.{number}.gs_cross_attn."
+        tensors[attention + "tau_sample"] = torch.ones(())
+        for name, size in sizes.items():
+            tensors[f"{attention}{name}_norm.weight"] = torch.ones(size)
+            tensors[f"{attention}{name}_norm.bias"] = torch.zeros(size)
+    return tensors

@@ -48,15 +48,15 @@ def load_network(
     """
     location = locate(os.fspath(source))
     file = WeightFile.open(location.path)
-    names = key_table.to_own(file.shapes) if key_table.is_published(file.shapes) else {key: key for key in file.shapes}
-    shapes = {names[key]: shape for key, shape in file.shapes.items()}
+    names = _own_names(file)
+    shapes = {own: file.shapes[key] for key, own in names.items()}
     given = preset(config) if isinstance(config, str) else config
     if given is None and location.preset is not None:
         given = preset(location.preset)
     with torch.device("meta"):
         network = TokenGSNetwork(configuration(file, sizes_of(file, shapes), given), precision)
     _check_strictly(file, network, names)
-    tensors = {names[key]: tensor for key, tensor in file.read().items()}
+    tensors = {names[key]: tensor for key, tensor in file.read().items() if key in names}
     dtype = torch.float64 if all(tensor.dtype == torch.float64 for tensor in tensors.values()) else torch.float32
     network.load_state_dict({key: tensor.to(dtype) for key, tensor in tensors.items()}, assign=True)
     if num_tokens is not None or num_latents is not None:
@@ -67,20 +67,33 @@ def load_network(
 def save_network(network: TokenGSNetwork, path: str | os.PathLike[str], layout: str = "own") -> None:
     """Writes the weights and their configuration; a file already there stays whole until the new one is.
 
-    The published layout has the key names of the published files, so that their code reads it too.
+    The published layout has the key names of the published files, so that their code reads it too. Files with anchors
+    have nine tensors a decoder block there that nothing reads: they are written as ones and, for biases, zeros.
 
-    Raises ValueError for a path that does not end in .safetensors and for an unknown layout.
+    Raises ValueError for a path that does not end in .safetensors, for an unknown layout, and for a network with
+    photo_colors in the published one, which knows no such thing.
     """
     path = Path(path)
     if path.suffix != _SUFFIX:
         raise ValueError(f"weights are written as {_SUFFIX}, not as {path.name!r}")
     if layout not in ("own", "published"):
         raise ValueError(f"unknown layout {layout!r}; choose own or published")
+    if layout == "published" and network.config.photo_colors:
+        raise ValueError("the published layout has no place for photo_colors; write layout='own'")
     tensors = network.state_dict()
     if layout == "published":
         names = key_table.to_published(tensors, multiscale=bool(network.config.multiscale_layers))
-        tensors = {names[key]: tensor for key, tensor in tensors.items()}
+        tensors = {names[key]: tensor for key, tensor in tensors.items()} | key_table.unused_tensors(network.config)
     weight_file.write(path, tensors, {HEADER_KEY: json.dumps(asdict(network.config)), "format": "pt"})
+
+
+def _own_names(file: WeightFile) -> dict[str, str]:
+    """Names in the file -> ours, for all tensors that a network reads."""
+    if not key_table.is_published(file.shapes):
+        return {key: key for key in file.shapes}
+    names = key_table.to_own(file.shapes)
+    read = key_table.without_unused(file.shapes) if "anchors.positions" in names.values() else file.shapes
+    return {key: names[key] for key in read}
 
 
 def _check_strictly(file: WeightFile, network: TokenGSNetwork, own: Mapping[str, str]) -> None:
@@ -90,10 +103,10 @@ def _check_strictly(file: WeightFile, network: TokenGSNetwork, own: Mapping[str,
         published = key_table.to_published(expected, multiscale=bool(network.config.multiscale_layers))
     else:
         published = {key: key for key in expected}
-    present = {own[key]: shape for key, shape in file.shapes.items()}
+    present = {name: file.shapes[key] for key, name in own.items()}
     problems = {
         "missing": [published[key] for key in expected if key not in present],
-        "unexpected": [key for key in file.shapes if own[key] not in expected],
+        "unexpected": [key for key, name in own.items() if name not in expected],
         "mis-shaped": [
             f"{published[key]} {present[key]} instead of {shape}"
             for key, shape in expected.items()

@@ -12,12 +12,13 @@ from tokengs_nerfstudio.core.losses.reconstruction import (
     reconstruction_loss,
 )
 from tokengs_nerfstudio.core.losses.ssim import ssim, ssim_map
-from tokengs_nerfstudio.core.losses.visibility import visibility
+from tokengs_nerfstudio.core.losses.visibility import anchor_visibility, visibility
 
 __all__ = [
     "LossConfig",
     "Perceptual",
     "SceneLosses",
+    "anchor_visibility",
     "depth_error",
     "l1",
     "l2",

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from tokengs_nerfstudio.core.losses.ssim import ssim
-from tokengs_nerfstudio.core.losses.visibility import visibility
+from tokengs_nerfstudio.core.losses.visibility import anchor_visibility, visibility
 from tokengs_nerfstudio.core.types import Gaussians, Renders, Views
 
 OPACITY_FLOOR = 1e-6
@@ -24,7 +24,9 @@ Perceptual = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class LossConfig:
-    """Weights of the sum L = rgb*(L1|L2) + ssim*(1-SSIM)/2 + lpips*LPIPS + visibility*VIS + mask*MSE + opacity*E."""
+    """Weights of the sum
+    L = rgb*(L1|L2) + ssim*(1-SSIM)/2 + lpips*LPIPS + visibility*VIS + anchors*VIS(anchors) + mask*MSE + opacity*E.
+    """
 
     rgb: float = 1.0
     """weight of the colour difference"""
@@ -37,7 +39,9 @@ class LossConfig:
     visibility: float = 1.0
     """weight of the pull that keeps Gaussian centres inside at least one supervised view"""
     visibility_limit: float = 1.0
-    """value at which one Gaussian's share of the visibility loss is cut"""
+    """value at which one Gaussian's share of the visibility loss is cut, and one anchor's"""
+    anchors: float = 0.1
+    """weight of the pull that keeps anchors inside at least one supervised view, for networks that have them"""
     mask: float = 0.0
     """weight of the squared difference between accumulated opacity and the mask"""
     opacity: float = 0.0
@@ -107,6 +111,7 @@ def reconstruction_loss(
     config: LossConfig,
     masks: Float[Tensor, "*batch view 1 height width"] | None = None,
     perceptual: Perceptual | None = None,
+    anchors: Float[Tensor, "*batch token 3"] | None = None,
 ) -> SceneLosses:
     """The weighted sum of all losses whose weight is not 0, per scene.
 
@@ -116,6 +121,7 @@ def reconstruction_loss(
         splats: the Gaussians that were rendered.
         masks: 1 where the object is; without it the mask term is left out.
         perceptual: LPIPS or a stand-in, needed where `config.lpips` is not 0.
+        anchors: those of the tokens, in the frame of `splats`; without them their term is left out.
 
     Raises:
         ValueError: sizes of renders and views differ, or the perceptual distance is asked for and missing.
@@ -128,11 +134,13 @@ def reconstruction_loss(
         parts["ssim"], weights["ssim"] = (1 - ssim(renders.rgb, views.images)) / 2, config.ssim
     if config.lpips != 0:
         parts["lpips"], weights["lpips"] = _perceptual_distance(renders, views, perceptual), config.lpips
+    cameras = (views.c2w, views.intrinsics, views.width, views.height)
     if config.visibility != 0:
-        size = (views.width, views.height)
-        cameras = (views.c2w, views.intrinsics)
-        parts["visibility"] = visibility(splats.means, *cameras, *size, limit=config.visibility_limit)
+        parts["visibility"] = visibility(splats.means, *cameras, limit=config.visibility_limit)
         weights["visibility"] = config.visibility
+    if config.anchors != 0 and anchors is not None:
+        parts["anchors"] = anchor_visibility(anchors, *cameras, limit=config.visibility_limit)
+        weights["anchors"] = config.anchors
     if config.mask != 0 and masks is not None:
         parts["mask"], weights["mask"] = mask_error(renders.alpha, masks), config.mask
     if config.opacity != 0:

@@ -31,6 +31,25 @@ def visibility(
     return torch.where(excess < limit, excess, cut).mean(-1)
 
 
+def anchor_visibility(
+    anchors: Float[Tensor, "*batch token 3"],
+    c2w: Float[Tensor, "*batch view 4 4"],
+    intrinsics: Float[Tensor, "*batch view 3 3"],
+    width: int,
+    height: int,
+    limit: float = 1.0,
+) -> Float[Tensor, "*batch"]:
+    """How far anchors project outside every view, per scene, exactly as LocusGS (arXiv 2608.12825) trains them.
+
+    Units are those of `visibility`, but points behind a camera count as those they mirror, depths below 1e-3 in size
+    as 1e-3, and nothing pulls where the value is cut at `limit`.
+    """
+    x, y, z = _frustum_coordinates(anchors, c2w, intrinsics, width, height).unbind(-1)
+    depth = torch.where(z.abs() < 1e-3, torch.full_like(z, 1e-3), z)
+    excess = ((x / depth).abs() - 1).relu() + ((y / depth).abs() - 1).relu()
+    return excess.amin(-2).clamp(max=limit).mean(-1)
+
+
 def _frustum_coordinates(means: Tensor, c2w: Tensor, intrinsics: Tensor, width: int, height: int) -> Tensor:
     """Centres per view, in camera axes scaled so that the image's borders are |x| = z and |y| = z: [*b v n 3]."""
     rotation, position = c2w[..., :3, :3], c2w[..., :3, 3]

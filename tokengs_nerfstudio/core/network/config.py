@@ -26,6 +26,13 @@ class NetworkConfig:
     latents: int = 0
     """Learned latents between images and Gaussians; 0 for a decoder that attends to the image features."""
     latent_depth: int = 0
+    anchors: bool = False
+    """Every token has a place in the scene, from where it looks and around which it puts Gaussians (LocusGS)."""
+    bounded: bool = False
+    """Anchors, radii and Gaussians of an anchored network cannot leave the far plane's distance (ours)."""
+
+    photo_colors: bool = False
+    """Gaussians take their colours from the context photos that show them (ours)."""
 
     z_offset: float = 1.0
     opacity_bias: float = 2.0
@@ -53,6 +60,18 @@ class NetworkConfig:
         layers = self.multiscale_layers
         if list(layers) != [layer for layer in range(self.encoder_depth) if layer in layers]:
             raise ValueError(f"multiscale_layers {layers} are not ascending numbers of {self.encoder_depth} blocks")
+        if self.anchors and (self.latents or self.dynamic_tokens):
+            raise ValueError(
+                f"anchors need a decoder that reads image patches with static tokens alone, got latents {self.latents} "
+                f"and dynamic_tokens {self.dynamic_tokens}"
+            )
+        if self.photo_colors and (self.latents or self.dynamic_tokens):
+            raise ValueError(
+                f"photo_colors need the photos beside the memory and a scene that stands still, got latents "
+                f"{self.latents} and dynamic_tokens {self.dynamic_tokens}"
+            )
+        if self.bounded and not self.anchors:
+            raise ValueError("bounded is about anchors: it needs anchors to be True")
 
     @property
     def rule(self) -> FrameRule:
@@ -101,16 +120,23 @@ _SCRATCH = NetworkConfig(
     frame="middle",
     image_size=(64, 64),
 )
+_ANCHORED = replace(_SCRATCH, anchors=True)
+_LOCUS = replace(_BASE, anchors=True)
 
 PRESETS: dict[str, NetworkConfig] = {
     "tiny": _SCRATCH,
     "small": replace(
         _SCRATCH, width=384, encoder_depth=6, decoder_depth=6, tokens=512, gaussians_per_token=64, image_size=(128, 128)
     ),
+    "tiny-anchored": _ANCHORED,
+    "tiny-bounded": replace(_ANCHORED, bounded=True),
+    "tiny-photo": replace(_ANCHORED, photo_colors=True),
     "base": _BASE,
     **{f"base-{views}view": replace(_BASE_VIEWS, num_context=views) for views in (2, 4, 6)},
     **{f"latent-{views}view": replace(_LATENT, num_context=views) for views in (2, 4, 6)},
     "kubric-dynamic": replace(_KUBRIC, dynamic_tokens=256, time_channels=2),
     "kubric-static": _KUBRIC,
+    "locus": _LOCUS,
+    "locus-4view": replace(_LOCUS, tokens=4096, image_size=(256, 448)),
 }
-"""Ours (`tiny`, `small`, trained from scratch) and the published architectures."""
+"""Ours (`tiny...`, `small`, trained from scratch) and the published architectures."""

@@ -27,6 +27,8 @@ class InitialValues:
     """how far a token's Gaussians lie from each other, relative to how far tokens do; 1 for unrelated"""
     scale: float | None = None
     """size of the Gaussians; None for what a head without bias gives, its cap / e"""
+    update_scale: float = 1.0
+    """of the last layers of what moves anchors and radii, relative to torch's own values"""
 
     @torch.no_grad()
     def set_head(self, project: nn.Linear, channels: int, scale_cap: float) -> None:
@@ -44,8 +46,9 @@ class InitialValues:
 
 
 SCRATCH = InitialValues(
-    encoder_scale=0.1, decoder_scale=0.1, token_std=0.5, head_std=0.05, quaternion_w=1.0, cluster=0.25, scale=0.04
-)
+    encoder_scale=0.1, decoder_scale=0.1, token_std=0.5, head_std=0.05, quaternion_w=1.0, cluster=0.25, scale=0.04,
+    update_scale=0.1,
+)  # fmt: skip
 """For networks of ours, which are trained from scratch in hours."""
 _LATENT = InitialValues(decoder_scale=0.01, token_std=0.02, z=0.1)
 
@@ -54,6 +57,6 @@ def initial_values(preset: str) -> InitialValues:
     """How networks of a preset start; ValueError for an unknown one."""
     if preset not in PRESETS:
         raise ValueError(f"unknown preset '{preset}'; there are {', '.join(PRESETS)}")
-    if preset in ("tiny", "small"):
+    if preset.startswith(("tiny", "small")):
         return SCRATCH
-    return InitialValues() if preset.startswith("base") else _LATENT
+    return InitialValues() if preset.startswith(("base", "locus")) else _LATENT

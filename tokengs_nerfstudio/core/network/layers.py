@@ -9,10 +9,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tokengs_nerfstudio.core.network.anchors import Anchors
 from tokengs_nerfstudio.core.types import Gaussians, SceneMemory
 
 MLP_RATIO = 4
 RAW_CHANNELS = 14
+
+# Limits that only the head of LocusGS has.
+_LOWEST_ANCHORED_SCALE = -10.0
+_ANCHORED_QUATERNION_FLOOR = 1e-4
 
 
 class PatchEmbedding(nn.Module):
@@ -48,13 +53,21 @@ def time_channels(times: Float[Tensor, "*batch"], count: int) -> Float[Tensor, "
 
 
 class MLP(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.expand = nn.Linear(width, MLP_RATIO * width)
-        self.contract = nn.Linear(MLP_RATIO * width, width)
+    """Two layers with a GELU between; `hidden` is 4 * `width` and `outputs` is `width` unless said."""
 
-    def forward(self, x: Float[Tensor, "batch token dim"]) -> Float[Tensor, "batch token dim"]:
+    def __init__(self, width: int, hidden: int | None = None, outputs: int | None = None) -> None:
+        super().__init__()
+        hidden = MLP_RATIO * width if hidden is None else hidden
+        self.expand = nn.Linear(width, hidden)
+        self.contract = nn.Linear(hidden, width if outputs is None else outputs)
+
+    def forward(self, x: Float[Tensor, "batch token dim"]) -> Float[Tensor, "batch token out"]:
         return self.contract(F.gelu(self.expand(x)))
+
+
+def heads_first(x: Float[Tensor, "batch token head channel"]) -> Float[Tensor, "batch head token channel"]:
+    """A view as attention takes it, of what lies in memory as linear layers leave it: no copy, there and back."""
+    return x.transpose(1, 2)
 
 
 class SelfAttention(nn.Module):
@@ -75,8 +88,8 @@ class SelfAttention(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch token dim"], static: int | None = None
     ) -> Float[Tensor, "batch token dim"]:
-        q, k, v = rearrange(self.qkv(x), "b n (three h d) -> three b h n d", three=3, h=self.heads)
-        q, k = self.query_norm(q), self.key_norm(k)
+        q, k, v = rearrange(self.qkv(x), "b n (three h d) -> b n three h d", three=3, h=self.heads).unbind(2)
+        q, k, v = (heads_first(part) for part in (self.query_norm(q), self.key_norm(k), v))
         if static is None:
             mixed = F.scaled_dot_product_attention(q, k, v)
         else:
@@ -96,10 +109,11 @@ class MemoryProjection(nn.Module):
         self.key_norm = nn.LayerNorm(width // heads)
 
     def forward(self, features: Float[Tensor, "batch memory dim"]) -> SceneMemory:
-        keys, values = rearrange(self.project(features), "b n (two h d) -> two b h n d", two=2, h=self.heads)
+        keys, values = rearrange(self.project(features), "b n (two h d) -> b n two h d", two=2, h=self.heads).unbind(2)
+        keys, values = heads_first(self.key_norm(keys)), heads_first(values)
         # Under autocast LayerNorm returns float32: stored like the values, the keys are converted once, not per block.
         # The values are copied out of the projection, which would otherwise keep the raw keys alive beside them.
-        return SceneMemory(keys=self.key_norm(keys).to(values.dtype), values=values.contiguous())
+        return SceneMemory(keys=keys.to(values.dtype), values=values.contiguous())
 
 
 class EncoderBlock(nn.Module):
@@ -147,21 +161,29 @@ class GaussianHead(nn.Module):
         self.z_offset, self.opacity_bias, self.scale_cap = z_offset, opacity_bias, scale_cap
         self.project = nn.Linear(width, RAW_CHANNELS * gaussians_per_token)
 
-    def forward(self, tokens: Float[Tensor, "batch token dim"]) -> Gaussians:
+    def forward(self, tokens: Float[Tensor, "batch token dim"], anchors: Anchors | None = None) -> Gaussians:
         """Computed in the parameters' own precision: in bfloat16 a position of 10 would be rounded by 0.09."""
         with torch.autocast(tokens.device.type, enabled=False):
             raw = self.project(tokens.to(self.project.weight.dtype))
-            return self.activate(rearrange(raw, "b n (g c) -> b (n g) c", c=RAW_CHANNELS))
+            return self.activate(rearrange(raw, "b n (g c) -> b (n g) c", c=RAW_CHANNELS), anchors)
 
-    def activate(self, raw: Float[Tensor, "batch gaussian 14"]) -> Gaussians:
-        """Raw channels: position 0:3, colour 3:6, scale 6:9, quaternion 9:13, opacity 13."""
+    def activate(self, raw: Float[Tensor, "batch gaussian 14"], anchors: Anchors | None = None) -> Gaussians:
+        """Raw channels: position 0:3, colour 3:6, scale 6:9, quaternion 9:13, opacity 13.
+
+        With anchors positions are relative to them, and the z offset is theirs.
+        """
         position, color, scale, quaternion, opacity = raw.split([3, 3, 3, 4, 1], dim=-1)
-        means = position.sign() * position.abs().expm1()
+        if anchors is None:
+            means = position.sign() * position.abs().expm1()
+            means = means + means.new_tensor([0.0, 0.0, self.z_offset])
+        else:
+            means = anchors.around(position.unflatten(1, (anchors.count, -1))).flatten(1, 2)
+            scale = scale.clamp(min=_LOWEST_ANCHORED_SCALE)
         # Capping the exponent equals capping the scale, and stays finite where exp would overflow.
         scales = torch.exp((scale - 1.0).clamp(max=0.0) + math.log(self.scale_cap))
         return Gaussians(
-            means=means + means.new_tensor([0.0, 0.0, self.z_offset]),
-            quats=F.normalize(quaternion, dim=-1),
+            means=means,
+            quats=F.normalize(quaternion, dim=-1, eps=1e-12 if anchors is None else _ANCHORED_QUATERNION_FLOOR),
             scales=scales,
             opacities=torch.sigmoid(opacity[..., 0] - self.opacity_bias),
             colors=0.5 * torch.tanh(color) + 0.5,

@@ -46,6 +46,8 @@ def resize_network(
 ) -> TokenGSNetwork:
     """The same network with other numbers of static tokens, latents or dynamic tokens; its weights are shared.
 
+    Anchors and their radii are chosen or repeated as their tokens are.
+
     A network without dynamic tokens gets them from its static ones and, if it knew no time, embeddings of time that
     are zero, so its first answers are those of the static tokens repeated.
 
@@ -64,7 +66,9 @@ def resize_network(
         sizes["dynamic_tokens"] = dynamic_tokens
         sizes["time_channels"] = network.config.time_channels or time_channels
     if tokens is not None:
-        state["tokens"] = resize_rows(state["tokens"], tokens)
+        for key in ("tokens", "anchors.positions", "anchors.radii"):
+            if key in state:
+                state[key] = resize_rows(state[key], tokens)
         sizes["tokens"] = tokens
     if latents is not None:
         state["latents"] = resize_rows(state["latents"], latents)

@@ -4,7 +4,9 @@ Three verbs: `encode` turns context views into a memory, `initial_tokens` are th
 queries attend to the memory and turns each into a handful of Gaussians (arXiv 2604.15239, section 3).
 """
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -12,8 +14,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from tokengs_nerfstudio.core.geometry.rays import pluecker
+from tokengs_nerfstudio.core.network.anchors import Anchors, patch_rays
 from tokengs_nerfstudio.core.network.config import NetworkConfig
-from tokengs_nerfstudio.core.network.decoders import TokenDecoder
+from tokengs_nerfstudio.core.network.decoders import AnchoredDecoder, TokenAnchors, TokenDecoder
 from tokengs_nerfstudio.core.network.initial import InitialValues
 from tokengs_nerfstudio.core.network.layers import (
     RAW_CHANNELS,
@@ -24,7 +27,8 @@ from tokengs_nerfstudio.core.network.layers import (
     TimeEmbedding,
     time_channels,
 )
-from tokengs_nerfstudio.core.types import Gaussians, SceneMemory, Views
+from tokengs_nerfstudio.core.network.photo_colors import PhotoColors
+from tokengs_nerfstudio.core.types import DecodedStages, Gaussians, SceneMemory, Views
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -65,20 +69,26 @@ class TokenGSNetwork(nn.Module):
 
         self.tokens = nn.Parameter(torch.empty(config.tokens, width))
         self.dynamic_tokens = nn.Parameter(torch.empty(config.dynamic_tokens, width)) if config.dynamic_tokens else None
-        self.decoder = TokenDecoder(config.decoder_depth, width, heads, self.initial.decoder_scale)
+        self.anchors = TokenAnchors(config) if config.anchors else None
+        decoder = AnchoredDecoder if config.anchors else TokenDecoder
+        self.decoder = decoder(config.decoder_depth, width, heads, self.initial.decoder_scale)
         self.head = GaussianHead(
             width, config.gaussians_per_token, config.z_offset, config.opacity_bias, config.scale_cap
         )
+        per_token = config.gaussians_per_token
+        self.photo_colors = PhotoColors(width, per_token) if config.photo_colors else None
         self.reset_parameters()
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
-        """Starting values of what the layers do not set themselves: tokens, latents, head, time."""
+        """Starting values of what the layers do not set themselves: tokens, latents, anchors, head, time."""
         nn.init.normal_(self.tokens, std=self.initial.token_std)
         if self.dynamic_tokens is not None:
             nn.init.normal_(self.dynamic_tokens, std=self.initial.token_std)
         if self.latents is not None:
             nn.init.normal_(self.latents, std=self.initial.latent_std)
+        if self.anchors is not None:
+            self.anchors.reset(self.initial.update_scale)
         for embedding in (self.time_embedding, self.target_time_embedding):
             if embedding is not None:
                 nn.init.zeros_(embedding.conv.weight)
@@ -98,12 +108,19 @@ class TokenGSNetwork(nn.Module):
     def num_parameters(self) -> int:
         return sum(parameter.numel() for parameter in self.parameters())
 
-    def forward(self, context: Views, time: float | Float[Tensor, " batch"] | None = None) -> Gaussians:
+    def forward(
+        self,
+        context: Views,
+        time: float | Float[Tensor, " batch"] | None = None,
+        after: Sequence[int] | None = None,
+    ) -> Gaussians | DecodedStages:
         """Gaussians [batch gaussian] of `context`, from the learned tokens: `encode`, then `decode` at `time`.
 
-        The way from photos to Gaussians in one call, which is what a wrapper for distributed training can wrap.
+        The way from photos to Gaussians in one call, which is what a wrapper for distributed training can wrap. With
+        `after` the stages that `decode_stages` gives.
         """
-        return self.decode(self.encode(context), time=time)
+        memory = self.encode(context)
+        return self.decode(memory, time=time) if after is None else self.decode_stages(memory, after, time=time)
 
     def encode(self, context: Views) -> SceneMemory:
         """The memory of `context` (images [batch view 3 height width], canonical frame) for `decode`.
@@ -113,7 +130,8 @@ class TokenGSNetwork(nn.Module):
         """
         if self.latents is not None:
             return self.memory_from_latents(self.encode_latents(context))
-        return self._encode(*self._inputs(context))
+        memory = self._encode(*self._inputs(context))
+        return memory if self.photo_colors is None else replace(memory, photos=context.to(dtype=self.tokens.dtype))
 
     def encode_latents(self, context: Views) -> Float[Tensor, "batch latent dim"]:
         """The scene latents of `context`: what latent tuning moves. ValueError for a network without latents."""
@@ -140,15 +158,51 @@ class TokenGSNetwork(nn.Module):
         """Gaussians [batch gaussian] in the canonical frame, from the learned tokens or from tuned ones.
 
         `time` in [0, 1], on the scale of the context's times, is needed by networks that embed time (ValueError
-        without) and ignored by others. `tokens` stay as they are.
+        without) and ignored by others. `tokens` stay as they are; in a network with anchors each has its own learned
+        one, so it wants as many tokens as it has and a memory with rays (ValueError else).
         """
+        tokens = self._tokens_for(memory, tokens)
+        return self._decode(memory, tokens, self._target_channels(time, tokens))
+
+    def decode_stages(
+        self,
+        memory: SceneMemory,
+        after: Sequence[int] = (),
+        tokens: Float[Tensor, "batch token dim"] | None = None,
+        time: float | Float[Tensor, " batch"] | None = None,
+    ) -> DecodedStages:
+        """What `decode` would give if the decoder ended after each of the blocks `after`, and the anchors there.
+
+        Blocks are numbered from 1, ascending (ValueError else); none for the last one alone.
+        """
+        blocks, depth = tuple(after) or (len(self.decoder),), len(self.decoder)
+        if list(blocks) != [number for number in range(1, depth + 1) if number in blocks]:
+            raise ValueError(f"blocks to decode after are {blocks}; they must be ascending numbers from 1 to {depth}")
+        tokens = self._tokens_for(memory, tokens)
+        walked = self._walked(memory, tokens, self._target_channels(time, tokens))
+        stages = [walked[number - 1] for number in blocks]
+        gaussians = [self._gaussians(memory, tokens, anchors) for tokens, anchors in stages]
+        anchors = [anchors.centers for _, anchors in stages if anchors is not None]
+        return DecodedStages(
+            Gaussians.joined(gaussians, lambda fields: torch.stack(fields, dim=1)),
+            torch.stack(anchors, dim=1) if anchors else None,
+        )
+
+    def _tokens_for(self, memory: SceneMemory, tokens: Tensor | None) -> Tensor:
+        """The given tokens or the learned ones; ValueError where they or the memory do not fit the network."""
         batch = memory.keys.shape[0]
         if tokens is None:
             tokens = self.initial_tokens(batch)
         if tokens.ndim != 3 or tokens.shape[0] != batch or tokens.shape[2] != self.config.width:
             expected = f"[{batch} tokens {self.config.width}]"
             raise ValueError(f"tokens have shape {list(tokens.shape)}; this memory and network need {expected}")
-        return self._decode(memory, tokens, self._target_channels(time, tokens))
+        if self.anchors is not None and tokens.shape[1] != self.config.tokens:
+            raise ValueError(f"got {tokens.shape[1]} tokens; this network has anchors for {self.config.tokens}")
+        if self.anchors is not None and memory.rays is None:
+            raise ValueError("this network has anchors: its memory needs rays, as encode() gives them")
+        if self.photo_colors is not None and memory.photos is None:
+            raise ValueError("this network looks colours up: its memory needs photos, as encode() gives them")
+        return tokens
 
     def _inputs(self, context: Views) -> tuple[Tensor, Tensor, Tensor | None]:
         """Normalised images, Pluecker maps and time channels of the context, in the parameters' precision."""
@@ -187,7 +241,8 @@ class TokenGSNetwork(nn.Module):
 
     def _encode(self, images: Tensor, rays: Tensor, times: Tensor | None) -> SceneMemory:
         with self._autocast():
-            return self.image_memory(self._features(images, rays, times))
+            memory = self.image_memory(self._features(images, rays, times))
+        return memory if self.anchors is None else replace(memory, rays=patch_rays(rays, self.config.patch_size))
 
     def _encode_latents(self, images: Tensor, rays: Tensor, times: Tensor | None) -> Tensor:
         if self.latents is None:
@@ -211,14 +266,30 @@ class TokenGSNetwork(nn.Module):
         return torch.cat([norm(output) for norm, output in zip(self.readout_norms, outputs)], dim=-1)
 
     def _decode(self, memory: SceneMemory, tokens: Tensor, times: Tensor | None) -> Gaussians:
+        return self._gaussians(memory, *self._walked(memory, tokens, times)[-1])
+
+    def _gaussians(self, memory: SceneMemory, tokens: Tensor, anchors: Anchors | None) -> Gaussians:
+        gaussians = self.head(tokens, anchors)
+        if self.photo_colors is None or memory.photos is None:
+            return gaussians
+        return replace(gaussians, colors=self.photo_colors(gaussians.colors, gaussians.means, tokens, memory.photos))
+
+    def _walked(self, memory: SceneMemory, tokens: Tensor, times: Tensor | None) -> list[tuple[Tensor, Anchors | None]]:
+        """Tokens and anchors after each block of the decoder."""
         static = tokens.shape[1] - self.config.dynamic_tokens if self.config.dynamic_tokens else None
         with self._autocast():
             if self.target_time_embedding is not None and times is not None:
                 shift = self.target_time_embedding(times)[:, None]
                 first = static or 0
                 tokens = torch.cat([tokens[:, :first], tokens[:, first:] + shift], dim=1)
-            tokens = self.decoder(tokens, memory, static)
-        return self.head(tokens)
+            if self.anchors is None:
+                return [(tokens := block(tokens, memory, static), None) for block in self.decoder]
+            anchors, walked = self.anchors.begin(tokens.shape[0]), []
+            for block in self.decoder:
+                tokens = block(tokens, memory, anchors)
+                anchors = self.anchors(anchors, tokens)
+                walked.append((tokens, anchors))
+        return walked
 
     def _no_latents(self) -> str:
         return "this network has no latent bottleneck (config.latents is 0); use encode() and tune its tokens"

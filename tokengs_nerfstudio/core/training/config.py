@@ -73,6 +73,9 @@ class TrainingConfig:
     """steps in a row whose loss or gradient is not finite before training stops"""
     depth: float = 0.1
     """weight of the error in the logarithm of the rendered depth, where targets bring exact depth"""
+    supervised_blocks: tuple[int, ...] = ()
+    """decoder blocks (from 1, ascending) whose Gaussians are rendered and compared, block k with weight k / sum of all;
+    none for the last one alone"""
     guard: GuardConfig = field(default_factory=GuardConfig)
     loss: LossConfig = field(default_factory=lambda: LossConfig(visibility=0.5))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -14,10 +15,10 @@ from tokengs_nerfstudio.core.rendering import render_cameras
 from tokengs_nerfstudio.core.rendering.piecewise import gathered, slices
 from tokengs_nerfstudio.core.training.config import TrainingConfig
 from tokengs_nerfstudio.core.training.perceptual import perceptual_of
-from tokengs_nerfstudio.core.types import Example, Gaussians, RenderConfig, Renders, Views
+from tokengs_nerfstudio.core.types import DecodedStages, Example, Gaussians, RenderConfig, Renders
 
-Predictor = Callable[[Views, Tensor | None], Gaussians]
-"""(context, time) -> Gaussians: a `TokenGSNetwork`, or what wraps one."""
+Predictor = Callable[..., Any]
+"""A `TokenGSNetwork`, or what wraps one: (context, time) -> Gaussians, (context, time, after) -> DecodedStages."""
 
 
 def scene_gradients(
@@ -32,9 +33,9 @@ def scene_gradients(
     if config.micro_batches > 1:
         return _accumulated(network, example, rendering, config, total_scenes)
     sums: dict[str, float] = {}
-    with gathered(predict(network, example)) as splats:
+    with gathered(_predict_stages(network, example, config)) as stages:
         for part in slices(example.num_scenes, config.chunk):
-            losses = supervised_loss(splats[part], example[part], rendering, config)
+            losses = staged_loss(stages[part], example[part], rendering, config)
             (losses.per_scene.sum() / total_scenes).backward()
             scenes = len(losses.per_scene)
             for name, value in losses.means().items():
@@ -67,8 +68,16 @@ def novel_view_psnr(network: TokenGSNetwork, example: Example, chunk: int) -> Fl
 
 def predict(network: Predictor, example: Example) -> Gaussians:
     """Gaussians of every scene; a network that embeds time decodes at the time of the scene's first target."""
+    return network(example.context, _target_time(example))
+
+
+def _predict_stages(network: Predictor, example: Example, config: TrainingConfig) -> DecodedStages:
+    return network(example.context, _target_time(example), config.supervised_blocks)
+
+
+def _target_time(example: Example) -> Float[Tensor, " batch"] | None:
     times = example.target.times
-    return network(example.context, None if times is None else times[:, 0])
+    return None if times is None else times[:, 0]
 
 
 def render_targets(splats: Gaussians, example: Example, rendering: RenderConfig, depth: bool = False) -> Renders:
@@ -76,14 +85,34 @@ def render_targets(splats: Gaussians, example: Example, rendering: RenderConfig,
     return render_cameras(splats, example.target.cameras, rendering, depth=depth)
 
 
+def staged_loss(
+    stages: DecodedStages, example: Example, rendering: RenderConfig, config: TrainingConfig
+) -> SceneLosses:
+    """The mean of what is decoded after each of `config.supervised_blocks`, weighted by the blocks' numbers."""
+    blocks = config.supervised_blocks or (1,)
+    total, parts = torch.zeros(()), dict[str, Tensor]()
+    for number, block in enumerate(blocks):
+        anchors = None if stages.anchors is None else stages.anchors[:, number]
+        splats = stages.gaussians.map(lambda values, number=number: values[:, number])
+        losses = supervised_loss(splats, example, rendering, config, anchors)
+        weight = block / sum(blocks)
+        total = total + weight * losses.per_scene
+        parts = {name: parts.get(name, 0.0) + weight * value for name, value in losses.parts.items()}
+    return SceneLosses(total, parts)
+
+
 def supervised_loss(
-    splats: Gaussians, example: Example, rendering: RenderConfig, config: TrainingConfig
+    splats: Gaussians,
+    example: Example,
+    rendering: RenderConfig,
+    config: TrainingConfig,
+    anchors: Float[Tensor, "batch token 3"] | None = None,
 ) -> SceneLosses:
     """Render the example's targets and compare; with depth where the targets bring it and `config` weighs it."""
     truth = example.target.depths if config.depth > 0 else None
     renders = render_targets(splats, example, rendering, depth=truth is not None)
     perceptual = perceptual_of(config.loss)
-    losses = reconstruction_loss(renders, example.target, splats, config.loss, perceptual=perceptual)
+    losses = reconstruction_loss(renders, example.target, splats, config.loss, anchors=anchors, perceptual=perceptual)
     if renders.depth is None or truth is None:
         return losses
     error = depth_error(renders.depth, truth)

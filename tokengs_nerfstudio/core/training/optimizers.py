@@ -27,7 +27,8 @@ def optimizers(network: TokenGSNetwork, config: TrainingConfig) -> list[torch.op
         if matrices:
             result.append(Muon(matrices, lr=config.matrix_rate, weight_decay=config.weight_decay))
     groups[0]["params"] = [p for p in groups[0]["params"] if id(p) not in inner]
-    result.insert(0, torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas))
+    fused = network.tokens.device.type in ("cpu", "cuda")
+    result.insert(0, torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, fused=fused))
     for optimizer in result:
         for group in optimizer.param_groups:
             group["base"] = group["lr"]
@@ -43,20 +44,23 @@ def set_rates(optimizers: Sequence[torch.optim.Optimizer], share: float) -> None
 
 def continue_from(optimizer: torch.optim.Optimizer, saved: dict[str, Any], highest: Highest = "configured") -> None:
     """Moments and counters of a saved state; the highest rates stay those of this run's configuration, or become those
-    of the state, or of the last step before it.
+    of the state, or of the last step before it. The way to compute is that of this device.
     """
-    bases = [group["base"] for group in optimizer.param_groups]
+    kept = [{key: group[key] for key in ("base", "fused") if key in group} for group in optimizer.param_groups]
     if highest != "configured":
         bases = [group["base" if highest == "saved" else "lr"] for group in saved["param_groups"]]
+        kept = [{**ours, "base": base} for ours, base in zip(kept, bases)]
     optimizer.load_state_dict(saved)
-    for group, base in zip(optimizer.param_groups, bases):
-        group["base"] = base
+    for group, ours in zip(optimizer.param_groups, kept):
+        group.update(ours)
 
 
 def parameter_groups(network: TokenGSNetwork, weight_decay: float) -> list[dict[str, Any]]:
-    """Matrices with weight decay; vectors, the Gaussian head, tokens and latents without."""
+    """Matrices with weight decay; vectors, the Gaussian head, tokens, their anchors and latents without."""
     spared = {id(parameter) for parameter in network.head.parameters()}
-    spared |= {id(p) for p in (network.tokens, network.dynamic_tokens, network.latents) if p is not None}
+    anchors = () if network.anchors is None else (network.anchors.positions, network.anchors.radii)
+    learned = (network.tokens, network.dynamic_tokens, network.latents, *anchors)
+    spared |= {id(p) for p in learned if p is not None}
     decayed = [p for p in network.parameters() if p.ndim > 1 and id(p) not in spared]
     others = [p for p in network.parameters() if p.ndim <= 1 or id(p) in spared]
     return [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
