@@ -12,7 +12,8 @@ from tokengs_nerfstudio.core.network.config import PRESETS
 from tokengs_nerfstudio.core.training.config import TrainingConfig
 
 STEPS = 4
-TRAINING = TrainingConfig(schedule="wsd", warmup_steps=0)
+# Muon makes the smallest singular values of a gradient, which are rounding, as large as the largest ones.
+TRAINING = TrainingConfig(schedule="wsd", warmup_steps=0, matrix_rate=0.002)
 
 if __name__ == "__main__":
     PRESETS["tiny"] = replace(SMALL, tokens=8, gaussians_per_token=4)
