@@ -1,4 +1,3 @@
-import json
 import os
 import signal
 import subprocess
@@ -9,40 +8,25 @@ from pathlib import Path
 
 import pytest
 import torch
+from made.runs import logged, losses, options
 from made.training import write_captures
 
-from tokengs_nerfstudio.commands.pretrain import Pretraining, Run, main
+from tokengs_nerfstudio.commands.pretrain import Run, main
 from tokengs_nerfstudio.core.checkpoint.loading import load_network, save_network
 from tokengs_nerfstudio.core.network.config import PRESETS
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.training.config import TrainingConfig
-from tokengs_nerfstudio.core.training.state import read_state, save_state
+from tokengs_nerfstudio.core.training.state import STATE_FORMAT, read_state, save_state
 from tokengs_nerfstudio.data.examples.scenes import CapturesConfig
-from tokengs_nerfstudio.data.examples.shapes import BatchConfig
 
 REPOSITORY = Path(__file__).parents[2]
-BATCHES = BatchConfig(scenes=2, side=16, late=2.0)
 
 pytestmark = pytest.mark.usefixtures("small_preset", "threads")
-
-
-def options(output: Path, steps: int = 6, **changes) -> Pretraining:
-    return Pretraining(output, steps=steps, device="cpu", batches=BATCHES, held_out=2, evaluate_every=4, **changes)
 
 
 @pytest.fixture
 def captures(tmp_path) -> Path:
     return write_captures(tmp_path / "captures")
-
-
-def logged(output: Path) -> dict[int, dict[str, float]]:
-    lines = [json.loads(line) for line in (output / "log.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines] == list(range(1, len(lines) + 1))
-    return {line["step"]: line for line in lines}
-
-
-def losses(output: Path) -> list[float]:
-    return [line["loss"] for line in logged(output).values()]
 
 
 def test_precision_is_that_of_training_and_evaluation_and_weights_stay_exact(tmp_path):
@@ -51,6 +35,16 @@ def test_precision_is_that_of_training_and_evaluation_and_weights_stay_exact(tmp
     run.train()
     assert load_network(tmp_path / "network.safetensors").tokens.dtype == torch.float32
     assert Run(options(tmp_path, steps=2, precision="fp32")).training.network.precision == "fp32"
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_run_goes_on_in_the_precision_that_it_had(tmp_path, precision):
+    """Timed anew the machine might choose another one, and the losses would be others."""
+    Run(options(tmp_path, steps=1, precision=precision)).train()
+    again = Run(options(tmp_path, steps=2))
+    assert again.training.network.precision == again.training.averaged.precision == precision
+    cooled = Run(options(tmp_path / "cooled", cooldown=tmp_path / "state.pt"))
+    assert cooled.training.network.precision == precision
 
 
 def test_a_run_leaves_averaged_weights_a_log_and_a_state(tmp_path, capsys):
@@ -144,8 +138,8 @@ def test_any_state_of_a_stable_run_is_cooled_down_in_a_folder_of_its_own(tmp_pat
     )
     assert run._batch(3).context.images.shape == run.batches.batch(3, 1.0).context.images.shape
     run.train()
-    lines = [json.loads(line) for line in (tmp_path / "cooled/log.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines] == [4, 5, 6, 7]
+    assert list(logged(tmp_path / "cooled")) == [4, 5, 6, 7]
+    lines = list(logged(tmp_path / "cooled").values())
     found = [line["rate"] / WSD.learning_rate for line in lines]
     assert found == pytest.approx([max(1 - (i / 3) ** 0.5, 1e-4) for i in range(4)], abs=1e-3)
     assert lines[0]["scenes"] > logged(tmp_path / "stable")[3]["scenes"]
@@ -163,12 +157,8 @@ def test_a_cooldown_goes_on_after_its_origin_is_gone(tmp_path):
     again = Run(options(tmp_path / "broken", steps=4, cooldown=origin))
     assert 3 < again.training.steps < 7
     again.train()
-    alone, broken = (
-        [json.loads(line)["loss"] for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]
-        for name in ("alone", "broken")
-    )
-    assert broken == alone
-    assert len(broken) == 4
+    assert losses(tmp_path / "broken") == losses(tmp_path / "alone")
+    assert list(logged(tmp_path / "broken")) == [4, 5, 6, 7]
 
 
 def test_a_run_of_another_kind_is_not_continued(tmp_path):
@@ -179,6 +169,12 @@ def test_a_run_of_another_kind_is_not_continued(tmp_path):
         options(tmp_path / "stable", cooldown=tmp_path / "stable/state.pt")
     with pytest.raises(ValueError, match="leave out --preset and --from"):
         options(tmp_path / "cooled", cooldown=tmp_path / "stable/state.pt", preset="tiny")
+
+
+def test_a_checkpoint_of_ns_train_is_named(tmp_path):
+    save_state(tmp_path / "step.ckpt", {"format": STATE_FORMAT, "training": {}})
+    with pytest.raises(ValueError, match=r"step\.ckpt is a checkpoint of `ns-train tokengs-pretrain`"):
+        Run(options(tmp_path / "cooled", cooldown=tmp_path / "step.ckpt"))
 
 
 def test_a_state_of_before_scenes_were_counted_goes_on(tmp_path):

@@ -28,3 +28,10 @@ def test_a_terminal_gets_a_bar_and_the_lines_that_are_said(capsys, monkeypatch):
     assert "a line" in said
     assert "50%" in said
     assert "half" in said
+
+
+def test_processes_beside_the_one_that_speaks_are_silent(capsys):
+    with display(speaks=False) as shown:
+        shown.update(0.5, "half")
+        shown.say("done")
+    assert capsys.readouterr().out == ""

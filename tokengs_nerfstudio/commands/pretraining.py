@@ -8,11 +8,15 @@ from typing import Any
 import torch
 
 from tokengs_nerfstudio.core.network.config import PRESETS
+from tokengs_nerfstudio.core.network.tokengs import Precision
 from tokengs_nerfstudio.core.training.config import TrainingConfig
 from tokengs_nerfstudio.core.training.precision import PrecisionChoice
 from tokengs_nerfstudio.data.examples.curriculum import ProceduralCurriculumConfig
 from tokengs_nerfstudio.data.examples.scenes import CapturesConfig
 from tokengs_nerfstudio.data.examples.shapes import BatchConfig
+
+FINETUNINGS = {f"finetune-{views}view": views for views in (2, 4, 6)}
+"""Presets of `commands.finetuning`, and their numbers of context views."""
 
 
 @dataclass(frozen=True)
@@ -22,13 +26,18 @@ class Pretraining:
     output: Path
     """folder of state.pt (to go on), network.safetensors (averaged weights), log.jsonl and tensorboard's events"""
     preset: str | None = None
-    """architecture, one of the presets; if not set that of the weights to start from, or tiny"""
+    """architecture, one of the presets; if not set that of the weights to start from, or tiny. Or finetune-2view,
+    finetune-4view, finetune-6view: 10,000 steps at a tenth of the rates that go on from weights with so many context
+    views"""
     start: str | None = None
     """weights to start from: a registered name, a .safetensors file, or hf://owner/repo/path; if not set, random ones.
     Tokens are grown or shrunk to the preset's number"""
+    tokens: int | None = None
+    """number of tokens to train with; if not set the preset's, or that of the weights"""
     cooldown: Path | None = None
     """state.pt of a run to cool down: the learning rate falls from that run's to nearly 0 over --hours or --steps, with
-    its network, averages, seed and counters. The run itself is left as it is and may go on"""
+    its network, averages, seed and counters; scenes, batches and losses are those of this command, so repeat that
+    run's options. The run itself is left as it is and may go on"""
     data: Path | None = None
     """folder of captures, each a folder with a transforms.json; if not set, procedural scenes. Both with
     --captures.share"""
@@ -57,12 +66,17 @@ class Pretraining:
     captures: CapturesConfig = field(default_factory=CapturesConfig)
 
     def __post_init__(self) -> None:
-        if (self.steps is None) == (self.hours is None):
+        lengths = [length for length in (self.steps, self.hours) if length is not None]
+        if len(lengths) > 1 or not (lengths or self.preset in FINETUNINGS):
             raise ValueError("give the length of the run as either --steps or --hours")
-        if min(length for length in (self.steps, self.hours) if length is not None) <= 0:
+        if min(lengths, default=1) <= 0:
             raise ValueError("the length of the run must be positive")
-        if self.preset is not None and self.preset not in PRESETS:
-            raise ValueError(f"unknown preset '{self.preset}'; there are {', '.join(PRESETS)}")
+        if self.preset is not None and self.preset not in (*PRESETS, *FINETUNINGS):
+            raise ValueError(f"unknown preset '{self.preset}'; there are {', '.join((*PRESETS, *FINETUNINGS))}")
+        if self.preset in FINETUNINGS and self.start is None:
+            raise ValueError(f"--preset {self.preset} goes on from weights: name them with --from")
+        if self.tokens is not None and (self.tokens < 1 or self.cooldown is not None):
+            raise ValueError("--tokens must be at least 1, and a cooldown has those of its state")
         if min(self.threads, self.evaluate_every, self.held_out) < 1:
             raise ValueError("--threads, --evaluate-every and --held-out must be at least 1")
         if self.cooldown is not None and (self.preset or self.start):
@@ -82,6 +96,7 @@ class Ledger:
 
     seed: int
     kind: str
+    precision: Precision | None = None
     seconds: float = 0.0
     scenes: int = 0
     first_step: int = 0

@@ -41,6 +41,16 @@ class Lines:
         print(text, flush=True)
 
 
+class Silence:
+    """Nothing: for processes that work beside the one that speaks."""
+
+    def update(self, share: float, text: str) -> None:
+        """As `Display.update`."""
+
+    def say(self, text: str) -> None:
+        """As `Display.say`."""
+
+
 class Bar:
     """A bar that stays in its place, lines that are said above it."""
 
@@ -57,8 +67,11 @@ class Bar:
 
 
 @contextmanager
-def display(console: Console | None = None) -> Iterator[Display]:
+def display(console: Console | None = None, speaks: bool = True) -> Iterator[Display]:
     """What suits this process's standard output; a bar is drawn on `console`, or on one of its own."""
+    if not speaks:
+        yield Silence()
+        return
     if not sys.stdout.isatty():
         yield Lines()
         return

@@ -52,6 +52,14 @@ def test_tokens_grow_to_the_preset_whose_conventions_hold(presets, weights):
     assert torch.equal(network.head.project.weight, before.head.project.weight)
 
 
+def test_tokens_grow_and_shrink_when_asked(presets, weights):
+    before, more, fewer = (starting_network(weights=str(weights), tokens=tokens) for tokens in (None, 30, 5))
+    assert more.config == replace(SMALL, tokens=30)
+    assert torch.equal(more.tokens[:12], before.tokens)
+    assert fewer.tokens.shape[0] == 5
+    assert starting_network("small", tokens=7).tokens.shape[0] == 7
+
+
 def test_other_architectures_are_refused(presets, weights):
     with pytest.raises(ValueError, match=r"width 32 and 64, scale_cap 0\.3 and 0\.1"):
         starting_network("wider", str(weights))

@@ -32,6 +32,29 @@ def test_batches_follow_from_seed_and_number():
     assert not same(first, batches(seed=4).batch(5, 0.0))
 
 
+def test_ranks_draw_scenes_of_their_own_in_the_same_sizes():
+    whole = batches()
+    ranks = [replace(whole, rank=rank, ranks=3) for rank in range(3)]
+    drawn = [rank.batch(number, 0.9) for number in (4, 5) for rank in ranks]
+    assert len({str(example.context.images[0].sum()) for example in drawn}) == 6
+    assert len({example.context.images.shape for example in drawn[:3]}) == 1
+    assert drawn[0].context.images.shape == whole.batch(4, 0.9).context.images.shape
+    assert same(drawn[4], ranks[1].batch(5, 0.9))
+    assert same(replace(whole, ranks=1).batch(4, 0.9), whole.batch(4, 0.9))
+
+
+def test_ranks_ask_for_scenes_that_no_other_batch_has(monkeypatch):
+    asked: list[int] = []
+    draw = ProceduralExamples.draw
+    monkeypatch.setattr(
+        ProceduralExamples, "draw", lambda self, shape, *rest: asked.append(shape.first) or draw(self, shape, *rest)
+    )
+    for number in range(3):
+        for rank in range(2):
+            replace(batches(), rank=rank, ranks=2).batch(number, 0.0)
+    assert [first - asked[0] for first in asked] == [64 * i for i in range(6)]
+
+
 def test_context_defines_the_frame_and_some_of_it_is_supervised():
     example = batches(seed=0).batch(1, 0.0)
     centres = example.context.c2w[..., :3, 3]

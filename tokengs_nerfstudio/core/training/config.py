@@ -7,6 +7,35 @@ from tokengs_nerfstudio.core.losses import LossConfig
 
 
 @dataclass(frozen=True)
+class GuardConfig:
+    """When a run counts as collapsed: at an evaluation one of these limits is passed, or too many steps in a row were
+    not finite. The first time it goes back to its last good state, the second time it ends with an error."""
+
+    enabled: bool = True
+    """whether collapse is looked for"""
+    scenes: int = 8
+    """held-out scenes on which it is"""
+    opacity_floor: float = 0.005
+    """opacity below which a Gaussian counts as dead"""
+    dead: float = 0.995
+    """largest share of dead Gaussians"""
+    away: float = 0.5
+    """largest share of Gaussians beyond the far plane"""
+    coverage: float = 0.2
+    """smallest mean opacity of the pictures, as a share of the largest that the run has had"""
+    gradient: float = 1000.0
+    """how many times larger or smaller than at the last good evaluation the median norm of gradients may be"""
+    slow: float = 0.3
+    """share of the schedule's learning rate after going back"""
+    slow_steps: int = 1000
+    """for so many steps, counted from where the collapse was seen"""
+
+    def __post_init__(self) -> None:
+        if self.scenes < 1 or self.gradient <= 1 or not 0 < self.slow <= 1:
+            raise ValueError(f"scenes >= 1, gradient > 1 and 0 < slow <= 1 needed; got {self}")
+
+
+@dataclass(frozen=True)
 class TrainingConfig:
     """How the network is optimised."""
 
@@ -47,6 +76,7 @@ class TrainingConfig:
     supervised_blocks: tuple[int, ...] = ()
     """decoder blocks (from 1, ascending) whose Gaussians are rendered and compared, block k with weight k / sum of all;
     none for the last one alone"""
+    guard: GuardConfig = field(default_factory=GuardConfig)
     loss: LossConfig = field(default_factory=lambda: LossConfig(visibility=0.5))
 
     def __post_init__(self) -> None:

@@ -26,14 +26,19 @@ _COUNTS = ("tokens", "latents", "dynamic_tokens")
 
 
 def starting_network(
-    name: str | None = None, weights: str | None = None, num_context: int | None = None, seed: int = 0
+    name: str | None = None,
+    weights: str | None = None,
+    num_context: int | None = None,
+    seed: int = 0,
+    tokens: int | None = None,
 ) -> TokenGSNetwork:
     """The network of the preset `name`, to be trained: new ones by `seed`, or with `weights` as its start.
 
     Weights are named as in `load_network`. Where the preset wants other numbers of tokens or latents, these are grown
     or shrunk; camera frame, render settings and image size become the preset's; plain weights get anchors where the
     preset has them. Without a preset the weights' own configuration holds, without both it is that of `tiny`.
-    `num_context` is how many views the training shows usually (None: as the configuration says).
+    `num_context` is how many views the training shows usually (None: as the configuration says), `tokens` how many
+    there are (None: likewise).
 
     Raises ValueError for an unknown preset and for weights of another architecture, CheckpointError as `load_network`.
     """
@@ -42,6 +47,8 @@ def starting_network(
     wanted = network.config if network is not None and name is None else preset(name or DEFAULT_PRESET)
     if num_context is not None:
         wanted = replace(wanted, num_context=num_context)
+    if tokens is not None:
+        wanted = replace(wanted, tokens=tokens)
     if network is None:
         return TokenGSNetwork(wanted, initial=initial_values(name or DEFAULT_PRESET)).train()
     return _refitted(network, wanted, f"the weights {weights!r} and the preset {name!r}").train()

@@ -1,6 +1,6 @@
 """The batches of a run: each follows from the run's seed, its own number and the progress alone."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -25,6 +25,7 @@ T = TypeVar("T")
 class Batches:
     """What `NetworkTraining.step` takes: examples of `source` in the frame that the network wants.
 
+    Each of several `ranks` that train together draws scenes of its own, in the same numbers and sizes as the others.
     ValueError for a seed outside of [0, 1,000,000): the scenes of each run have numbers of their own.
     """
 
@@ -32,6 +33,8 @@ class Batches:
     network: NetworkConfig
     config: BatchConfig = field(default_factory=BatchConfig)
     seed: int = 0
+    rank: int = 0
+    ranks: int = 1
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < MOST_RUNS:
@@ -41,6 +44,9 @@ class Batches:
         """Batch `number` of the run, at `progress` in [0, 1] of it; the same arguments give the same batch."""
         rng = np.random.default_rng((self.seed, number))
         shape = batch_shape(self.config, self.network, rng, progress)
+        if self.ranks > 1:
+            number = number * self.ranks + self.rank
+            rng = np.random.default_rng((self.seed, number, self.ranks))
         shape = replace(shape, first=self.seed * SCENES_PER_RUN + number * SCENES_PER_BATCH)
         example = self.source.draw(shape, rng, progress)
         chosen = torch.from_numpy(rng.random(shape.scenes) < self.config.mirror)
@@ -60,7 +66,7 @@ class Batches:
         return example.moved(self.network.rule.of(example.context.c2w))
 
 
-def made_ahead(make: Callable[[int], T], first: int, depth: int = 2) -> Iterator[T]:
+def made_ahead(make: Callable[[int], T], first: int, depth: int = 2) -> Generator[T, None, None]:
     """make(first), make(first + 1), ... without end, `depth` of them made ahead in one background thread."""
     with ThreadPoolExecutor(1, thread_name_prefix="batches") as pool:
         waiting = [pool.submit(make, first + i) for i in range(depth)]
