@@ -3,6 +3,7 @@ import torch
 
 from tokengs_nerfstudio.commands.capture import main
 from tokengs_nerfstudio.data.capture.capture import NerfstudioCapture
+from tokengs_nerfstudio.data.procedural.meshes.pack import MeshPack
 from tokengs_nerfstudio.data.procedural.tracing import ProceduralScene
 
 
@@ -33,3 +34,24 @@ def test_the_sample_is_copied_where_nothing_is_yet(tmp_path):
     with pytest.raises(SystemExit, match="exists already"):
         main(["sample", str(tmp_path / "sample")])
     assert [entry.name for entry in tmp_path.iterdir()] == ["sample"]
+
+
+def test_meshes_are_packed(tmp_path, capsys):
+    trimesh = pytest.importorskip("trimesh", reason="trimesh reads and writes the mesh files")
+    trimesh.creation.box().export(tmp_path / "box.glb")
+    trimesh.creation.icosphere(2).export(tmp_path / "ball.obj")
+    main(["pack-meshes", str(tmp_path), str(tmp_path / "out" / "pack.npz"), "--max-triangles", "100"])
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said.startswith("1 meshes in 1 categories, 12 triangles, 1 textures, ")
+    assert said.endswith("(left out: 0 broken files, 1 meshes too large, 0 with nothing to see)")
+    assert MeshPack.load(tmp_path / "out" / "pack.npz").names == ("box",)
+    with pytest.raises(SystemExit, match="max_triangles must be at least 1"):
+        main(["pack-meshes", str(tmp_path), str(tmp_path / "pack.npz"), "--max-triangles", "0"])
+
+
+def test_a_folder_of_broken_meshes_ends_the_command(tmp_path):
+    pytest.importorskip("trimesh", reason="trimesh reads the mesh files")
+    (tmp_path / "text.glb").write_text("no mesh at all")
+    with pytest.raises(SystemExit, match=r"Error: none of the 1 files in .* gives a mesh"):
+        main(["pack-meshes", str(tmp_path), str(tmp_path / "pack.npz")])
+    assert not (tmp_path / "pack.npz").exists()

@@ -16,7 +16,8 @@ from tokengs_nerfstudio.core.checkpoint.loading import load_network, save_networ
 from tokengs_nerfstudio.core.network.config import PRESETS
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.training.config import TrainingConfig
-from tokengs_nerfstudio.core.training.state import read_state
+from tokengs_nerfstudio.core.training.state import read_state, save_state
+from tokengs_nerfstudio.data.examples.scenes import CapturesConfig
 from tokengs_nerfstudio.data.examples.shapes import BatchConfig
 
 REPOSITORY = Path(__file__).parents[2]
@@ -44,12 +45,21 @@ def losses(output: Path) -> list[float]:
     return [line["loss"] for line in logged(output).values()]
 
 
+def test_precision_is_that_of_training_and_evaluation_and_weights_stay_exact(tmp_path):
+    run = Run(options(tmp_path, steps=1, precision="bf16"))
+    assert run.training.network.precision == run.training.averaged.precision == "bf16"
+    run.train()
+    assert load_network(tmp_path / "network.safetensors").tokens.dtype == torch.float32
+    assert Run(options(tmp_path, steps=2, precision="fp32")).training.network.precision == "fp32"
+
+
 def test_a_run_leaves_averaged_weights_a_log_and_a_state(tmp_path, capsys):
     run = Run(options(tmp_path))
     run.train()
     assert set(logged(tmp_path)) == set(range(1, 7))
     assert all(
-        {"loss", "depth", "gradient", "rate", "scenes_per_second"} <= set(line) for line in logged(tmp_path).values()
+        {"loss", "depth", "gradient", "rate", "seconds", "scenes", "scenes_per_second"} <= set(line)
+        for line in logged(tmp_path).values()
     )
     assert [step for step, line in logged(tmp_path).items() if "held_out_psnr" in line] == [4, 6]
     network = load_network(tmp_path / "network.safetensors")
@@ -61,16 +71,20 @@ def test_a_run_leaves_averaged_weights_a_log_and_a_state(tmp_path, capsys):
     assert "scenes/s" in said
 
 
-def test_resumed_in_the_middle_a_run_ends_with_the_losses_of_one_left_alone(tmp_path):
-    Run(options(tmp_path / "alone")).train()
-    first = Run(options(tmp_path / "broken", save_every=0.0))
-    first._batch = lambda number, batch=first._batch: batch(number) if number < 3 else stop()  # type: ignore[method-assign]
+def interrupted(run: Run, at: int) -> None:
+    """Train until batch number `at` is asked for."""
 
     def stop():
         raise OSError("pulled the plug")
 
+    run._batch = lambda number, batch=run._batch: batch(number) if number < at else stop()  # type: ignore[method-assign]
     with pytest.raises(OSError, match="plug"):
-        first.train()
+        run.train()
+
+
+def test_resumed_in_the_middle_a_run_ends_with_the_losses_of_one_left_alone(tmp_path):
+    Run(options(tmp_path / "alone")).train()
+    interrupted(Run(options(tmp_path / "broken", save_every=0.0)), at=3)
     saved = read_state(tmp_path / "broken/state.pt")["counters"]["steps"]
     assert 0 < saved < 6
     again = Run(options(tmp_path / "broken"))
@@ -95,6 +109,86 @@ def test_hours_are_counted_over_interruptions(tmp_path):
     assert Run(config).finished
 
 
+WSD = TrainingConfig(schedule="wsd", warmup_steps=2, curriculum_steps=4)
+
+
+def rates(output: Path) -> list[float]:
+    return [round(line["rate"] / WSD.learning_rate, 3) for line in logged(output).values()]
+
+
+def test_a_stable_run_is_prolonged_as_if_it_had_been_asked_for_at_once(tmp_path):
+    Run(options(tmp_path / "whole", steps=6, training=WSD)).train()
+    for steps in (3, 6):
+        Run(options(tmp_path / "parts", steps=steps, training=WSD)).train()
+    assert rates(tmp_path / "whole") == [0.04, 0.52, 1.0, 1.0, 1.0, 1.0]
+    assert losses(tmp_path / "parts") == losses(tmp_path / "whole")
+    assert logged(tmp_path / "parts")[6]["scenes"] == logged(tmp_path / "whole")[6]["scenes"] > 0
+
+
+def test_batches_of_a_stable_run_do_not_depend_on_the_hours_asked_for(tmp_path):
+    short, long = (
+        Run(replace(options(tmp_path, training=WSD), steps=None, hours=hours))._batch(3) for hours in (0.1, 9.0)
+    )
+    assert torch.equal(short.context.images, long.context.images)
+
+
+def test_any_state_of_a_stable_run_is_cooled_down_in_a_folder_of_its_own(tmp_path):
+    Run(options(tmp_path / "stable", steps=3, seed=4, training=WSD)).train()
+    before = {file.name: file.read_bytes() for file in (tmp_path / "stable").iterdir() if file.is_file()}
+    config = options(tmp_path / "cooled", steps=4, cooldown=tmp_path / "stable/state.pt")
+    run = Run(config)
+    assert (run.training.steps, run.share, run.batches.seed) == (3, 0.0, 4)
+    assert (
+        run.training.network.config
+        == Run(options(tmp_path / "stable", 3, seed=4, training=WSD)).training.network.config
+    )
+    assert run._batch(3).context.images.shape == run.batches.batch(3, 1.0).context.images.shape
+    run.train()
+    lines = [json.loads(line) for line in (tmp_path / "cooled/log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [4, 5, 6, 7]
+    found = [line["rate"] / WSD.learning_rate for line in lines]
+    assert found == pytest.approx([max(1 - (i / 3) ** 0.5, 1e-4) for i in range(4)], abs=1e-3)
+    assert lines[0]["scenes"] > logged(tmp_path / "stable")[3]["scenes"]
+    assert torch.equal(load_network(tmp_path / "cooled/network.safetensors").tokens, run.training.averaged.tokens)
+    assert before == {file.name: file.read_bytes() for file in (tmp_path / "stable").iterdir() if file.is_file()}
+    assert Run(config).finished
+
+
+def test_a_cooldown_goes_on_after_its_origin_is_gone(tmp_path):
+    Run(options(tmp_path / "stable", steps=3, training=WSD)).train()
+    origin = (tmp_path / "stable/state.pt").rename(tmp_path / "state.pt")
+    Run(options(tmp_path / "alone", steps=4, cooldown=origin)).train()
+    interrupted(Run(options(tmp_path / "broken", steps=4, cooldown=origin, save_every=0.0)), at=6)
+    origin.unlink()
+    again = Run(options(tmp_path / "broken", steps=4, cooldown=origin))
+    assert 3 < again.training.steps < 7
+    again.train()
+    alone, broken = (
+        [json.loads(line)["loss"] for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]
+        for name in ("alone", "broken")
+    )
+    assert broken == alone
+    assert len(broken) == 4
+
+
+def test_a_run_of_another_kind_is_not_continued(tmp_path):
+    Run(options(tmp_path / "stable", steps=1, training=WSD)).train()
+    with pytest.raises(ValueError, match="is of a wsd run, not of a one-cycle one"):
+        Run(options(tmp_path / "stable", steps=2))
+    with pytest.raises(ValueError, match="is the folder of the run to cool down"):
+        options(tmp_path / "stable", cooldown=tmp_path / "stable/state.pt")
+    with pytest.raises(ValueError, match="leave out --preset and --from"):
+        options(tmp_path / "cooled", cooldown=tmp_path / "stable/state.pt", preset="tiny")
+
+
+def test_a_state_of_before_scenes_were_counted_goes_on(tmp_path):
+    Run(options(tmp_path, steps=2)).train()
+    state = read_state(tmp_path / "state.pt")
+    save_state(tmp_path / "state.pt", {**state, "run": {"seed": 0, "seconds": 5.0}})
+    run = Run(options(tmp_path, steps=3))
+    assert (run.training.steps, run.ledger.seconds, run.ledger.scenes) == (2, 5.0, 0)
+
+
 def test_the_start_is_other_weights(tmp_path):
     network = TokenGSNetwork(PRESETS["tiny"])
     save_network(network, tmp_path / "start.safetensors")
@@ -112,6 +206,13 @@ def test_captures_are_trained_with_too(tmp_path, captures):
     assert "depth" not in logged(tmp_path / "run")[2]
     with pytest.raises(SystemExit, match=r"^Error: no captures in"):
         main(["--output", str(tmp_path / "other"), "--steps", "2", "--data", str(tmp_path / "nowhere")])
+
+
+def test_captures_may_be_a_share_of_the_scenes(tmp_path, captures):
+    run = Run(options(tmp_path / "run", steps=8, data=captures, captures=CapturesConfig(share=0.5)))
+    run.train()
+    assert {"depth" in line for line in logged(tmp_path / "run").values()} == {True, False}
+    assert logged(tmp_path / "run")[8]["held_out_psnr"] > 0
 
 
 def test_a_run_of_another_seed_is_not_continued(tmp_path):
@@ -144,6 +245,7 @@ for name in ("tyro", "nerfstudio", "gsplat"):
     sys.modules[name] = None
 from pathlib import Path
 from tokengs_nerfstudio.commands.pretrain import Pretraining, Run
+from tokengs_nerfstudio.data.examples.scenes import CapturesConfig
 from tokengs_nerfstudio.data.examples.shapes import BatchConfig
 Run(Pretraining(Path(sys.argv[1]), steps=1, batches=BatchConfig(scenes=1, side=16), device="cpu", held_out=1)).train()
 """
@@ -157,8 +259,8 @@ def test_python_drives_a_run_without_tyro_and_nerfstudio(tmp_path):
     assert (tmp_path / "network.safetensors").is_file()
 
 
-def started(output: Path, steps: int) -> "subprocess.Popen[str]":
-    arguments = ["--output", str(output), "--steps", str(steps), "--save-every", "0", "--evaluate-every", "1000"]
+def started(output: Path, steps: int, *more: str) -> "subprocess.Popen[str]":
+    arguments = ["--output", str(output), "--steps", str(steps), "--save-every", "0", "--evaluate-every", "1000", *more]
     arguments += ["--held-out", "1", "--batches.scenes", "2", "--batches.side", "16", "--batches.late", "2"]
     command = [sys.executable, "-m", "tokengs_nerfstudio.commands.pretrain", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
@@ -166,13 +268,15 @@ def started(output: Path, steps: int) -> "subprocess.Popen[str]":
 
 
 @pytest.mark.slow
-def test_killed_training_goes_on(tmp_path):
+@pytest.mark.parametrize("schedule", ["one-cycle", "wsd"])
+def test_killed_training_goes_on(tmp_path, schedule):
     """kill -9 in the middle of a run; started again it ends with the losses of a run that was left alone."""
     steps = 10
-    alone = started(tmp_path / "alone", steps)
+    chosen = ("--training.schedule", schedule)
+    alone = started(tmp_path / "alone", steps, *chosen)
     alone.communicate(timeout=240)
     assert alone.returncode == 0
-    victim, log = started(tmp_path / "killed", steps), tmp_path / "killed/log.jsonl"
+    victim, log = started(tmp_path / "killed", steps, *chosen), tmp_path / "killed/log.jsonl"
     deadline = time.monotonic() + 240
     while not (log.exists() and len(log.read_text().splitlines()) >= 4):
         assert victim.poll() is None
@@ -182,7 +286,7 @@ def test_killed_training_goes_on(tmp_path):
     victim.communicate()
     done = read_state(tmp_path / "killed/state.pt")["counters"]["steps"]
     assert 0 < done < steps
-    again = started(tmp_path / "killed", steps)
+    again = started(tmp_path / "killed", steps, *chosen)
     output, _ = again.communicate(timeout=240)
     assert again.returncode == 0
     assert f"step {done}, " in output

@@ -1,4 +1,7 @@
-"""tokengs-capture procedural OUT | sample OUT: captures to try everything with, in nerfstudio's form."""
+"""tokengs-capture procedural OUT | sample OUT | pack-meshes FOLDER OUT: what to try and to train everything with.
+
+The first two write captures in nerfstudio's form, the third a pack of textured meshes for procedural scenes.
+"""
 
 import os
 import shutil
@@ -8,6 +11,7 @@ from pathlib import Path
 
 from tokengs_nerfstudio.commands.options import one_line_errors, parsed
 from tokengs_nerfstudio.data.capture.writer import write_nerfstudio_capture
+from tokengs_nerfstudio.data.procedural.meshes.packing import PackingConfig, pack_meshes
 from tokengs_nerfstudio.data.procedural.tracing import ProceduralScene, Tracer
 
 
@@ -66,10 +70,30 @@ class Sample:
         return f"the sample capture, photos under the licence in its NOTICE.txt: {self.output}"
 
 
+@dataclass(frozen=True)
+class PackMeshes(PackingConfig):
+    """Pack textured meshes from .glb, .gltf and .obj files for procedural scenes; needs trimesh."""
+
+    folder: Path
+    """searched with all folders in it; the first folder on the way to a file is its category"""
+    output: Path
+    """the pack, an .npz file"""
+
+    def write(self) -> str:
+        """Does it, and says what was written. Errors as in `pack_meshes`."""
+        pack, left_out = pack_meshes(self.folder, self)
+        pack.save(self.output)
+        return (
+            f"{len(pack)} meshes in {len(pack.categories)} categories, {len(pack.triangles):,} triangles, "
+            f"{len(pack.texture_alpha)} textures, {self.output.stat().st_size / 1e6:.1f} MB: {self.output} "
+            f"(left out: {left_out})"
+        )
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """`tokengs-capture`; what is wrong ends it with one line and a non-zero code."""
     with one_line_errors():
-        print(parsed("tokengs-capture", Procedural | Sample, arguments, positional=True).write())
+        print(parsed("tokengs-capture", Procedural | Sample | PackMeshes, arguments, positional=True).write())
 
 
 if __name__ == "__main__":

@@ -1,79 +1,35 @@
 """tokengs-pretrain --preset tiny --hours 3 --output runs/tiny: train a network on many scenes.
 
-Started again with the same output folder it goes on where it was, also after a kill.
+Started again with the same output folder it goes on where it was, also after a kill. With --training.schedule wsd the
+learning rate stays up and the run may be prolonged; `--cooldown STATE` brings any state of it down into weights.
 """
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Annotated
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
 
 import torch
 
 from tokengs_nerfstudio.commands.options import one_line_errors, parsed
+from tokengs_nerfstudio.commands.pretraining import Ledger, Pretraining
 from tokengs_nerfstudio.commands.progress import Display, display
 from tokengs_nerfstudio.commands.training_log import TrainingLog
 from tokengs_nerfstudio.core.checkpoint.loading import save_network
-from tokengs_nerfstudio.core.network.config import PRESETS
-from tokengs_nerfstudio.core.training.config import TrainingConfig
+from tokengs_nerfstudio.core.network.config import NetworkConfig
+from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.training.gradients import novel_view_psnr
+from tokengs_nerfstudio.core.training.memory import keep_freed_memory
 from tokengs_nerfstudio.core.training.network_training import NetworkTraining, TrainingDiverged
 from tokengs_nerfstudio.core.training.pace import Pace
 from tokengs_nerfstudio.core.training.parallel import Threads
+from tokengs_nerfstudio.core.training.precision import PrecisionChoice, chosen_precision
+from tokengs_nerfstudio.core.training.schedule import Cooldown, schedule_of
 from tokengs_nerfstudio.core.training.start import starting_network
 from tokengs_nerfstudio.core.training.state import read_state, save_state
 from tokengs_nerfstudio.core.types import Example
 from tokengs_nerfstudio.data.examples import source_of
 from tokengs_nerfstudio.data.examples.batches import Batches, made_ahead
-from tokengs_nerfstudio.data.examples.curriculum import ProceduralCurriculumConfig
-from tokengs_nerfstudio.data.examples.scenes import CapturesConfig
-from tokengs_nerfstudio.data.examples.shapes import BatchConfig
-
-
-@dataclass(frozen=True)
-class Pretraining:
-    """Train a network on procedural scenes, or on captures."""
-
-    output: Path
-    """folder of state.pt (to go on), network.safetensors (averaged weights), log.jsonl and tensorboard's events"""
-    preset: str | None = None
-    """architecture, one of the presets; if not set that of the weights to start from, or tiny"""
-    start: str | None = None
-    """weights to start from: a registered name, a .safetensors file, or hf://owner/repo/path; if not set, random ones.
-    Tokens are grown or shrunk to the preset's number"""
-    data: Path | None = None
-    """folder of captures, each a folder with a transforms.json; if not set, procedural scenes"""
-    steps: int | None = None
-    """length of the run in steps; give this or --hours"""
-    hours: float | None = None
-    """length of the run in hours of training time, interruptions not counted"""
-    seed: int = 0
-    """seed of the weights and of the scenes"""
-    threads: int = 2
-    """threads that share a step on the CPU, one core each"""
-    device: str = "cuda" if torch.cuda.is_available() else "cpu"
-    """where to train"""
-    save_every: float = 120.0
-    """seconds between two saved states"""
-    evaluate_every: int = 250
-    """steps between two evaluations on held-out scenes"""
-    held_out: int = 32
-    """scenes of the evaluation"""
-    training: TrainingConfig = field(default_factory=TrainingConfig)
-    batches: BatchConfig = field(default_factory=BatchConfig)
-    procedural: ProceduralCurriculumConfig = field(default_factory=ProceduralCurriculumConfig)
-    captures: CapturesConfig = field(default_factory=CapturesConfig)
-
-    def __post_init__(self) -> None:
-        if (self.steps is None) == (self.hours is None):
-            raise ValueError("give the length of the run as either --steps or --hours")
-        if min(length for length in (self.steps, self.hours) if length is not None) <= 0:
-            raise ValueError("the length of the run must be positive")
-        if self.preset is not None and self.preset not in PRESETS:
-            raise ValueError(f"unknown preset '{self.preset}'; there are {', '.join(PRESETS)}")
-        if min(self.threads, self.evaluate_every, self.held_out) < 1:
-            raise ValueError("--threads, --evaluate-every and --held-out must be at least 1")
 
 
 class Run:
@@ -83,25 +39,33 @@ class Run:
     """
 
     def __init__(self, config: Pretraining) -> None:
-        self.config, self.seconds = config, 0.0
+        self.config = config
         on_cpu = config.device == "cpu"
         if on_cpu:
             torch.set_num_threads(1)
-        network = starting_network(config.preset, config.start, config.batches.usual_context, config.seed)
-        network = network.to(config.device)
-        self.training = NetworkTraining(network, config.training, Threads(network, config.threads) if on_cpu else None)
-        source = source_of(config.data, config.procedural, config.captures, config.batches.context[1])
-        self.batches = Batches(source, network.config, config.batches, config.seed)
+            keep_freed_memory()
         self.state = config.output / "state.pt"
         self.resumed = self.state.exists()
-        if self.resumed:
-            self._resume()
+        origin = self.state if self.resumed else config.cooldown
+        saved = None if origin is None else read_state(origin)
+        network = self._network(saved).to(config.device)
+        network.precision = chosen_precision(config.precision, config.device)
+        workers = Threads(network, config.threads) if on_cpu else None
+        schedule = schedule_of(config.training) if config.cooldown is None else Cooldown()
+        self.training = NetworkTraining(network, config.training, workers, schedule)
+        self.ledger = Ledger(config.seed, config.kind)
+        if saved is not None:
+            self._resume(saved)
+        source = source_of(config.data, config.procedural, config.captures, config.batches.context[1])
+        self.batches = Batches(source, network.config, config.batches, self.ledger.seed)
 
     @property
     def share(self) -> float:
         """How much of the run is done, up to 1."""
-        steps, hours = self.config.steps, self.config.hours
-        return min(self.training.steps / steps if steps else self.seconds / (3600 * (hours or 1)), 1.0)
+        config, ledger = self.config, self.ledger
+        if config.steps is not None:
+            return min((self.training.steps - ledger.first_step) / config.steps, 1.0)
+        return min((ledger.seconds - ledger.first_seconds) / (3600 * (config.hours or 1)), 1.0)
 
     @property
     def finished(self) -> bool:
@@ -112,7 +76,7 @@ class Run:
         """All steps that are left; the state is saved every now and then, at the end, and when interrupted."""
         with display() as shown:
             if self.resumed:
-                shown.say(f"going on from {self.state}: step {self.training.steps}, {self.seconds / 3600:.2f} hours")
+                shown.say(self._past())
             self._log = TrainingLog(self.config.output, self.training.steps)
             try:
                 self._train(shown)
@@ -132,15 +96,15 @@ class Run:
             example = next(batches).to(config.device)
             report = training.step(example, self._progress_at(training.steps))
             now = time.monotonic()
-            self.seconds, started = self.seconds + now - started, now
+            self.ledger, started = self.ledger.spent(now - started, example.num_scenes), now
             pace.step(example.num_scenes, self.share)
             entry = {**report.losses, "gradient": report.gradient_norm, "rate": report.learning_rate}
             if training.steps % config.evaluate_every == 0 or self.finished:
                 quality = float(novel_view_psnr(training.averaged, held_out, config.training.chunk).mean())
                 entry["held_out_psnr"] = quality
                 shown.say(f"step {training.steps}: {quality:.2f} dB on novel views of held-out scenes")
-            run = {"seconds": self.seconds, "skipped": training.skipped, "scenes_per_second": pace.scenes_per_second}
-            self._log.write(training.steps, {**run, **entry})
+            run = {"seconds": self.ledger.seconds, "scenes": self.ledger.scenes, "skipped": training.skipped}
+            self._log.write(training.steps, {**run, "scenes_per_second": pace.scenes_per_second, **entry})
             shown.update(self.share, pace.text(training.steps, report.losses["loss"]))
             if now - saved > config.save_every:
                 self._save()
@@ -149,22 +113,46 @@ class Run:
         shown.say(f"trained {training.steps} steps: {config.output / 'network.safetensors'}")
 
     def _batch(self, number: int) -> Example:
-        return self.batches.batch(number, self._progress_at(number))
+        return self.batches.batch(number, self.training.schedule.maturity(number, self._progress_at(number)))
 
     def _progress_at(self, step: int) -> float:
-        """Where the schedule is, 1 at the last step; batches of a run given in hours belong to the moment."""
-        return self.share if self.config.steps is None else step / max(self.config.steps - 1, 1)
+        """How far the run is, 1 at the last step; that of a run given in hours belongs to the moment."""
+        if self.config.steps is None:
+            return self.share
+        return (step - self.ledger.first_step) / max(self.config.steps - 1, 1)
 
-    def _resume(self) -> None:
-        saved = read_state(self.state)
-        if saved["run"]["seed"] != self.config.seed:
-            raise ValueError(f"{self.state} was trained with --seed {saved['run']['seed']}, not {self.config.seed}")
-        self.training.load_state_dict(saved)
-        self.seconds = saved["run"]["seconds"]
+    def _network(self, saved: dict[str, Any] | None) -> TokenGSNetwork:
+        config = self.config
+        if config.cooldown is None or saved is None:
+            return starting_network(config.preset, config.start, config.batches.usual_context, config.seed)
+        return TokenGSNetwork(NetworkConfig(**saved["architecture"])).train()
+
+    def _resume(self, saved: dict[str, Any]) -> None:
+        """Go on with this run's own state, or begin to cool down another one's."""
+        ledger, config = Ledger.read(saved["run"]), self.config
+        if not self.resumed:
+            self.training.load_state_dict(saved, highest="last")
+            self.ledger = ledger.cooling(self.training.steps)
+            return
+        if ledger.kind != config.kind:
+            raise ValueError(
+                f"{self.state} is of a {ledger.kind} run, not of a {config.kind} one: give the options that it was "
+                "begun with, or another --output"
+            )
+        if config.cooldown is None and ledger.seed != config.seed:
+            raise ValueError(f"{self.state} was trained with --seed {ledger.seed}, not {config.seed}")
+        self.training.load_state_dict(saved, highest="configured" if config.cooldown is None else "saved")
+        self.ledger = ledger
+
+    def _past(self) -> str:
+        """Where a resumed run stands."""
+        steps, hours, first = self.training.steps, self.ledger.seconds / 3600, self.ledger.first_step
+        begun = f", cooling down since step {first}" if first else ""
+        left = "; nothing is left to do" if self.finished else ""
+        return f"going on from {self.state}: step {steps}, {hours:.2f} hours{begun}{left}"
 
     def _save(self) -> None:
-        run = {"seed": self.config.seed, "seconds": self.seconds}
-        save_state(self.state, {**self.training.state_dict(), "run": run})
+        save_state(self.state, {**self.training.state_dict(), "run": asdict(self.ledger)})
         save_network(self.training.averaged, self.config.output / "network.safetensors")
 
 

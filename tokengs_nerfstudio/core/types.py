@@ -233,12 +233,13 @@ class SceneMemory(TensorRecord):
     """The keys (already normalised) and values every decoder block attends to.
 
     `rays` are Pluecker coordinates (moment, unit direction; canonical frame) of the patches that keys and values stand
-    for: only for decoders with anchors.
+    for: only for decoders with anchors. `photos` are the context views, for networks that look colours up in them.
     """
 
     keys: Float[Tensor, "*batch head memory dim"]
     values: Float[Tensor, "*batch head memory dim"]
     rays: Float[Tensor, "*batch memory 6"] | None = None
+    photos: Views | None = None
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ class PretrainDataManagerConfig(DataManagerConfig):
     data: Path | None = None
     """Folder of captures, each a folder with a transforms.json. If not set: procedural scenes."""
     procedural: ProceduralCurriculumConfig = field(default_factory=ProceduralCurriculumConfig)
-    """The scenes without --data"""
+    """The scenes without --data, and those beside it where captures.share is below 1"""
     captures: CapturesConfig = field(default_factory=CapturesConfig)
     """The scenes with --data"""
     held_out: int = 32

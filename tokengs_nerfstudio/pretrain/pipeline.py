@@ -155,11 +155,12 @@ class PretrainPipeline(VanillaPipeline):
         return self.network_training
 
     def _progress_at(self, step: int) -> float:
-        """Where the schedule is, 1 at the last step."""
+        """Where the run is, 1 at the last step."""
         return step / max(self._steps - 1, 1)
 
     def _example(self, number: int) -> Example:
-        return self.datamanager.batches.batch(number, self._progress_at(number))
+        maturity = self._running().schedule.maturity(number, self._progress_at(number))
+        return self.datamanager.batches.batch(number, maturity)
 
     @torch.no_grad()
     def get_average_eval_image_metrics(

@@ -13,11 +13,16 @@ from tokengs_nerfstudio.core.types import Example
 ANCHORED = replace(SMALL, anchors=True)
 
 
-@pytest.mark.parametrize(("chunk", "threads"), [(1, None), (2, 1), (2, 2), (8, 3)])
-def test_gradient_does_not_depend_on_chunks_and_threads(chunk: int, threads: int | None) -> None:
+@pytest.mark.parametrize(
+    ("chunk", "threads", "micro_batches"),
+    [(1, None, 1), (2, 1, 1), (2, 2, 1), (8, 3, 1), (8, None, 2), (1, None, 5), (2, 2, 3), (8, None, 9)],
+)
+def test_gradient_does_not_depend_on_chunks_threads_and_micro_batches(
+    chunk: int, threads: int | None, micro_batches: int
+) -> None:
     """The plain way, one graph over the whole batch, is the reference."""
     example = random_example(5)
-    training = small_training(threads, chunk=chunk)
+    training = small_training(threads, chunk=chunk, micro_batches=micro_batches)
     losses = supervised_loss(predict(training.network, example), example, SMALL.rendering, training.config)
     losses.total.backward()
     expected = [parameter.grad for parameter in training.network.parameters()]
@@ -60,6 +65,15 @@ def test_anchors_have_a_pull_of_their_own() -> None:
     with_anchors, without = supervised_loss(*given, stages.anchors[:, 0]), supervised_loss(*given)
     torch.testing.assert_close(with_anchors.per_scene, without.per_scene + 0.1 * with_anchors.parts["anchors"])
     assert float(with_anchors.parts["anchors"].min()) > 0.0
+
+
+def test_the_network_sees_one_micro_batch_at_a_time() -> None:
+    training, seen = small_training(micro_batches=2), list[int]()
+    training.network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].images.shape[0]))
+    training.step(random_example(5), 0.5)
+    assert seen == [3, 2]
+    with pytest.raises(ValueError, match="micro_batches is 0"):
+        small_training(micro_batches=0)
 
 
 def test_exact_depth_is_one_more_term() -> None:

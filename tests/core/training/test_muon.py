@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from tokengs_nerfstudio.core.training.muon import Muon, orthogonalised
+from tokengs_nerfstudio.core.training.muon import QUINTIC, Muon, orthogonalised
 
 
 @pytest.mark.parametrize("shape", [(16, 16), (3, 12, 40), (40, 12)])
@@ -17,6 +17,20 @@ def test_singular_values_come_near_one_and_directions_stay(shape: tuple[int, ...
     inner = left.mT @ result @ right.mT
     off_diagonal = inner - torch.diag_embed(inner.diagonal(dim1=-2, dim2=-1))
     assert float(off_diagonal.abs().max()) < 1e-9
+
+
+@pytest.mark.parametrize("shape", [(12, 40), (40, 12), (30, 24)])
+def test_iterates_are_those_of_the_definition(shape: tuple[int, ...]) -> None:
+    """Five times x = a x + b (x x') x + c (x x')^2 x, whichever way is cheaper; values down to 1e-4 of the largest."""
+    left, _, right = torch.linalg.svd(torch.randn(shape, dtype=torch.float64), full_matrices=False)
+    matrix = left @ torch.diag(torch.logspace(0, -4, min(shape), dtype=torch.float64)) @ right
+    x = matrix / matrix.norm()
+    a, b, c = QUINTIC
+    for _ in range(5):
+        gram = x @ x.mT
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    torch.testing.assert_close(orthogonalised(matrix), x, rtol=0, atol=1e-6)
+    torch.testing.assert_close(orthogonalised(matrix.float()).double(), x, rtol=0, atol=1e-3)
 
 
 def test_a_zero_gradient_moves_nothing() -> None:

@@ -52,8 +52,23 @@ def test_rates_are_those_of_the_configuration_also_after_an_old_state():
     for optimizer, old in zip(ours, optimizers(network, TrainingConfig(learning_rate=1e-3, matrix_rate=0.02))):
         saved = old.state_dict()
         for group in saved["param_groups"]:
-            del group["base"]  # states of earlier versions have none
+            del group["base"]  # states of earlier versions have none, and their AdamW was not fused
+            group["fused"] = None
         continue_from(optimizer, saved)
     set_rates(ours, 0.5)
     assert {group["lr"] for group in ours[0].param_groups} == {1e-3}
     assert {group["lr"] for optimizer in ours[1:] for group in optimizer.param_groups} == {0.025}
+    assert all(group["fused"] for group in ours[0].param_groups)
+
+
+def test_a_cooldown_begins_with_the_last_rates_and_keeps_them_when_resumed():
+    network = TokenGSNetwork(SMALL, initial=SCRATCH)
+    old = optimizers(network, TrainingConfig(learning_rate=1e-3, matrix_rate=0.02))
+    set_rates(old, 0.25)
+    ours = optimizers(network, TrainingConfig(learning_rate=7.0, matrix_rate=7.0))
+    for expected, highest in ((2.5e-4, "last"), (1e-3, "saved")):
+        for optimizer, other in zip(ours, old):
+            continue_from(optimizer, other.state_dict(), highest)
+        set_rates(ours, 1.0)
+        assert {group["lr"] for group in ours[0].param_groups} == {expected}
+        assert {group["lr"] for optimizer in ours[1:] for group in optimizer.param_groups} == {20 * expected}

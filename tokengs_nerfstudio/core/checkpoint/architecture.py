@@ -50,6 +50,7 @@ def sizes_of(file: WeightFile, shapes: Mapping[str, list[int]]) -> dict[str, int
         "latents": size("latents"),
         "latent_depth": depth("latent_blocks"),
         "anchors": "anchors.positions" in shapes,
+        "photo_colors": "photo_colors.gate.weight" in shapes,
     }
 
 

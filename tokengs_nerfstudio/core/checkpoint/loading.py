@@ -70,13 +70,16 @@ def save_network(network: TokenGSNetwork, path: str | os.PathLike[str], layout: 
     The published layout has the key names of the published files, so that their code reads it too. Files with anchors
     have nine tensors a decoder block there that nothing reads: they are written as ones and, for biases, zeros.
 
-    Raises ValueError for a path that does not end in .safetensors and for an unknown layout.
+    Raises ValueError for a path that does not end in .safetensors, for an unknown layout, and for a network with
+    photo_colors in the published one, which knows no such thing.
     """
     path = Path(path)
     if path.suffix != _SUFFIX:
         raise ValueError(f"weights are written as {_SUFFIX}, not as {path.name!r}")
     if layout not in ("own", "published"):
         raise ValueError(f"unknown layout {layout!r}; choose own or published")
+    if layout == "published" and network.config.photo_colors:
+        raise ValueError("the published layout has no place for photo_colors; write layout='own'")
     tensors = network.state_dict()
     if layout == "published":
         names = key_table.to_published(tensors, multiscale=bool(network.config.multiscale_layers))

@@ -31,6 +31,9 @@ class NetworkConfig:
     bounded: bool = False
     """Anchors, radii and Gaussians of an anchored network cannot leave the far plane's distance (ours)."""
 
+    photo_colors: bool = False
+    """Gaussians take their colours from the context photos that show them (ours)."""
+
     z_offset: float = 1.0
     opacity_bias: float = 2.0
     scale_cap: float = 0.075
@@ -61,6 +64,11 @@ class NetworkConfig:
             raise ValueError(
                 f"anchors need a decoder that reads image patches with static tokens alone, got latents {self.latents} "
                 f"and dynamic_tokens {self.dynamic_tokens}"
+            )
+        if self.photo_colors and (self.latents or self.dynamic_tokens):
+            raise ValueError(
+                f"photo_colors need the photos beside the memory and a scene that stands still, got latents "
+                f"{self.latents} and dynamic_tokens {self.dynamic_tokens}"
             )
         if self.bounded and not self.anchors:
             raise ValueError("bounded is about anchors: it needs anchors to be True")
@@ -122,6 +130,7 @@ PRESETS: dict[str, NetworkConfig] = {
     ),
     "tiny-anchored": _ANCHORED,
     "tiny-bounded": replace(_ANCHORED, bounded=True),
+    "tiny-photo": replace(_ANCHORED, photo_colors=True),
     "base": _BASE,
     **{f"base-{views}view": replace(_BASE_VIEWS, num_context=views) for views in (2, 4, 6)},
     **{f"latent-{views}view": replace(_LATENT, num_context=views) for views in (2, 4, 6)},

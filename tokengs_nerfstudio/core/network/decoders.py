@@ -16,7 +16,7 @@ from tokengs_nerfstudio.core.network.anchors import (
     shrunk,
 )
 from tokengs_nerfstudio.core.network.config import NetworkConfig
-from tokengs_nerfstudio.core.network.layers import MLP, SelfAttention
+from tokengs_nerfstudio.core.network.layers import MLP, SelfAttention, heads_first
 from tokengs_nerfstudio.core.types import SceneMemory
 
 FIRST_RAY_SCALE = -2.25
@@ -39,7 +39,7 @@ class CrossAttention(nn.Module):
         bias: Float[Tensor, "batch token memory"] | None = None,
     ) -> Float[Tensor, "batch token dim"]:
         """`bias` is added to the logits of every head."""
-        q = self.query_norm(rearrange(self.query(x), "b n (h d) -> b h n d", h=self.heads))
+        q = heads_first(self.query_norm(rearrange(self.query(x), "b n (h d) -> b n h d", h=self.heads)))
         mask = None if bias is None else bias.to(q.dtype)[:, None]
         mixed = _attention(q, memory.keys.to(q.dtype), memory.values.to(q.dtype), mask)
         return self.out(rearrange(mixed, "b h n d -> b n (h d)"))

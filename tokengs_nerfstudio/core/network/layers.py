@@ -65,6 +65,11 @@ class MLP(nn.Module):
         return self.contract(F.gelu(self.expand(x)))
 
 
+def heads_first(x: Float[Tensor, "batch token head channel"]) -> Float[Tensor, "batch head token channel"]:
+    """A view as attention takes it, of what lies in memory as linear layers leave it: no copy, there and back."""
+    return x.transpose(1, 2)
+
+
 class SelfAttention(nn.Module):
     """Attention among tokens, with queries and keys normalised per head.
 
@@ -83,8 +88,8 @@ class SelfAttention(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch token dim"], static: int | None = None
     ) -> Float[Tensor, "batch token dim"]:
-        q, k, v = rearrange(self.qkv(x), "b n (three h d) -> three b h n d", three=3, h=self.heads)
-        q, k = self.query_norm(q), self.key_norm(k)
+        q, k, v = rearrange(self.qkv(x), "b n (three h d) -> b n three h d", three=3, h=self.heads).unbind(2)
+        q, k, v = (heads_first(part) for part in (self.query_norm(q), self.key_norm(k), v))
         if static is None:
             mixed = F.scaled_dot_product_attention(q, k, v)
         else:
@@ -104,10 +109,11 @@ class MemoryProjection(nn.Module):
         self.key_norm = nn.LayerNorm(width // heads)
 
     def forward(self, features: Float[Tensor, "batch memory dim"]) -> SceneMemory:
-        keys, values = rearrange(self.project(features), "b n (two h d) -> two b h n d", two=2, h=self.heads)
+        keys, values = rearrange(self.project(features), "b n (two h d) -> b n two h d", two=2, h=self.heads).unbind(2)
+        keys, values = heads_first(self.key_norm(keys)), heads_first(values)
         # Under autocast LayerNorm returns float32: stored like the values, the keys are converted once, not per block.
         # The values are copied out of the projection, which would otherwise keep the raw keys alive beside them.
-        return SceneMemory(keys=self.key_norm(keys).to(values.dtype), values=values.contiguous())
+        return SceneMemory(keys=keys.to(values.dtype), values=values.contiguous())
 
 
 class EncoderBlock(nn.Module):

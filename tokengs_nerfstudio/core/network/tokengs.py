@@ -27,6 +27,7 @@ from tokengs_nerfstudio.core.network.layers import (
     TimeEmbedding,
     time_channels,
 )
+from tokengs_nerfstudio.core.network.photo_colors import PhotoColors
 from tokengs_nerfstudio.core.types import DecodedStages, Gaussians, SceneMemory, Views
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -74,6 +75,8 @@ class TokenGSNetwork(nn.Module):
         self.head = GaussianHead(
             width, config.gaussians_per_token, config.z_offset, config.opacity_bias, config.scale_cap
         )
+        per_token = config.gaussians_per_token
+        self.photo_colors = PhotoColors(width, per_token) if config.photo_colors else None
         self.reset_parameters()
 
     @torch.no_grad()
@@ -127,7 +130,8 @@ class TokenGSNetwork(nn.Module):
         """
         if self.latents is not None:
             return self.memory_from_latents(self.encode_latents(context))
-        return self._encode(*self._inputs(context))
+        memory = self._encode(*self._inputs(context))
+        return memory if self.photo_colors is None else replace(memory, photos=context.to(dtype=self.tokens.dtype))
 
     def encode_latents(self, context: Views) -> Float[Tensor, "batch latent dim"]:
         """The scene latents of `context`: what latent tuning moves. ValueError for a network without latents."""
@@ -177,7 +181,7 @@ class TokenGSNetwork(nn.Module):
         tokens = self._tokens_for(memory, tokens)
         walked = self._walked(memory, tokens, self._target_channels(time, tokens))
         stages = [walked[number - 1] for number in blocks]
-        gaussians = [self.head(tokens, anchors) for tokens, anchors in stages]
+        gaussians = [self._gaussians(memory, tokens, anchors) for tokens, anchors in stages]
         anchors = [anchors.centers for _, anchors in stages if anchors is not None]
         return DecodedStages(
             Gaussians.joined(gaussians, lambda fields: torch.stack(fields, dim=1)),
@@ -196,6 +200,8 @@ class TokenGSNetwork(nn.Module):
             raise ValueError(f"got {tokens.shape[1]} tokens; this network has anchors for {self.config.tokens}")
         if self.anchors is not None and memory.rays is None:
             raise ValueError("this network has anchors: its memory needs rays, as encode() gives them")
+        if self.photo_colors is not None and memory.photos is None:
+            raise ValueError("this network looks colours up: its memory needs photos, as encode() gives them")
         return tokens
 
     def _inputs(self, context: Views) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -260,7 +266,13 @@ class TokenGSNetwork(nn.Module):
         return torch.cat([norm(output) for norm, output in zip(self.readout_norms, outputs)], dim=-1)
 
     def _decode(self, memory: SceneMemory, tokens: Tensor, times: Tensor | None) -> Gaussians:
-        return self.head(*self._walked(memory, tokens, times)[-1])
+        return self._gaussians(memory, *self._walked(memory, tokens, times)[-1])
+
+    def _gaussians(self, memory: SceneMemory, tokens: Tensor, anchors: Anchors | None) -> Gaussians:
+        gaussians = self.head(tokens, anchors)
+        if self.photo_colors is None or memory.photos is None:
+            return gaussians
+        return replace(gaussians, colors=self.photo_colors(gaussians.colors, gaussians.means, tokens, memory.photos))
 
     def _walked(self, memory: SceneMemory, tokens: Tensor, times: Tensor | None) -> list[tuple[Tensor, Anchors | None]]:
         """Tokens and anchors after each block of the decoder."""

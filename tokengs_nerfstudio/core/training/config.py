@@ -1,6 +1,7 @@
 """How a network is trained."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from tokengs_nerfstudio.core.losses import LossConfig
 
@@ -10,15 +11,22 @@ class TrainingConfig:
     """How the network is optimised."""
 
     learning_rate: float = 1e-3
-    """highest learning rate of the one-cycle schedule"""
+    """highest learning rate of the schedule"""
     matrix_rate: float = 0.02
     """highest learning rate of Muon on the matrices inside the blocks; 0 leaves them to AdamW"""
+    schedule: Literal["one-cycle", "wsd"] = "one-cycle"
+    """one-cycle: up and down over a run of known length. wsd: warm-up, then stable for as long as wanted; decays when
+    a saved state of it is cooled down"""
     warmup: float = 0.03
-    """share of the run until the learning rate is highest"""
+    """share of a one-cycle run until the learning rate is highest"""
+    warmup_steps: int = 500
+    """steps of a wsd run until the learning rate is highest"""
+    curriculum_steps: int = 10_000
+    """steps of a wsd run until its scenes and batch shapes are those that a one-cycle run ends with"""
     start_divisor: float = 25.0
     """the learning rate starts at the highest one divided by this"""
     end_divisor: float = 25_000.0
-    """and ends at the highest one divided by this"""
+    """and a one-cycle run ends at the highest one divided by this"""
     betas: tuple[float, float] = (0.9, 0.95)
     """decay rates of Adam's moments"""
     weight_decay: float = 0.05
@@ -29,6 +37,9 @@ class TrainingConfig:
     """decay of the averaged weights, which are what is evaluated and shipped; shorter averages at the start"""
     chunk: int = 8
     """scenes rendered at a time; the gradient is that of the whole batch"""
+    micro_batches: int = 1
+    """parts that a step's scenes go through the network in, one after another: memory of one part, gradient and losses
+    of the whole batch"""
     patience: int = 10
     """steps in a row whose loss or gradient is not finite before training stops"""
     depth: float = 0.1
@@ -37,3 +48,11 @@ class TrainingConfig:
     """decoder blocks (from 1, ascending) whose Gaussians are rendered and compared, block k with weight k / sum of all;
     none for the last one alone"""
     loss: LossConfig = field(default_factory=lambda: LossConfig(visibility=0.5))
+
+    def __post_init__(self) -> None:
+        if self.schedule not in ("one-cycle", "wsd"):
+            raise ValueError(f"TrainingConfig.schedule is '{self.schedule}'; use 'one-cycle' or 'wsd'")
+        if min(self.warmup_steps, self.curriculum_steps) < 0:
+            raise ValueError("TrainingConfig.warmup_steps and curriculum_steps must be at least 0")
+        if self.micro_batches < 1:
+            raise ValueError(f"TrainingConfig.micro_batches is {self.micro_batches}; a step has at least one")

@@ -1,6 +1,7 @@
 """The gradient of a batch, with the memory of a few scenes' pictures; what is supervised, and how well it is met."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.rendering import render_cameras
 from tokengs_nerfstudio.core.rendering.piecewise import gathered, slices
 from tokengs_nerfstudio.core.training.config import TrainingConfig
+from tokengs_nerfstudio.core.training.perceptual import perceptual_of
 from tokengs_nerfstudio.core.types import DecodedStages, Example, Gaussians, RenderConfig, Renders
 
 Predictor = Callable[..., Any]
@@ -24,10 +26,12 @@ def scene_gradients(
 ) -> dict[str, float]:
     """Add to the parameters the gradient of this example's share in the mean loss over `total_scenes`.
 
-    Gaussians are predicted once; scenes are rendered `config.chunk` at a time and one backward pass takes their
-    gradients through the network: memory of one chunk, gradient of the whole batch. Returns the losses' shares in
-    their means.
+    In each of `config.micro_batches` Gaussians are predicted once; scenes are rendered `config.chunk` at a time and
+    one backward pass takes their gradients through the network: memory of one chunk, gradient of the whole batch.
+    Returns the losses' shares in their means.
     """
+    if config.micro_batches > 1:
+        return _accumulated(network, example, rendering, config, total_scenes)
     sums: dict[str, float] = {}
     with gathered(_predict_stages(network, example, config)) as stages:
         for part in slices(example.num_scenes, config.chunk):
@@ -36,6 +40,19 @@ def scene_gradients(
             scenes = len(losses.per_scene)
             for name, value in losses.means().items():
                 sums[name] = sums.get(name, 0.0) + value * scenes / total_scenes
+    return sums
+
+
+def _accumulated(
+    network: Predictor, example: Example, rendering: RenderConfig, config: TrainingConfig, total_scenes: int
+) -> dict[str, float]:
+    """`scene_gradients` of one part of the scenes after another."""
+    sums: dict[str, float] = {}
+    size = -(-example.num_scenes // config.micro_batches)
+    for part in slices(example.num_scenes, size):
+        whole = replace(config, micro_batches=1)
+        for name, share in scene_gradients(network, example[part], rendering, whole, total_scenes).items():
+            sums[name] = sums.get(name, 0.0) + share
     return sums
 
 
@@ -94,7 +111,8 @@ def supervised_loss(
     """Render the example's targets and compare; with depth where the targets bring it and `config` weighs it."""
     truth = example.target.depths if config.depth > 0 else None
     renders = render_targets(splats, example, rendering, depth=truth is not None)
-    losses = reconstruction_loss(renders, example.target, splats, config.loss, anchors=anchors)
+    perceptual = perceptual_of(config.loss)
+    losses = reconstruction_loss(renders, example.target, splats, config.loss, anchors=anchors, perceptual=perceptual)
     if renders.depth is None or truth is None:
         return losses
     error = depth_error(renders.depth, truth)

@@ -50,31 +50,78 @@ class Muon(torch.optim.Optimizer):
 
     def _step_alike(self, parameters: list[nn.Parameter], group: dict[str, Any]) -> None:
         """Matrices of one shape together: one batched product instead of many small ones."""
-        directions = torch.stack([self._momentum(parameter, group["momentum"]) for parameter in parameters])
-        rows, columns = directions.shape[-2:]
+        first = parameters[0]
+        directions = first.new_empty(len(parameters), *first.shape)
+        for parameter, direction in zip(parameters, directions):
+            self._look_ahead(parameter, group["momentum"], direction)
+        rows, columns = first.shape
         stretch = max(1.0, rows / columns) ** 0.5
         for parameter, change in zip(parameters, orthogonalised(directions, group["iterations"])):
             parameter.mul_(1 - group["lr"] * group["weight_decay"])
             parameter.add_(change, alpha=-group["lr"] * stretch)
 
-    def _momentum(self, parameter: nn.Parameter, decay: float) -> Tensor:
+    def _look_ahead(self, parameter: nn.Parameter, decay: float, out: Tensor) -> None:
+        """The momentum after this step's gradient, and `out` where Nesterov would go from there."""
         state = self.state[parameter]
         if "momentum" not in state:
             state["momentum"] = torch.zeros_like(parameter)
         gradient = parameter.grad
         assert gradient is not None
         state["momentum"].lerp_(gradient, 1 - decay)
-        return gradient.lerp(state["momentum"], decay)
+        torch.lerp(gradient, state["momentum"], decay, out=out)
 
 
 def orthogonalised(
     matrices: Float[Tensor, "*batch rows columns"], iterations: int = 5
 ) -> Float[Tensor, "*batch rows columns"]:
-    """Each matrix with its singular values brought near 1, by Newton-Schulz iterations without a decomposition."""
-    wide = matrices if matrices.shape[-2] <= matrices.shape[-1] else matrices.mT
-    x = wide / (wide.norm(dim=(-2, -1), keepdim=True) + 1e-7)
-    a, b, c = QUINTIC
+    """Each matrix with its singular values brought near 1, by Newton-Schulz iterations without a decomposition.
+
+    All iterates are the given matrix times polynomials of its Gram matrix. Where that is much smaller than the matrix
+    itself, only the polynomials are iterated: 177 million products instead of 319 for 192 x 768. The two ways agree to
+    rounding, of a few 1e-5 of the largest value in float32.
+    """
+    if not iterations or matrices.numel() == 0:
+        return matrices
+    rows, columns = matrices.shape[-2:]
+    x = matrices.reshape(-1, rows, columns)
+    x = x / (torch.linalg.vector_norm(x, dim=(-2, -1), keepdim=True) + 1e-7)
+    # The numbers of products are iterations * (2 s^2 l + s^3) and 2 s^2 l + (4 * iterations - 3) s^3.
+    many = max(rows, columns) >= 1.5 * min(rows, columns)
+    return (_through_gram(x, iterations) if many else _directly(x, iterations)).reshape(matrices.shape)
+
+
+def _directly(x: Float[Tensor, "matrix rows columns"], iterations: int) -> Float[Tensor, "matrix rows columns"]:
     for _ in range(iterations):
-        gram = x @ x.mT
-        x = a * x + (b * gram + c * gram @ gram) @ x
-    return x if matrices.shape[-2] <= matrices.shape[-1] else x.mT
+        x = _applied(_quintic(_gram(x)), x)
+    return x
+
+
+def _through_gram(x: Float[Tensor, "matrix rows columns"], iterations: int) -> Float[Tensor, "matrix rows columns"]:
+    gram = _gram(x)
+    factor = _quintic(gram)
+    product = factor
+    for _ in range(iterations - 1):
+        gram = factor @ gram @ factor
+        factor = _quintic(gram)
+        product = factor @ product
+    return _applied(product, x)
+
+
+def _gram(x: Float[Tensor, "matrix rows columns"]) -> Float[Tensor, "matrix short short"]:
+    """Of the rows or of the columns, whichever are fewer."""
+    return x.mT @ x if x.shape[-2] > x.shape[-1] else x @ x.mT
+
+
+def _applied(
+    symmetric: Float[Tensor, "matrix short short"], x: Float[Tensor, "matrix rows columns"]
+) -> Float[Tensor, "matrix rows columns"]:
+    """From the side of the rows or of the columns, whichever are fewer."""
+    return x @ symmetric if x.shape[-2] > x.shape[-1] else symmetric @ x
+
+
+def _quintic(gram: Float[Tensor, "matrix short short"]) -> Float[Tensor, "matrix short short"]:
+    """What takes a matrix one iteration on when it is applied to it, given the Gram matrix."""
+    a, b, c = QUINTIC
+    factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+    factor.diagonal(dim1=-2, dim2=-1).add_(a)
+    return factor

@@ -14,9 +14,10 @@ from torch import nn
 from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.training.config import TrainingConfig
-from tokengs_nerfstudio.core.training.optimizers import continue_from, optimizers, set_rates
+from tokengs_nerfstudio.core.training.optimizers import Highest, continue_from, optimizers, set_rates
 from tokengs_nerfstudio.core.training.parallel import Serial, Workers, twin
-from tokengs_nerfstudio.core.training.schedule import one_cycle
+from tokengs_nerfstudio.core.training.perceptual import perceptual_of
+from tokengs_nerfstudio.core.training.schedule import Schedule, schedule_of
 from tokengs_nerfstudio.core.training.state import STATE_FORMAT
 from tokengs_nerfstudio.core.types import Example
 
@@ -36,10 +37,21 @@ class TrainingDiverged(RuntimeError):
 
 
 class NetworkTraining:
-    """A network, its averaged twin and its optimizers; `workers` of that network compute (None: this thread alone)."""
+    """A network, its averaged twin and its optimizers; `workers` of that network compute (None: this thread alone).
 
-    def __init__(self, network: TokenGSNetwork, config: TrainingConfig, workers: Workers | None = None) -> None:
+    The learning rate follows `schedule` (None: the configuration's). ValueError where LPIPS is weighed and missing.
+    """
+
+    def __init__(
+        self,
+        network: TokenGSNetwork,
+        config: TrainingConfig,
+        workers: Workers | None = None,
+        schedule: Schedule | None = None,
+    ) -> None:
+        perceptual_of(config.loss)  # what is missing is said before anything is trained
         self.network, self.config = network, config
+        self.schedule = schedule_of(config) if schedule is None else schedule
         self.averaged = twin(network, shared=False).eval().requires_grad_(False)
         self.optimizers = optimizers(network, config)
         self.workers = Serial(network) if workers is None else workers
@@ -52,8 +64,7 @@ class NetworkTraining:
         `config.patience` of them in a row.
         """
         config = self.config
-        share = one_cycle(progress, config.warmup, config.start_divisor, config.end_divisor)
-        set_rates(self.optimizers, share)
+        set_rates(self.optimizers, self.schedule.rate(self.steps, progress))
         losses = self.workers.gradients(example, config)
         norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), config.clip))
         sound = math.isfinite(norm) and math.isfinite(losses["loss"])
@@ -62,7 +73,8 @@ class NetworkTraining:
             self._average()
         self.network.zero_grad(set_to_none=True)
         self._count(sound, losses["loss"], norm)
-        return StepReport(losses, gradient_norm=norm, learning_rate=config.learning_rate * share, skipped=not sound)
+        rate = self.optimizers[0].param_groups[0]["lr"]
+        return StepReport(losses, gradient_norm=norm, learning_rate=rate, skipped=not sound)
 
     def state_dict(self) -> dict[str, Any]:
         """All that the next step depends on, its example aside: a plain dictionary for `torch.save`."""
@@ -76,8 +88,11 @@ class NetworkTraining:
             "counters": {"steps": self.steps, "skipped": self.skipped, "bad_in_row": self._bad_in_row},
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from `state`; ValueError where it belongs to another architecture or to other optimizers."""
+    def load_state_dict(self, state: dict[str, Any], highest: Highest = "configured") -> None:
+        """Go on from `state`; ValueError where it belongs to another architecture or to other optimizers.
+
+        What the schedule multiplies is `highest`: see `continue_from`.
+        """
         _check_architecture(self.network.config, state["architecture"])
         if len(state["optimizers"]) != len(self.optimizers):
             raise ValueError(
@@ -86,7 +101,7 @@ class NetworkTraining:
         self.network.load_state_dict(state["network"])
         self.averaged.load_state_dict(state["averaged"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"]):
-            continue_from(optimizer, saved)
+            continue_from(optimizer, saved, highest)
         torch.set_rng_state(state["random"])
         counters = state["counters"]
         self.steps, self.skipped, self._bad_in_row = counters["steps"], counters["skipped"], counters["bad_in_row"]

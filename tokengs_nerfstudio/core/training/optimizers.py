@@ -1,13 +1,16 @@
 """Which parameters are moved by which rule, and how fast."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.training.config import TrainingConfig
 from tokengs_nerfstudio.core.training.muon import Muon
+
+Highest = Literal["configured", "saved", "last"]
+"""Where the highest learning rates come from: this run's configuration, those of a state, or its last step's."""
 
 
 def optimizers(network: TokenGSNetwork, config: TrainingConfig) -> list[torch.optim.Optimizer]:
@@ -24,7 +27,8 @@ def optimizers(network: TokenGSNetwork, config: TrainingConfig) -> list[torch.op
         if matrices:
             result.append(Muon(matrices, lr=config.matrix_rate, weight_decay=config.weight_decay))
     groups[0]["params"] = [p for p in groups[0]["params"] if id(p) not in inner]
-    result.insert(0, torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas))
+    fused = network.tokens.device.type in ("cpu", "cuda")
+    result.insert(0, torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, fused=fused))
     for optimizer in result:
         for group in optimizer.param_groups:
             group["base"] = group["lr"]
@@ -38,12 +42,17 @@ def set_rates(optimizers: Sequence[torch.optim.Optimizer], share: float) -> None
             group["lr"] = share * group["base"]
 
 
-def continue_from(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
-    """Moments and counters of a saved state; the highest rates stay those of this run's configuration."""
-    bases = [group["base"] for group in optimizer.param_groups]
+def continue_from(optimizer: torch.optim.Optimizer, saved: dict[str, Any], highest: Highest = "configured") -> None:
+    """Moments and counters of a saved state; the highest rates stay those of this run's configuration, or become those
+    of the state, or of the last step before it. The way to compute is that of this device.
+    """
+    kept = [{key: group[key] for key in ("base", "fused") if key in group} for group in optimizer.param_groups]
+    if highest != "configured":
+        bases = [group["base" if highest == "saved" else "lr"] for group in saved["param_groups"]]
+        kept = [{**ours, "base": base} for ours, base in zip(kept, bases)]
     optimizer.load_state_dict(saved)
-    for group, base in zip(optimizer.param_groups, bases):
-        group["base"] = base
+    for group, ours in zip(optimizer.param_groups, kept):
+        group.update(ours)
 
 
 def parameter_groups(network: TokenGSNetwork, weight_decay: float) -> list[dict[str, Any]]:

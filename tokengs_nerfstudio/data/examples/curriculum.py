@@ -5,9 +5,13 @@ from dataclasses import dataclass, field
 from numpy.random import Generator
 
 from tokengs_nerfstudio.core.types import Example
+from tokengs_nerfstudio.data.examples.mesh_scenes import MeshExamples
+from tokengs_nerfstudio.data.examples.mixture import MixtureExamples
 from tokengs_nerfstudio.data.examples.procedural import ProceduralExamples
 from tokengs_nerfstudio.data.examples.source import BatchShape, ExampleSource
 from tokengs_nerfstudio.data.procedural.config import ProceduralConfig
+from tokengs_nerfstudio.data.procedural.meshes.config import MeshSceneConfig
+from tokengs_nerfstudio.data.procedural.meshes.library import library_of
 
 EASY = ProceduralConfig(
     fov=(34.0, 58.0), orbit_probability=0.8, forward_probability=0.1, orbit_span=(50.0, 160.0), elevation=(8.0, 45.0)
@@ -41,12 +45,26 @@ class ProceduralCurriculumConfig:
     """Which procedural scenes a run draws."""
 
     scenes: ProceduralConfig = field(default_factory=ProceduralConfig)
-    """what is trained for, and evaluated on"""
+    """scenes of solids, which need no files"""
+    meshes: MeshSceneConfig = field(default_factory=MeshSceneConfig)
+    """scenes of textured meshes; they are drawn where there is a mesh pack"""
+    solids: float = 0.15
+    """share of the batches that are of solids where there is a mesh pack"""
+    uses: int = 2
+    """examples that a traced scene of meshes serves, with other context and target views"""
     easy_scenes: ProceduralConfig = field(default_factory=lambda: EASY)
     """what is drawn at first: fields of view and camera paths alike in size"""
     easy: tuple[float, float] = (0.35, 0.6)
     """only easy scenes up to the first share of the run, ever fewer batches of them up to the second"""
 
-    def source(self) -> Curriculum:
-        """Where the batches come from."""
-        return Curriculum(ProceduralExamples(self.easy_scenes), ProceduralExamples(self.scenes), *self.easy)
+    def __post_init__(self) -> None:
+        if not 0 <= self.solids <= 1:
+            raise ValueError(f"the share of solids must be in [0, 1], got {self.solids}")
+
+    def source(self) -> ExampleSource:
+        """Where the batches come from; errors as in `library_of`."""
+        usual: ExampleSource = ProceduralExamples(self.scenes)
+        if self.meshes.sources.pack is not None:
+            library_of(self.meshes.sources)  # what is wrong with the files is said before the first step
+            usual = MixtureExamples((MeshExamples(self.meshes, self.uses), usual), (1 - self.solids, self.solids))
+        return Curriculum(ProceduralExamples(self.easy_scenes), usual, *self.easy)

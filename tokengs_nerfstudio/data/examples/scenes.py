@@ -30,10 +30,15 @@ class CapturesConfig:
     """every so many captures one is held out, the first one always"""
     max_size: int = 320
     """longer side that photos are read with, in pixels"""
+    share: float = 1.0
+    """share of the batches that are captures; the others, and as many of the held-out scenes, are procedural"""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.min_gap <= self.max_gap or self.hold_out < 2 or self.max_size < 1:
-            raise ValueError(f"0 <= min_gap <= max_gap, hold_out >= 2, max_size >= 1 needed; got {self}")
+        possible = 0 <= self.min_gap <= self.max_gap and self.hold_out >= 2 and self.max_size >= 1
+        if not possible or not 0 < self.share <= 1:
+            raise ValueError(
+                f"0 <= min_gap <= max_gap, hold_out >= 2, max_size >= 1, 0 < share <= 1 needed; got {self}"
+            )
 
     def source(self, folder: Path, most_context: int) -> "SceneExamples":
         """The captures in the folders below `folder`, in order of their names.

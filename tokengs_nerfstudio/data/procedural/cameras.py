@@ -28,6 +28,12 @@ def random_fov(rng: Generator, config: ProceduralConfig) -> float:
     return math.radians(math.exp(rng.uniform(low, high)))
 
 
+def view_intrinsics(fov: float, height: int, width: int) -> np.ndarray:
+    """Pinhole intrinsics [3 3] of a field of view (radians) along the shorter side of the image."""
+    focal = 0.5 * min(height, width) / math.tan(0.5 * fov)
+    return np.array([[focal, 0.0, 0.5 * width], [0.0, focal, 0.5 * height], [0.0, 0.0, 1.0]])
+
+
 def spread_order(rng: Generator, points: np.ndarray) -> np.ndarray:
     """Indices so that every prefix covers the points well: each next one is the farthest from all before it."""
     apart = length(points[:, None] - points[None])

@@ -1,6 +1,5 @@
 """Endless random scenes made on the fly: textured primitives, ray-traced on CPU (numba) or GPU (torch), exact depth."""
 
-import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from tokengs_nerfstudio.core.types import Views
 from tokengs_nerfstudio.data.procedural import layout as at
+from tokengs_nerfstudio.data.procedural.cameras import view_intrinsics
 from tokengs_nerfstudio.data.procedural.config import ProceduralConfig
 from tokengs_nerfstudio.data.procedural.generation import SceneArrays, random_scene
 
@@ -85,12 +85,6 @@ def _with_exposure(scene: SceneArrays, values: np.ndarray) -> SceneArrays:
     # Brightness goes with the square root of the exposure.
     environment[at.EXPOSURE] = PROBE_EXPOSURE * gain**2
     return replace(scene, environment=environment)
-
-
-def view_intrinsics(fov: float, height: int, width: int) -> np.ndarray:
-    """Pinhole intrinsics [3 3] of a field of view (radians) along the shorter side of the image."""
-    focal = 0.5 * min(height, width) / math.tan(0.5 * fov)
-    return np.array([[focal, 0.0, 0.5 * width], [0.0, focal, 0.5 * height], [0.0, 0.0, 1.0]])
 
 
 def stack_scenes(scenes: Sequence[SceneArrays], height: int, width: int) -> StackedScenes:

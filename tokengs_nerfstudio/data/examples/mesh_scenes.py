@@ -1,0 +1,57 @@
+"""Examples of procedural scenes of meshes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.random import Generator
+
+from tokengs_nerfstudio.core.types import Example, Views
+from tokengs_nerfstudio.data.examples.procedural import FIRST_HELD_OUT
+from tokengs_nerfstudio.data.examples.source import BatchShape
+from tokengs_nerfstudio.data.procedural.cameras import spread_order
+from tokengs_nerfstudio.data.procedural.meshes.config import MeshSceneConfig
+from tokengs_nerfstudio.data.procedural.meshes.views import mesh_views
+
+
+@dataclass(frozen=True)
+class MeshExamples:
+    """A source of scenes of meshes; a batch's scenes are those that its shape names.
+
+    Each traced scene serves `uses` examples of its batch, with other context and target views: what they share is the
+    cost of tracing.
+    """
+
+    scenes: MeshSceneConfig
+    uses: int = 2
+
+    def __post_init__(self) -> None:
+        if self.uses < 1:
+            raise ValueError(f"a scene must serve at least one example, got uses {self.uses}")
+
+    def draw(self, shape: BatchShape, rng: Generator, progress: float) -> Example:
+        """As `ExampleSource.draw`; ValueError for scenes that are held out."""
+        worlds = -(-shape.scenes // self.uses)
+        numbers = range(shape.first, shape.first + worlds)
+        if numbers.stop > FIRST_HELD_OUT:
+            raise ValueError(f"scenes from {FIRST_HELD_OUT} on are held out, asked to train with {numbers}")
+        traced = [self._views(number, shape) for number in numbers]
+        return Example.stack([_example(traced[k % worlds], shape, rng) for k in range(shape.scenes)])
+
+    def held_out(self, shape: BatchShape) -> Example:
+        """As `ExampleSource.held_out`."""
+        numbers = range(FIRST_HELD_OUT, FIRST_HELD_OUT + shape.scenes)
+        return Example.stack(
+            [_example(self._views(number, shape), shape, np.random.default_rng(number)) for number in numbers]
+        )
+
+    def _views(self, number: int, shape: BatchShape) -> Views:
+        return mesh_views(number, shape.context + shape.novel, shape.height, shape.width, self.scenes)
+
+
+def _example(views: Views, shape: BatchShape, rng: Generator) -> Example:
+    """Context views spread over the camera's path, from a place on it that is drawn."""
+    order: Sequence[int] = spread_order(rng, views.c2w[:, :3, 3].numpy()).tolist()
+    target = [*order[shape.context :], *order[: shape.shown]]
+    return Example(views.select(torch.tensor(order[: shape.context])), views.select(torch.tensor(target)))

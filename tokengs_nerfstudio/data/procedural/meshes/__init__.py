@@ -1,0 +1,1 @@
+"""Random scenes of textured meshes: yards, rooms, tables, facades and ground from above, traced with exact depth."""

@@ -1,0 +1,165 @@
+"""Bounding volume hierarchies: built once a mesh and once a scene, walked by rays.
+
+A node holds the boxes of both children [12] (first: low, high; second: low, high) and two references: a node where not
+negative, else ~(first * LEAF + count), a stretch of the order that the builder returns.
+"""
+
+import numpy as np
+
+from tokengs_nerfstudio.core.compiled import njit
+
+LEAF = 8
+"""More items than a leaf ever holds; references count in it."""
+BINS = 12
+
+# Infinities are what misses are; everything else that is loose with signs, order and NaN is welcome.
+FAST = {"nnan", "nsz", "arcp", "contract", "afn", "reassoc"}
+jit = njit(fastmath=FAST, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+entry = njit()
+
+
+@jit
+def area(box, first):
+    """Half the surface of a box of six numbers that start at `first`."""
+    x, y, z = box[first + 3] - box[first], box[first + 4] - box[first + 1], box[first + 5] - box[first + 2]
+    return x * y + y * z + z * x
+
+
+@jit
+def clear(box, first):
+    for axis in range(3):
+        box[first + axis], box[first + 3 + axis] = np.inf, -np.inf
+
+
+@jit
+def grow(box, first, low, high, item):
+    for axis in range(3):
+        box[first + axis] = min(box[first + axis], low[item, axis])
+        box[first + 3 + axis] = max(box[first + 3 + axis], high[item, axis])
+
+
+@jit
+def merge(box, first, other, second):
+    for axis in range(3):
+        box[first + axis] = min(box[first + axis], other[second + axis])
+        box[first + 3 + axis] = max(box[first + 3 + axis], other[second + 3 + axis])
+
+
+@jit
+def bin_of(value, low, width):
+    return min(int((value - low) / width * BINS), BINS - 1)
+
+
+@jit
+def best_split(low, high, order, start, stop, work, bins, counts, costs):
+    """(axis, last bin before it) of the cheapest split of order[start:stop] by centre; axis -1 where none helps.
+
+    `work` [12] is left with the bounds of the centres in front. Cost: the surface area heuristic (MacDonald and Booth
+    1990) over bins (Wald 2007).
+    """
+    clear(work, 0)
+    for k in range(start, stop):
+        for axis in range(3):
+            centre = 0.5 * (low[order[k], axis] + high[order[k], axis])
+            work[axis], work[3 + axis] = min(work[axis], centre), max(work[3 + axis], centre)
+    best, chosen, place = np.inf, -1, 0
+    for axis in range(3):
+        width = work[3 + axis] - work[axis]
+        if width <= 1e-12:
+            continue
+        for b in range(BINS):
+            counts[b] = 0
+            clear(bins[b], 0)
+        for k in range(start, stop):
+            b = bin_of(0.5 * (low[order[k], axis] + high[order[k], axis]), work[axis], width)
+            counts[b] += 1
+            grow(bins[b], 0, low, high, order[k])
+        clear(work, 6)
+        behind = 0
+        for b in range(BINS - 1, 0, -1):
+            merge(work, 6, bins[b], 0)
+            behind += counts[b]
+            costs[b - 1] = area(work, 6) * behind if behind else np.inf
+        clear(work, 6)
+        before = 0
+        for b in range(BINS - 1):
+            merge(work, 6, bins[b], 0)
+            before += counts[b]
+            if before and area(work, 6) * before + costs[b] < best:
+                best, chosen, place = area(work, 6) * before + costs[b], axis, b
+    return chosen, place
+
+
+@jit
+def partition(low, high, order, start, stop, axis, place, bottom, width):
+    """Bring the items of the bins up to `place` to the front; where the others begin."""
+    middle = start
+    for k in range(start, stop):
+        item = order[k]
+        if bin_of(0.5 * (low[item, axis] + high[item, axis]), bottom, width) <= place:
+            order[k], order[middle] = order[middle], item
+            middle += 1
+    return middle
+
+
+@entry
+def build(low, high, most, order, boxes, refs, first_item, first_node):
+    """Hierarchy over items with bounds low, high [n 3]: fills order [n], boxes [.. 12], refs [.. 2] from `first_node` on.
+
+    Leaves hold up to `most` items, counted from `first_item` in the references. Returns the root's reference and the
+    number of nodes made, at most n - 1.
+    """
+    count = len(low)
+    for k in range(count):
+        order[k] = k
+    if count <= most:
+        return ~(first_item * LEAF + count), 0
+    work, bins, counts, costs = np.empty(12), np.empty((BINS, 6)), np.empty(BINS, np.int64), np.empty(BINS)
+    stack = np.empty((2 * count + 2, 3), np.int64)  # start, stop, slot of the reference: 2 * node + side
+    stack[0, 0], stack[0, 1], stack[0, 2] = 0, count, -1
+    depth, nodes, root = 1, 0, 0
+    while depth:
+        depth -= 1
+        start, stop, slot = stack[depth, 0], stack[depth, 1], stack[depth, 2]
+        size = stop - start
+        if size <= most:
+            refs[slot // 2, slot % 2] = ~((first_item + start) * LEAF + size)
+            continue
+        node = first_node + nodes
+        nodes += 1
+        if slot < 0:
+            root = node
+        else:
+            refs[slot // 2, slot % 2] = node
+        axis, place = best_split(low, high, order, start, stop, work, bins, counts, costs)
+        middle = start + size // 2
+        if axis >= 0:
+            middle = partition(low, high, order, start, stop, axis, place, work[axis], work[3 + axis] - work[axis])
+        clear(boxes[node], 0)
+        clear(boxes[node], 6)
+        for k in range(start, middle):
+            grow(boxes[node], 0, low, high, order[k])
+        for k in range(middle, stop):
+            grow(boxes[node], 6, low, high, order[k])
+        stack[depth, 0], stack[depth, 1], stack[depth, 2] = start, middle, 2 * node
+        stack[depth + 1, 0], stack[depth + 1, 1], stack[depth + 1, 2] = middle, stop, 2 * node + 1
+        depth += 2
+    return root, nodes
+
+
+@jit
+def enter(boxes, node, side, ox, oy, oz, ix, iy, iz, stop):
+    """Where a ray (origin, inverse direction) enters a child's box, at least 0; `stop` or more where it misses."""
+    k = 6 * side
+    x0, x1 = (boxes[node, k] - ox) * ix, (boxes[node, k + 3] - ox) * ix
+    y0, y1 = (boxes[node, k + 1] - oy) * iy, (boxes[node, k + 4] - oy) * iy
+    z0, z1 = (boxes[node, k + 2] - oz) * iz, (boxes[node, k + 5] - oz) * iz
+    near = max(max(min(x0, x1), min(y0, y1)), max(min(z0, z1), 0.0))
+    far = min(min(max(x0, x1), max(y0, y1)), min(max(z0, z1), stop))
+    return near if near <= far else np.inf
+
+
+@jit
+def inverse(d):
+    """1 / d that stays finite for rays along a side of a box."""
+    return 1.0 / d if abs(d) > 1e-12 else 1e12

@@ -1,0 +1,77 @@
+"""Scenes of meshes with exact depth: drawn, exposed, traced, photographed."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+from numpy.random import Generator
+
+from tokengs_nerfstudio.data.procedural.cameras import view_intrinsics
+from tokengs_nerfstudio.data.procedural.meshes import layout as at
+from tokengs_nerfstudio.data.procedural.meshes.config import MeshSceneConfig
+from tokengs_nerfstudio.data.procedural.meshes.library import MeshLibrary, library_of
+from tokengs_nerfstudio.data.procedural.meshes.scenes import MeshScene, random_mesh_scene
+
+PROBE_SIZE, PROBE_EXPOSURE, ATTEMPTS = 12, 0.1, 12
+BLOCKED, PLAIN, CLIPPED = 0.35, 0.035, 0.15
+"""A view is blocked where half of it is nearer than this share of the usual distance, plain where colours deviate from
+their mean by less; exposures leave all but this share of the pixels below the highest value."""
+
+
+def mesh_scene(rng: Generator, config: MeshSceneConfig, views: int) -> MeshScene:
+    """A random scene whose cameras see something, exposed; the last of a dozen attempts if none is good.
+
+    Errors as in `library_of`.
+    """
+    library = library_of(config.sources)
+    for _ in range(ATTEMPTS):
+        scene = _with_exposure(random_mesh_scene(rng, config, library, views), PROBE_EXPOSURE)
+        rgb, depth = trace_on_cpu(library, scene, PROBE_SIZE, PROBE_SIZE, antialias=False)
+        light = rgb.astype(np.float64) ** 2 / PROBE_EXPOSURE
+        exposure = _exposure(light, rng.uniform(*config.brightness))
+        if _worth_it(np.sqrt(np.minimum(light * exposure, 1.0)), depth, scene.reach):
+            break
+    return _with_exposure(scene, exposure)
+
+
+def _with_exposure(scene: MeshScene, exposure: float) -> MeshScene:
+    environment = scene.parts.environment.copy()
+    environment[at.EXPOSURE] = exposure
+    return replace(scene, parts=scene.parts._replace(environment=environment))
+
+
+def _exposure(light: np.ndarray, brightness: float) -> float:
+    """What makes linear light as bright as that in the mean, highlights clipped."""
+    exposure = brightness**2 / max(float(light.mean()), 1e-6)
+    for _ in range(4):
+        exposure *= (brightness / max(float(np.sqrt(np.minimum(light * exposure, 1.0)).mean()), 1e-6)) ** 2
+    return min(exposure, 1.0 / max(float(np.quantile(light.max(1), 1.0 - CLIPPED)), 1e-6))
+
+
+def _worth_it(rgb: np.ndarray, depth: np.ndarray, reach: float) -> bool:
+    """Whether no view [view 3 h w] is blocked or plain."""
+    near = (depth > 0) & (depth < BLOCKED * reach)
+    deviation = np.abs(rgb - rgb.mean((2, 3), keepdims=True)).mean((1, 2, 3))
+    return bool(near.mean((1, 2)).max() < 0.5 and deviation.min() > PLAIN)
+
+
+def trace_on_cpu(
+    library: MeshLibrary, scene: MeshScene, height: int, width: int, antialias: bool, threads: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
+    """Clean renders [view 3 height width] and z-depths [view height width] (0: surroundings), float32.
+
+    They do not depend on the number of threads.
+    """
+    from tokengs_nerfstudio.data.procedural.meshes import trace_kernels
+
+    views = len(scene.c2w)
+    rgb = np.empty((views, 3, height, width), np.float32)
+    depth = np.empty((views, height, width), np.float32)
+    intrinsics = np.repeat(view_intrinsics(scene.fov, height, width)[None], views, 0)
+    arguments = (library.meshes, library.textures, scene.parts, scene.c2w, intrinsics, antialias, rgb, depth)
+    if threads <= 1:
+        trace_kernels.trace_views(0, views, *arguments)
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(lambda k: trace_kernels.trace_views(k, k + 1, *arguments), range(views)))
+    return rgb, depth

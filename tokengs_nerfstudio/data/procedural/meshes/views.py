@@ -1,0 +1,27 @@
+"""Scenes of meshes as `Views`."""
+
+import numpy as np
+import torch
+
+from tokengs_nerfstudio.core.types import Views
+from tokengs_nerfstudio.data.procedural.cameras import view_intrinsics
+from tokengs_nerfstudio.data.procedural.meshes.config import MeshSceneConfig
+from tokengs_nerfstudio.data.procedural.meshes.library import library_of
+from tokengs_nerfstudio.data.procedural.meshes.photos import as_photographed
+from tokengs_nerfstudio.data.procedural.meshes.tracing import mesh_scene, trace_on_cpu
+
+
+def mesh_views(seed: int, num_views: int, height: int, width: int, config: MeshSceneConfig, threads: int = 1) -> Views:
+    """The scene of one seed seen by `num_views` cameras, as photographed, in its world frame (z up).
+
+    Depths are exact z-depths of the pixels' centres, 0 where the surroundings are seen. The first views spread over the
+    whole path. ValueError for a negative seed or fewer than one view, errors as in `library_of`.
+    """
+    if seed < 0 or num_views < 1:
+        raise ValueError(f"scenes need a seed >= 0 and at least one view, got {seed}, {num_views} views")
+    rng = np.random.default_rng((seed, num_views))
+    scene = mesh_scene(rng, config, num_views)
+    rgb, depth = trace_on_cpu(library_of(config.sources), scene, height, width, config.antialias, threads)
+    intrinsics = torch.from_numpy(view_intrinsics(scene.fov, height, width)).float().repeat(num_views, 1, 1)
+    images = torch.from_numpy(as_photographed(rgb, rng, config.photo))
+    return Views(images, torch.from_numpy(scene.c2w).float(), intrinsics, depths=torch.from_numpy(depth)[:, None])
