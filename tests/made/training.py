@@ -59,8 +59,8 @@ def held_out_example(network: NetworkConfig, scenes: int) -> Example:
     return batches.placed(batches.held_out(scenes))
 
 
-def small_training(threads: int | None = None, **changes: Any) -> NetworkTraining:
+def small_training(threads: int | None = None, architecture: NetworkConfig = SMALL, **changes: Any) -> NetworkTraining:
     torch.manual_seed(3)
-    network = TokenGSNetwork(SMALL, initial=SCRATCH)
+    network = TokenGSNetwork(architecture, initial=SCRATCH)
     workers = None if threads is None else Threads(network, threads)
     return NetworkTraining(network, TrainingConfig(**{"matrix_rate": 0.0, **changes}), workers)

@@ -16,6 +16,7 @@ from tokengs_nerfstudio.core.checkpoint.key_table import to_own, to_published
 from tokengs_nerfstudio.core.checkpoint.loading import load_network, save_network
 from tokengs_nerfstudio.core.checkpoint.weight_file import CheckpointError
 from tokengs_nerfstudio.core.network.config import PRESETS
+from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 NETWORKS = ["G1_base", "G2_latent_multiscale", "G3_dynamic"]
@@ -40,7 +41,43 @@ def test_published_weights_come_back_bit_exactly(name, golden_networks, tmp_path
     assert load_network(tmp_path / "ours.safetensors").config == golden.config
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("layout", ["own", "published"])
+@pytest.mark.parametrize("bounded", [False, True])
+def test_anchored_networks_make_the_round_trip(small_config, randomised, layout, bounded, tmp_path):
+    network = randomised(TokenGSNetwork(replace(small_config, anchors=True, bounded=bounded)))
+    save_network(network, tmp_path / "weights.safetensors", layout)
+    again = load_network(tmp_path / "weights.safetensors")
+    assert again.config == network.config
+    assert same_tensors(again.state_dict(), network.state_dict())
+
+
+def test_what_nothing_reads_in_files_with_anchors_is_ignored_and_written_as_ones(golden_networks, tmp_path):
+    golden = golden_networks["L1_locusgs"]
+    network = load_network(golden.write(tmp_path / "theirs.safetensors"), golden.config)
+    save_network(network, tmp_path / "ours.safetensors", layout="published")
+    ours = load_file(tmp_path / "ours.safetensors")
+    different = {key for key, tensor in golden.weights.items() if not torch.equal(tensor, ours[key])}
+    assert {key: tensor.shape for key, tensor in ours.items()} == {k: t.shape for k, t in golden.weights.items()}
+    assert len(different) == 9 * golden.config.decoder_depth
+    assert all(torch.all(ours[key] == (0.0 if key.endswith("bias") else 1.0)) for key in different)
+
+
+def test_files_with_anchors_find_their_preset(small_config, tmp_path, monkeypatch):
+    monkeypatch.setitem(PRESETS, "base", small_config)
+    monkeypatch.setitem(PRESETS, "locus", replace(small_config, anchors=True))
+    assert load_network(published_file(PRESETS["locus"], tmp_path / "weights.safetensors")).config == PRESETS["locus"]
+    assert load_network(published_file(PRESETS["base"], tmp_path / "plain.safetensors")).config == PRESETS["base"]
+
+
+def test_unused_tensors_are_strangers_in_files_without_anchors(golden_networks, tmp_path):
+    golden = golden_networks["G1_base"]
+    key = "enc_dec_backbone.decoder_blocks.0.gs_cross_attn.tau_sample"
+    save_file({**golden.weights, key: torch.ones(())}, tmp_path / "wrong.safetensors")
+    with pytest.raises(CheckpointError, match=f"1 unexpected: {key}"):
+        load_network(tmp_path / "wrong.safetensors", golden.config)
+
+
+@pytest.mark.parametrize("name", [*NETWORKS, "L1_locusgs"])
 def test_own_names_are_one_to_one(name, golden_networks):
     golden = golden_networks[name]
     own = to_own(golden.weights)

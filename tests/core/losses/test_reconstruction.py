@@ -5,8 +5,10 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from tokengs_nerfstudio.core.geometry.rays import intrinsics_matrix
 from tokengs_nerfstudio.core.losses import (
     LossConfig,
+    anchor_visibility,
     depth_error,
     l1,
     l2,
@@ -72,6 +74,21 @@ def test_ssim_equals_scikit_image_away_from_the_border() -> None:
     reference = structural_similarity(pred.numpy(), target.numpy(), full=True, **options)[1]
     inner = ssim_map(pred, target)[5:-5, 5:-5]
     torch.testing.assert_close(inner, torch.from_numpy(reference)[5:-5, 5:-5], atol=1e-9, rtol=0)
+
+
+def test_visibility_of_anchors_golden() -> None:
+    golden = load_file(Path(__file__).resolve().parents[2] / "golden" / "anchor_visibility.safetensors")
+    intrinsics = intrinsics_matrix(*golden["in.intrinsics"].unbind(-1))
+    anchors = golden["in.anchor_xyz"].requires_grad_()
+
+    def loss(points: Tensor) -> Tensor:
+        return anchor_visibility(points, golden["in.c2w"], intrinsics, 40, 24)
+
+    alone = torch.stack([loss(anchors[:, i : i + 1]) for i in range(anchors.shape[1])], dim=1)
+    torch.testing.assert_close(alone, golden["out64.per_anchor"], atol=1e-12, rtol=0)
+    torch.testing.assert_close(loss(anchors).mean(), golden["out64.mean"], atol=1e-12, rtol=0)
+    gradient = torch.autograd.grad(loss(anchors).mean(), anchors)[0]
+    torch.testing.assert_close(gradient, golden["grad64.anchor_xyz"], atol=1e-12, rtol=0)
 
 
 @pytest.mark.parametrize("case", SSIM_CASES)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ from safetensors.torch import load_file
 
 from tokengs_nerfstudio.core.checkpoint.loading import load_network, save_network
 from tokengs_nerfstudio.core.network.token_count import dynamic_from_static, resize_network, resize_rows
+from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 
 STORED = load_file(Path(__file__).resolve().parents[2] / "golden" / "token_resizing.safetensors")
 
@@ -56,6 +58,17 @@ def test_dynamic_tokens_start_as_the_static_ones(network, make_views):
     static = network.num_gaussians
     torch.testing.assert_close(after.means[:, :static], before.means, atol=1e-5, rtol=1e-5)
     assert after.count == 2 * static
+
+
+@pytest.mark.parametrize("count", [2, 15])
+def test_anchors_are_chosen_and_repeated_as_their_tokens(small_config, make_views, randomised, count):
+    network = randomised(TokenGSNetwork(replace(small_config, anchors=True)))
+    resized = resize_network(network, tokens=count)
+    rows = resize_rows(torch.arange(6.0)[:, None], count, noise=0.0)[:, 0].long()
+    for ours, theirs in zip((resized.anchors.positions, resized.anchors.radii), network.anchors.parameters()):
+        torch.testing.assert_close(ours, theirs[rows], atol=0.05, rtol=0)
+    assert torch.equal(resized.anchors.positions[6:], network.anchors.positions[rows[6:]]) == (count == 2)
+    assert resized.decode(resized.encode(make_views())).count == count * 3
 
 
 def test_impossible_numbers_are_refused(network):

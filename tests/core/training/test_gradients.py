@@ -4,10 +4,13 @@ import pytest
 import torch
 from made.training import SMALL, random_example, small_training
 
+from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.network.initial import SCRATCH
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.training.gradients import novel_view_psnr, predict, render_targets, supervised_loss
 from tokengs_nerfstudio.core.types import Example
+
+ANCHORED = replace(SMALL, anchors=True)
 
 
 @pytest.mark.parametrize(
@@ -29,6 +32,39 @@ def test_gradient_does_not_depend_on_chunks_threads_and_micro_batches(
     assert any(float(gradient.abs().max()) > 1e-4 for gradient in expected if gradient is not None)
     for parameter, reference in zip(training.network.parameters(), expected):
         torch.testing.assert_close(parameter.grad, reference, atol=2e-6, rtol=1e-3)
+
+
+@pytest.mark.parametrize("architecture", [SMALL, ANCHORED], ids=["plain", "anchored"])
+@pytest.mark.parametrize("blocks", [(), (1, 3)], ids=str)
+def test_several_blocks_are_supervised_by_their_numbers(architecture: NetworkConfig, blocks: tuple[int, ...]) -> None:
+    """The plain way is the reference: each block's Gaussians by themselves, weighted 1/4 and 3/4."""
+    architecture, example = replace(architecture, decoder_depth=3), random_example(3)
+    training = small_training(architecture=architecture, chunk=2, supervised_blocks=blocks)
+    network, config, rendering = training.network, training.config, architecture.rendering
+    stages = network(example.context, None, (1, 3))
+    losses = []
+    for number in (0, 1):
+        splats = stages.gaussians.map(lambda values, number=number: values[:, number])
+        anchors = None if stages.anchors is None else stages.anchors[:, number]
+        losses.append(supervised_loss(splats, example, rendering, config, anchors))
+    loss = losses[0].total / 4 + losses[1].total * 3 / 4 if blocks else losses[1].total
+    loss.backward()
+    expected = [parameter.grad for parameter in network.parameters()]
+    network.zero_grad(set_to_none=True)
+    means = training.workers.gradients(example, config)
+    assert means["loss"] == pytest.approx(loss.item(), rel=1e-5)
+    assert ("anchors" in means) == architecture.anchors
+    for parameter, reference in zip(network.parameters(), expected):
+        torch.testing.assert_close(parameter.grad, reference, atol=2e-6, rtol=1e-3)
+
+
+def test_anchors_have_a_pull_of_their_own() -> None:
+    training, example = small_training(architecture=ANCHORED), random_example()
+    stages = training.network(example.context, None, ())
+    given = (stages.gaussians.map(lambda values: values[:, 0]), example, SMALL.rendering, training.config)
+    with_anchors, without = supervised_loss(*given, stages.anchors[:, 0]), supervised_loss(*given)
+    torch.testing.assert_close(with_anchors.per_scene, without.per_scene + 0.1 * with_anchors.parts["anchors"])
+    assert float(with_anchors.parts["anchors"].min()) > 0.0
 
 
 def test_the_network_sees_one_micro_batch_at_a_time() -> None:

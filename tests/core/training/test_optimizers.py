@@ -22,6 +22,14 @@ def test_decay_spares_vectors_head_and_tokens() -> None:
     assert all("norm" not in names[id(p)] and "head" not in names[id(p)] for p in decayed["params"])
 
 
+def test_decay_spares_anchors_and_their_radii() -> None:
+    network = TokenGSNetwork(replace(SMALL, anchors=True))
+    assert network.anchors is not None
+    spared = {id(p) for p in parameter_groups(network, 0.05)[1]["params"]}
+    assert {id(network.anchors.positions), id(network.anchors.radii)} <= spared
+    assert id(network.anchors.move.expand.weight) not in spared
+
+
 def test_muon_gets_the_matrices_of_the_blocks() -> None:
     latent = TokenGSNetwork(replace(SMALL, latents=5, latent_depth=1), initial=SCRATCH)
     adam, *muons = optimizers(latent, TrainingConfig(matrix_rate=0.02))

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from made.training import SMALL
+from made.training import SMALL, random_example
 
 from tokengs_nerfstudio.core.checkpoint.loading import save_network
 from tokengs_nerfstudio.core.network.config import PRESETS
@@ -58,6 +58,27 @@ def test_tokens_grow_and_shrink_when_asked(presets, weights):
     assert torch.equal(more.tokens[:12], before.tokens)
     assert fewer.tokens.shape[0] == 5
     assert starting_network("small", tokens=7).tokens.shape[0] == 7
+
+
+@pytest.mark.parametrize("bounded", [False, True])
+def test_plain_weights_get_anchors_where_the_preset_has_them(presets, weights, monkeypatch, bounded):
+    monkeypatch.setitem(PRESETS, "placed", replace(SMALL, anchors=True, bounded=bounded))
+    network, before = starting_network("placed", str(weights)), starting_network("small", str(weights))
+    assert network.config == PRESETS["placed"]
+    views = random_example().context
+    torch.testing.assert_close(network(views).means, before(views).means, atol=0.02, rtol=0.02)
+    assert {float(block.ray_scale) for block in network.decoder} == {-4.0}
+    assert network.training
+
+
+def test_anchored_weights_keep_their_kind(presets, weights, monkeypatch, tmp_path):
+    for name, bounded in (("placed", False), ("kept", True)):
+        monkeypatch.setitem(PRESETS, name, replace(SMALL, anchors=True, bounded=bounded))
+    save_network(starting_network("placed", str(weights)), tmp_path / "placed.safetensors")
+    with pytest.raises(ValueError, match="bounded False and True"):
+        starting_network("kept", str(tmp_path / "placed.safetensors"))
+    with pytest.raises(ValueError, match="anchors True and False"):
+        starting_network("small", str(tmp_path / "placed.safetensors"))
 
 
 def test_other_architectures_are_refused(presets, weights):

@@ -31,7 +31,7 @@ def anchored_from_plain(
     """
     if network.config.anchors:
         raise ValueError("this network has anchors already")
-    anchored = TokenGSNetwork(replace(network.config, anchors=True, bounded=bounded), network.precision)
+    anchored = TokenGSNetwork(replace(network.config, anchors=True, bounded=bounded), network.precision)  # type: ignore[arg-type]
     anchored = anchored.to(network.tokens)
     anchored.load_state_dict(network.state_dict(), strict=False)
     anchors = anchored.anchors

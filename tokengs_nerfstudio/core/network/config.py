@@ -36,6 +36,8 @@ class NetworkConfig:
 
     z_offset: float = 1.0
     opacity_bias: float = 2.0
+    opacity_floor: float = 0.0
+    """Least opacity of a Gaussian: what cannot hide is put where it is of use (ours)."""
     scale_cap: float = 0.075
 
     frame: CameraFrame = "first"
@@ -70,6 +72,8 @@ class NetworkConfig:
                 f"photo_colors need the photos beside the memory and a scene that stands still, got latents "
                 f"{self.latents} and dynamic_tokens {self.dynamic_tokens}"
             )
+        if not 0 <= self.opacity_floor < 1:
+            raise ValueError(f"opacity_floor must be in [0, 1), got {self.opacity_floor}")
         if self.bounded and not self.anchors:
             raise ValueError("bounded is about anchors: it needs anchors to be True")
 
@@ -131,6 +135,8 @@ PRESETS: dict[str, NetworkConfig] = {
     "tiny-anchored": _ANCHORED,
     "tiny-bounded": replace(_ANCHORED, bounded=True),
     "tiny-photo": replace(_ANCHORED, photo_colors=True),
+    "tiny-visible": replace(_ANCHORED, photo_colors=True, opacity_floor=0.1),
+    "tiny-plain": replace(_SCRATCH, photo_colors=True, opacity_floor=0.1),
     "base": _BASE,
     **{f"base-{views}view": replace(_BASE_VIEWS, num_context=views) for views in (2, 4, 6)},
     **{f"latent-{views}view": replace(_LATENT, num_context=views) for views in (2, 4, 6)},

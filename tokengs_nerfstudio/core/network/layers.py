@@ -155,10 +155,17 @@ class GaussianHead(nn.Module):
     """Tokens to activated Gaussians: each token gives `gaussians_per_token` of them, one after another."""
 
     def __init__(
-        self, width: int, gaussians_per_token: int, z_offset: float, opacity_bias: float, scale_cap: float
+        self,
+        width: int,
+        gaussians_per_token: int,
+        z_offset: float,
+        opacity_bias: float,
+        scale_cap: float,
+        opacity_floor: float = 0.0,
     ) -> None:
         super().__init__()
-        self.z_offset, self.opacity_bias, self.scale_cap = z_offset, opacity_bias, scale_cap
+        self.z_offset, self.scale_cap = z_offset, scale_cap
+        self.opacity_bias, self.opacity_floor = opacity_bias, opacity_floor
         self.project = nn.Linear(width, RAW_CHANNELS * gaussians_per_token)
 
     def forward(self, tokens: Float[Tensor, "batch token dim"], anchors: Anchors | None = None) -> Gaussians:
@@ -185,6 +192,7 @@ class GaussianHead(nn.Module):
             means=means,
             quats=F.normalize(quaternion, dim=-1, eps=1e-12 if anchors is None else _ANCHORED_QUATERNION_FLOOR),
             scales=scales,
-            opacities=torch.sigmoid(opacity[..., 0] - self.opacity_bias),
+            opacities=self.opacity_floor
+            + (1 - self.opacity_floor) * torch.sigmoid(opacity[..., 0] - self.opacity_bias),
             colors=0.5 * torch.tanh(color) + 0.5,
         )

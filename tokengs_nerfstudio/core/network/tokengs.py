@@ -73,7 +73,12 @@ class TokenGSNetwork(nn.Module):
         decoder = AnchoredDecoder if config.anchors else TokenDecoder
         self.decoder = decoder(config.decoder_depth, width, heads, self.initial.decoder_scale)
         self.head = GaussianHead(
-            width, config.gaussians_per_token, config.z_offset, config.opacity_bias, config.scale_cap
+            width,
+            config.gaussians_per_token,
+            config.z_offset,
+            config.opacity_bias,
+            config.scale_cap,
+            config.opacity_floor,
         )
         per_token = config.gaussians_per_token
         self.photo_colors = PhotoColors(width, per_token) if config.photo_colors else None
