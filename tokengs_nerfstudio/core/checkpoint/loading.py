@@ -22,6 +22,7 @@ from tokengs_nerfstudio.core.network.token_count import resize_network
 from tokengs_nerfstudio.core.network.tokengs import Precision, TokenGSNetwork
 
 _SUFFIX = ".safetensors"
+_EXACT = ("head.", "photo_colors.", "tokens", "dynamic_tokens", "latents", "anchors.positions", "anchors.radii")
 
 
 def load_network(
@@ -64,11 +65,16 @@ def load_network(
     return network.to(device).requires_grad_(True).eval()
 
 
-def save_network(network: TokenGSNetwork, path: str | os.PathLike[str], layout: str = "own") -> None:
+def save_network(
+    network: TokenGSNetwork, path: str | os.PathLike[str], layout: str = "own", compact: bool = False
+) -> None:
     """Writes the weights and their configuration; a file already there stays whole until the new one is.
 
     The published layout has the key names of the published files, so that their code reads it too. Files with anchors
     have nine tensors a decoder block there that nothing reads: they are written as ones and, for biases, zeros.
+
+    With `compact` the matrices inside encoder and decoder are rounded to bfloat16: half the size. Places and colours
+    come out of the head, the tokens and their anchors, which stay as they are.
 
     Raises ValueError for a path that does not end in .safetensors, for an unknown layout, and for a network with
     photo_colors in the published one, which knows no such thing.
@@ -81,10 +87,17 @@ def save_network(network: TokenGSNetwork, path: str | os.PathLike[str], layout: 
     if layout == "published" and network.config.photo_colors:
         raise ValueError("the published layout has no place for photo_colors; write layout='own'")
     tensors = network.state_dict()
+    if compact:
+        tensors = {name: _rounded(name, tensor) for name, tensor in tensors.items()}
     if layout == "published":
         names = key_table.to_published(tensors, multiscale=bool(network.config.multiscale_layers))
         tensors = {names[key]: tensor for key, tensor in tensors.items()} | key_table.unused_tensors(network.config)
     weight_file.write(path, tensors, {HEADER_KEY: json.dumps(asdict(network.config)), "format": "pt"})
+
+
+def _rounded(name: str, tensor: torch.Tensor) -> torch.Tensor:
+    exact = tensor.ndim < 2 or (name.startswith(_EXACT))
+    return tensor if exact else tensor.to(torch.bfloat16)
 
 
 def _own_names(file: WeightFile) -> dict[str, str]:
