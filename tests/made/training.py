@@ -19,7 +19,9 @@ from tokengs_nerfstudio.data.examples.batches import Batches
 from tokengs_nerfstudio.data.examples.curriculum import ProceduralCurriculumConfig
 from tokengs_nerfstudio.data.procedural.tracing import ProceduralScene
 
-SMALL = replace(PRESETS["tiny"], width=32, heads=2, encoder_depth=1, decoder_depth=1, tokens=12, gaussians_per_token=8)
+SMALL = replace(
+    PRESETS["tiny-plain"], width=32, heads=2, encoder_depth=1, decoder_depth=1, tokens=12, gaussians_per_token=8
+)
 
 
 def posed_cameras(scenes: int, views: int) -> torch.Tensor:

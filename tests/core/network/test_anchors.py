@@ -225,4 +225,4 @@ def test_presets_are_the_published_ones():
         1024, (256, 256), "first", "constant", 0.15,
     )  # fmt: skip
     assert (view.tokens, view.image_size, view.num_context) == (4096, (256, 448), 4)
-    assert replace(PRESETS["tiny-bounded"], anchors=False, bounded=False) == PRESETS["tiny"]
+    assert replace(PRESETS["tiny-bounded"], bounded=False) == PRESETS["tiny-anchored"]

@@ -118,5 +118,8 @@ def test_weights_without_may_begin_to_look_colours_up(anchors):
     assert (before.means == after.means).all() and (before.colors != after.colors).any()
 
 
-def test_the_shipped_preset_for_trials_differs_in_nothing_else():
-    assert replace(PRESETS["tiny-photo"], photo_colors=False) == PRESETS["tiny-anchored"]
+def test_presets_for_trials_lack_one_part_after_the_other():
+    parts = {"photo_colors": True, "opacity_floor": 0.1}
+    assert replace(PRESETS["tiny-anchored"], **parts) == PRESETS["tiny"]
+    assert replace(PRESETS["tiny-photo"], opacity_floor=0.1) == PRESETS["tiny"]
+    assert replace(PRESETS["tiny-plain"], anchors=True) == PRESETS["tiny-anchored"]

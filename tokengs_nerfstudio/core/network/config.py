@@ -123,20 +123,29 @@ _SCRATCH = NetworkConfig(
     scale_cap=0.3,
     frame="middle",
     image_size=(64, 64),
+    anchors=True,
+    photo_colors=True,
+    opacity_floor=0.1,
 )
-_ANCHORED = replace(_SCRATCH, anchors=True)
+_ANCHORED = replace(_SCRATCH, photo_colors=False, opacity_floor=0.0)
 _LOCUS = replace(_BASE, anchors=True)
 
 PRESETS: dict[str, NetworkConfig] = {
     "tiny": _SCRATCH,
-    "small": replace(
-        _SCRATCH, width=384, encoder_depth=6, decoder_depth=6, tokens=512, gaussians_per_token=64, image_size=(128, 128)
-    ),
+    "tiny-plain": replace(_ANCHORED, anchors=False),
     "tiny-anchored": _ANCHORED,
     "tiny-bounded": replace(_ANCHORED, bounded=True),
     "tiny-photo": replace(_ANCHORED, photo_colors=True),
-    "tiny-visible": replace(_ANCHORED, photo_colors=True, opacity_floor=0.1),
-    "tiny-plain": replace(_SCRATCH, photo_colors=True, opacity_floor=0.1),
+    "small": replace(
+        _SCRATCH,
+        width=256,
+        heads=8,
+        encoder_depth=5,
+        decoder_depth=6,
+        tokens=512,
+        gaussians_per_token=64,
+        image_size=(128, 128),
+    ),
     "base": _BASE,
     **{f"base-{views}view": replace(_BASE_VIEWS, num_context=views) for views in (2, 4, 6)},
     **{f"latent-{views}view": replace(_LATENT, num_context=views) for views in (2, 4, 6)},
@@ -145,4 +154,4 @@ PRESETS: dict[str, NetworkConfig] = {
     "locus": _LOCUS,
     "locus-4view": replace(_LOCUS, tokens=4096, image_size=(256, 448)),
 }
-"""Ours (`tiny...`, `small`, trained from scratch) and the published architectures."""
+"""Ours (`tiny` and `small`, trained from scratch; `tiny-...` lack parts of it, for trials) and the published ones."""
