@@ -61,7 +61,7 @@ def plain_cross_attention(layer: Any, x: Tensor, memory: SceneMemory) -> Tensor:
 
 def plain_forward(network: Any, context: Views) -> Gaussians:
     """The base architecture written down step by step, with attention as softmax of a full matrix of scores."""
-    images, rays, _ = network._inputs(context)
+    images, rays, *_ = network._inputs(context)
     x = (network.image_embedding(images) + network.ray_embedding(rays)).flatten(1, 2)
     for block in network.encoder:
         x = x + block.self_scale * plain_self_attention(block.self_attention, block.self_norm(x))

@@ -51,6 +51,7 @@ def sizes_of(file: WeightFile, shapes: Mapping[str, list[int]]) -> dict[str, int
         "latent_depth": depth("latent_blocks"),
         "anchors": "anchors.positions" in shapes,
         "photo_colors": "photo_colors.gate.weight" in shapes,
+        "sweep": "sweep_embedding.conv.weight" in shapes,
     }
 
 

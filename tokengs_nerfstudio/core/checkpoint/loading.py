@@ -77,15 +77,15 @@ def save_network(
     come out of the head, the tokens and their anchors, which stay as they are.
 
     Raises ValueError for a path that does not end in .safetensors, for an unknown layout, and for a network with
-    photo_colors in the published one, which knows no such thing.
+    photo_colors or a sweep in the published one, which knows no such thing.
     """
     path = Path(path)
     if path.suffix != _SUFFIX:
         raise ValueError(f"weights are written as {_SUFFIX}, not as {path.name!r}")
     if layout not in ("own", "published"):
         raise ValueError(f"unknown layout {layout!r}; choose own or published")
-    if layout == "published" and network.config.photo_colors:
-        raise ValueError("the published layout has no place for photo_colors; write layout='own'")
+    if layout == "published" and (network.config.photo_colors or network.config.sweep):
+        raise ValueError("the published layout has no place for photo_colors and sweep; write layout='own'")
     tensors = network.state_dict()
     if compact:
         tensors = {name: _rounded(name, tensor) for name, tensor in tensors.items()}

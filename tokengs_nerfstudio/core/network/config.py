@@ -31,6 +31,8 @@ class NetworkConfig:
     bounded: bool = False
     """Anchors, radii and Gaussians of an anchored network cannot leave the far plane's distance (ours)."""
 
+    sweep: bool = False
+    """The encoder is told where a plane sweep over the context photos finds surfaces (ours)."""
     photo_colors: bool = False
     """Gaussians take their colours from the context photos that show them (ours)."""
 
@@ -71,6 +73,11 @@ class NetworkConfig:
             raise ValueError(
                 f"photo_colors need the photos beside the memory and a scene that stands still, got latents "
                 f"{self.latents} and dynamic_tokens {self.dynamic_tokens}"
+            )
+        if self.sweep and (self.time_channels or self.patch_size % 2):
+            raise ValueError(
+                f"sweep needs photos of one moment and patches of an even size, got time_channels {self.time_channels} "
+                f"and patch_size {self.patch_size}"
             )
         if not 0 <= self.opacity_floor < 1:
             raise ValueError(f"opacity_floor must be in [0, 1), got {self.opacity_floor}")
@@ -124,10 +131,11 @@ _SCRATCH = NetworkConfig(
     frame="middle",
     image_size=(64, 64),
     anchors=True,
+    sweep=True,
     photo_colors=True,
     opacity_floor=0.1,
 )
-_ANCHORED = replace(_SCRATCH, photo_colors=False, opacity_floor=0.0)
+_ANCHORED = replace(_SCRATCH, sweep=False, photo_colors=False, opacity_floor=0.0)
 _LOCUS = replace(_BASE, anchors=True)
 
 PRESETS: dict[str, NetworkConfig] = {
@@ -136,6 +144,7 @@ PRESETS: dict[str, NetworkConfig] = {
     "tiny-anchored": _ANCHORED,
     "tiny-bounded": replace(_ANCHORED, bounded=True),
     "tiny-photo": replace(_ANCHORED, photo_colors=True),
+    "tiny-visible": replace(_SCRATCH, sweep=False),
     "small": replace(
         _SCRATCH,
         width=256,

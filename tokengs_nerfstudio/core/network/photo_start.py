@@ -1,6 +1,9 @@
-"""A network that looks colours up, from one that does not."""
+"""A network that uses its photos in more ways, from one that has learned without."""
 
 from dataclasses import replace
+
+import torch
+from torch import nn
 
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 
@@ -14,3 +17,17 @@ def with_photo_colors(network: TokenGSNetwork) -> TokenGSNetwork:
     coloured = TokenGSNetwork(replace(network.config, photo_colors=True), network.precision).to(network.tokens)
     coloured.load_state_dict(network.state_dict(), strict=False)
     return coloured.train(network.training)
+
+
+@torch.no_grad()
+def with_sweep(network: TokenGSNetwork) -> TokenGSNetwork:
+    """The network with all weights and first answers of `network`, whose encoder may learn to hear of a plane sweep.
+
+    ValueError for a network that knows time.
+    """
+    told = TokenGSNetwork(replace(network.config, sweep=True), network.precision).to(network.tokens)
+    told.load_state_dict(network.state_dict(), strict=False)
+    assert told.sweep_embedding is not None  # its configuration says so
+    for parameter in told.sweep_embedding.norm.parameters():
+        nn.init.zeros_(parameter)
+    return told.train(network.training)

@@ -28,6 +28,7 @@ from tokengs_nerfstudio.core.network.layers import (
     time_channels,
 )
 from tokengs_nerfstudio.core.network.photo_colors import PhotoColors
+from tokengs_nerfstudio.core.network.sweep import CHANNELS, SHRINK, swept
 from tokengs_nerfstudio.core.types import DecodedStages, Gaussians, SceneMemory, Views
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -54,6 +55,8 @@ class TokenGSNetwork(nn.Module):
 
         self.image_embedding = PatchEmbedding(3, width, patch)
         self.ray_embedding = PatchEmbedding(6, width, patch)
+        swept_patch = patch // SHRINK
+        self.sweep_embedding = PatchEmbedding(CHANNELS, width, swept_patch) if config.sweep else None
         has_time = config.time_channels > 0
         self.time_embedding = TimeEmbedding(config.time_channels, width, patch) if has_time else None
         self.target_time_embedding = TimeEmbedding(config.time_channels, width, patch) if has_time else None
@@ -209,17 +212,18 @@ class TokenGSNetwork(nn.Module):
             raise ValueError("this network looks colours up: its memory needs photos, as encode() gives them")
         return tokens
 
-    def _inputs(self, context: Views) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Normalised images, Pluecker maps and time channels of the context, in the parameters' precision."""
+    def _inputs(self, context: Views) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+        """Normalised images, Pluecker maps, time channels and swept surfaces, in the parameters' precision."""
         self._check(context)
         context = context.to(dtype=self.tokens.dtype)
         mean, std = (context.images.new_tensor(value)[:, None, None] for value in (IMAGENET_MEAN, IMAGENET_STD))
         with torch.autocast(context.images.device.type, enabled=False):
             rays = pluecker(context.c2w, context.intrinsics, context.height, context.width)
+            surfaces = swept(context) if self.sweep_embedding is not None else None
         times = None
         if self.config.time_channels and context.times is not None:
             times = time_channels(context.times, self.config.time_channels)
-        return (context.images - mean) / std, rays, times
+        return (context.images - mean) / std, rays, times, surfaces
 
     def _check(self, context: Views) -> None:
         shape, patch = list(context.images.shape), self.config.patch_size
@@ -244,15 +248,19 @@ class TokenGSNetwork(nn.Module):
             return nullcontext()
         return torch.autocast(self.tokens.device.type, dtype=torch.bfloat16)
 
-    def _encode(self, images: Tensor, rays: Tensor, times: Tensor | None) -> SceneMemory:
+    def _encode(
+        self, images: Tensor, rays: Tensor, times: Tensor | None, surfaces: Tensor | None = None
+    ) -> SceneMemory:
         with self._autocast():
-            memory = self.image_memory(self._features(images, rays, times))
+            memory = self.image_memory(self._features(images, rays, times, surfaces))
         return memory if self.anchors is None else replace(memory, rays=patch_rays(rays, self.config.patch_size))
 
-    def _encode_latents(self, images: Tensor, rays: Tensor, times: Tensor | None) -> Tensor:
+    def _encode_latents(
+        self, images: Tensor, rays: Tensor, times: Tensor | None, surfaces: Tensor | None = None
+    ) -> Tensor:
         if self.latents is None:
             raise ValueError(self._no_latents())
-        memory = self._encode(images, rays, times)
+        memory = self._encode(images, rays, times, surfaces)
         latents = self.latents.expand(images.shape[0], -1, -1)
         with self._autocast():
             return self.latent_blocks(latents, memory)
@@ -262,8 +270,11 @@ class TokenGSNetwork(nn.Module):
         images: Float[Tensor, "batch view 3 height width"],
         rays: Float[Tensor, "batch view 6 height width"],
         times: Float[Tensor, "batch view time"] | None,
+        surfaces: Float[Tensor, "batch view 6 rows columns"] | None,
     ) -> Float[Tensor, "batch memory dim"]:
         x = self.image_embedding(images) + self.ray_embedding(rays)
+        if self.sweep_embedding is not None and surfaces is not None:
+            x = x + self.sweep_embedding(surfaces)
         if self.time_embedding is not None and times is not None:
             x = x + self.time_embedding(times)[:, :, None]
         layers = self.config.multiscale_layers or (self.config.encoder_depth - 1,)
