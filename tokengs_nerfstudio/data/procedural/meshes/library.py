@@ -16,7 +16,6 @@ from tokengs_nerfstudio.data.procedural.meshes.shapes import BUILT_IN, Shape
 _log = logging.getLogger(__name__)
 _LEAF_TRIANGLES = 4
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
-PANORAMA_SIZE = 256
 
 
 @dataclass(frozen=True)
@@ -116,20 +115,24 @@ class _Atlas:
             image = image.resize(
                 (max(1, round(image.width * scale)), max(1, round(image.height * scale))), Image.Resampling.BOX
             )
-        levels = []
-        for _ in range(at.LEVELS):
-            pixels = np.asarray(image.convert("RGBA")).reshape(-1, 4)
-            levels.append((self._count, image.height, image.width))
-            if max(image.size) > 1 or not levels[:-1]:
-                self._texels.append(pixels)
-                self._count += len(pixels)
-            if max(image.size) == 1:
-                break
+        levels = [self._add_level(image)]
+        while max(image.size) > 1 and len(levels) < at.LEVELS:
             image = image.resize((max(1, image.width // 2), max(1, image.height // 2)), Image.Resampling.BOX)
+            levels.append(self._add_level(image))
         levels += levels[-1:] * (at.LEVELS - len(levels))
         self._levels.append(levels)
         self.alpha.append(alpha)
         return len(self.alpha) - 1
+
+    def _add_level(self, image: Image.Image) -> tuple[int, int, int]:
+        """First texel, height, width; holes take the mean colour, for what is seen beside them is mixed with them."""
+        pixels = np.array(image.convert("RGBA")).reshape(-1, 4)
+        holes = pixels[:, 3] == 0
+        if holes.any() and not holes.all():
+            pixels[holes, :3] = np.average(pixels[:, :3], axis=0, weights=pixels[:, 3])
+        self._texels.append(pixels)
+        self._count += len(pixels)
+        return self._count - len(pixels), image.height, image.width
 
     def large(self, number: int) -> bool:
         """Whether a texture shows more than a colour."""
@@ -154,10 +157,8 @@ def _pictures_in(folder: Path) -> list[Path]:
 def _folder(atlas: _Atlas, folder: Path | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Numbers of the textures for grounds, walls and surroundings."""
     found: dict[str, list[int]] = {"ground": [], "wall": [], "panoramas": []}
-    for file in () if folder is None else _pictures_in(folder):
-        assert folder is not None
-        above = file.relative_to(folder).parts[:-1]
-        use = next((name for name in ("ground", "panoramas") if name in above), "wall")
+    for file in [] if folder is None else _pictures_in(folder):
+        use = next((name for name in ("ground", "panoramas") if name in file.relative_to(folder or "").parts), "wall")
         number = _add_file(atlas, file, 2 * atlas.size if use == "panoramas" else atlas.size)
         found[use] += [] if number is None else [number]
     grounds, walls, panoramas = (np.array(numbers, int) for numbers in found.values())
@@ -210,7 +211,7 @@ def _meshes(pack: MeshPack, textures: at.Textures) -> tuple[at.Meshes, np.ndarra
         np.ascontiguousarray(_edges(corners), np.float32),
         np.ascontiguousarray(_edges(uvs), np.float32),
         texture.astype(np.int32),
-        _density(corners, uvs),
+        _cover(uvs),
         boxes,
         refs[:nodes],
     )
@@ -229,12 +230,10 @@ def _edges(corners: np.ndarray) -> np.ndarray:
     return np.concatenate([corners[:, 0], corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]], -1)
 
 
-def _density(corners: np.ndarray, uvs: np.ndarray) -> np.ndarray:
-    """Repeats of the texture across a unit of the mesh, [T]."""
-    edges, turns = corners[:, 1:] - corners[:, :1], uvs[:, 1:] - uvs[:, :1]
-    area = np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=-1)
-    covered = np.abs(turns[:, 0, 0] * turns[:, 1, 1] - turns[:, 0, 1] * turns[:, 1, 0])
-    return np.sqrt(covered / np.maximum(area, 1e-12)).astype(np.float32)
+def _cover(uvs: np.ndarray) -> np.ndarray:
+    """Area of the parallelograms of texture coordinates [T 3 2], [T]."""
+    a, b = uvs[:, 1] - uvs[:, 0], uvs[:, 2] - uvs[:, 0]
+    return np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).astype(np.float32)
 
 
 def tree_of(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
