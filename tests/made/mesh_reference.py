@@ -149,16 +149,17 @@ class Reference:
         up = 0.5 + 0.5 * normal[2]
         below, above = env[at.AMBIENT_DOWN : at.AMBIENT_DOWN + 3], env[at.AMBIENT_UP : at.AMBIENT_UP + 3]
         light = (1 - up) * below + up * above
-        point = point + 2e-3 * min(distance, 1.0) * normal
+        off = 2e-3 * min(distance, 1.0) * normal
         sun, to_lamp = env[at.SUN : at.SUN + 3], env[at.LAMP : at.LAMP + 3] - point
         away = np.linalg.norm(to_lamp)
         for way_there, strength, reach, colour in (
             (sun, 1.0, 1e9, env[at.SUN_COLOUR : at.SUN_COLOUR + 3]),
-            (to_lamp, 1 / (away * (1 + env[at.FALLOFF] * away**2)), 1.0, env[at.LAMP_COLOUR : at.LAMP_COLOUR + 3]),
+            (to_lamp, 1 / (away * (1 + env[at.FALLOFF] * away**2)), 0.999, env[at.LAMP_COLOUR : at.LAMP_COLOUR + 3]),
         ):
             cosine = normal @ way_there
+            start = point + np.sign(cosine) * off
             cosine = max(cosine, -through * cosine)
-            if cosine > 0 and colour.max() > 0 and self.free(point, way_there, reach):
+            if cosine > 0 and colour.max() > 0 and self.free(start, way_there, reach):
                 light = light + cosine * strength * colour
         return albedo * light
 

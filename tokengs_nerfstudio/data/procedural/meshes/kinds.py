@@ -68,11 +68,11 @@ def _objects(draft: Draft) -> CameraPath:
     rng = draft.rng
     distance = _framed(draft, 1.0, draft.config.fill, 1.6, 11.0)
     target = np.array([*rng.uniform(-0.15, 0.15, 2), rng.uniform(0.2, 0.7)])
-    if draft.chance(0.72):
-        span = (150.0, 360.0) if draft.chance(0.55) else (25.0, 150.0)
-        path = paths.orbit(rng, draft.views, target, distance, span, (4.0, 60.0), 0.06 * math.tan(draft.fov / 2))
+    if draft.chance(0.84):
+        span = (170.0, 360.0) if draft.chance(0.72) else (25.0, 170.0)
+        path = paths.orbit(rng, draft.views, target, distance, span, (4.0, 50.0), 0.06 * math.tan(draft.fov / 2))
     else:
-        spread = distance * log_uniform(rng, 0.08, 1.0)
+        spread = distance * log_uniform(rng, 0.12, 1.6)
         azimuth, height = rng.uniform(0, 2 * math.pi), math.radians(rng.uniform(3, 50))
         path = _over(paths.side_by_side(rng, draft.views, target, distance, spread, azimuth, height), 0.05)
     floor = _table(draft) if draft.chance(0.45) else 0.0
@@ -148,7 +148,7 @@ def _in_a_room(draft: Draft, half: np.ndarray) -> CameraPath:
         azimuth = rng.uniform(0, 2 * math.pi)
         target = np.array([*rng.uniform(-0.4, 0.4, 2) * half[:2], eye * rng.uniform(0.4, 1.0)])
         distance = rng.uniform(0.6, 1.3) * half[:2].min()
-        spread, height = distance * log_uniform(rng, 0.1, 1.3), math.radians(rng.uniform(0, 25))
+        spread, height = distance * log_uniform(rng, 0.2, 1.6), math.radians(rng.uniform(0, 25))
         return paths.side_by_side(rng, draft.views, target, distance, spread, azimuth, height)
     target = np.array([*rng.uniform(-0.2, 0.2, 2) * half[:2], rng.uniform(0.3, 0.9)])
     distance = rng.uniform(0.6, 0.9) * half[:2].min()
@@ -182,14 +182,14 @@ def _street(draft: Draft, side: float, width: float) -> None:
 
 def _in_a_yard(draft: Draft) -> CameraPath:
     rng, way, eye = draft.rng, draft.rng.random(), draft.rng.uniform(0.25, 1.0)
-    if way < 0.45:
+    if way < 0.6:
         distance = _framed(draft, 1.6, (0.4, 1.1), 2.6, 12.0)
-        span = (25.0, 120.0) if draft.chance(0.5) else (120.0, 340.0)
+        span = (25.0, 120.0) if draft.chance(0.3) else (120.0, 340.0)
         target = np.array([0.0, 0.0, rng.uniform(0.4, 0.9)])
         return paths.orbit(rng, draft.views, target, distance, span, (3.0, 35.0), 0.08)
-    if way < 0.8:
+    if way < 0.85:
         distance = rng.uniform(3.0, 7.0)
-        reach = 0.5 * distance * log_uniform(rng, 0.12, 0.9) * (1.0 if draft.chance(0.5) else -1.0)
+        reach = 0.5 * distance * log_uniform(rng, 0.25, 1.4) * (1.0 if draft.chance(0.5) else -1.0)
         start, stop = (np.array([x, rng.uniform(-1, 1), eye]) for x in (-reach, reach))
         turn = rng.uniform(-25, 25) if draft.chance(0.5) else rng.choice([-1, 1]) * rng.uniform(50, 110)
         return paths.walk(rng, draft.views, start, stop, math.radians(turn), distance)
@@ -215,7 +215,7 @@ def _facade(draft: Draft) -> CameraPath:
         size = log_uniform(rng, 0.12, 0.9)
         draft.stand(OUTDOORS, (rng.normal(0.0, 2.2), 0.3 - abs(rng.normal(0.0, 0.9)) - size, 0.0), size)
     distance = _framed(draft, 1.4, (0.5, 1.3), 1.6, 9.0)
-    spread = distance * log_uniform(rng, 0.1, 1.4)
+    spread = distance * log_uniform(rng, 0.2, 2.2)
     target = np.array([rng.uniform(-1, 1), 0.0, rng.uniform(0.4, 1.3)])
     azimuth = -math.pi / 2 + math.radians(35) * rng.uniform(-1, 1) * rng.random()
     height = math.radians(rng.uniform(-4, 20))
@@ -239,10 +239,10 @@ def _from_above(draft: Draft) -> CameraPath:
     height = rng.uniform(0.5, 1.3) * half
     if draft.chance(0.4):
         target = np.array([*rng.uniform(-1, 1, 2), 0.2])
-        span = (20.0, 120.0) if draft.chance(0.5) else (120.0, 360.0)
+        span = (20.0, 120.0) if draft.chance(0.4) else (120.0, 360.0)
         return paths.orbit(rng, draft.views, target, 1.3 * height, span, (28.0, 75.0), 0.08)
     tilt = math.radians(rng.uniform(0, 6) if draft.chance(0.5) else rng.uniform(6, 50))
-    return paths.above(rng, draft.views, height, height * log_uniform(rng, 0.25, 1.6), tilt)
+    return paths.above(rng, draft.views, height, height * log_uniform(rng, 0.6, 3.0), tilt)
 
 
 KINDS: dict[str, Callable[[Draft], CameraPath]] = {
@@ -258,7 +258,7 @@ WIDE = ("room", "yard")
 def random_mesh_scene(rng: Generator, config: MeshSceneConfig, library: MeshLibrary, views: int) -> MeshScene:
     """A random scene with `views` cameras; nothing stands in their way. Exposure is one: see `tracing`."""
     kind = list(KINDS)[int(rng.choice(len(KINDS), p=np.array(config.kinds) / sum(config.kinds)))]
-    fov = math.radians(log_uniform(rng, *config.fov))
+    fov = math.radians(log_uniform(rng, *(config.phones if rng.random() < 0.5 else config.fov)))
     if kind in WIDE:
         fov = max(fov, math.radians(rng.uniform(28.0, 50.0)))
     environment = np.zeros(at.ENVIRONMENT)

@@ -107,16 +107,18 @@ def shade(meshes, textures, scene, i, n, u, v, t, x, y, z, dx, dy, dz, pixel, no
     for c in range(3):
         out[3 + c] = env[AMBIENT_DOWN + c] + up * (env[AMBIENT_UP + c] - env[AMBIENT_DOWN + c])
     off = SHADOW_START * min(t * math.sqrt(square), 1.0)
-    x, y, z = x + off * nx, y + off * ny, z + off * nz
-    light(meshes, textures, scene, SUN_COLOUR, nx, ny, nz, through, x, y, z, nodes, enters, out)
-    light(meshes, textures, scene, LAMP_COLOUR, nx, ny, nz, through, x, y, z, nodes, enters, out)
+    light(meshes, textures, scene, SUN_COLOUR, nx, ny, nz, through, x, y, z, off, nodes, enters, out)
+    light(meshes, textures, scene, LAMP_COLOUR, nx, ny, nz, through, x, y, z, off, nodes, enters, out)
     for c in range(3):
         out[c] *= out[3 + c]
 
 
 @jit
-def light(meshes, textures, scene, source, nx, ny, nz, through, x, y, z, nodes, enters, out):
-    """Add what the sun or the lamp gives to a point with that normal, where nothing stands in between."""
+def light(meshes, textures, scene, source, nx, ny, nz, through, x, y, z, off, nodes, enters, out):
+    """Add what the sun or the lamp gives to a point with that normal, where nothing stands in between.
+
+    Shadow rays start `off` the surface, on the side that the light comes from.
+    """
     env = scene.environment
     brightest = max(env[source], max(env[source + 1], env[source + 2]))
     if brightest <= 0.0:
@@ -124,11 +126,13 @@ def light(meshes, textures, scene, source, nx, ny, nz, through, x, y, z, nodes, 
     if source == SUN_COLOUR:
         lx, ly, lz, reach, strength = env[SUN], env[SUN + 1], env[SUN + 2], 1e9, 1.0
     else:
-        lx, ly, lz, reach = env[LAMP] - x, env[LAMP + 1] - y, env[LAMP + 2] - z, 1.0
+        lx, ly, lz, reach = env[LAMP] - x, env[LAMP + 1] - y, env[LAMP + 2] - z, 0.999
         square = lx * lx + ly * ly + lz * lz
         strength = 1.0 / (math.sqrt(square) * (1.0 + env[FALLOFF] * square))
     cosine = nx * lx + ny * ly + nz * lz
     strength *= max(cosine, -through * cosine)
+    off = math.copysign(off, cosine)
+    x, y, z = x + off * nx, y + off * ny, z + off * nz
     if strength > 0.0 and lit(meshes, textures, scene, x, y, z, lx, ly, lz, reach, nodes, enters):
         for c in range(3):
             out[3 + c] += strength * env[source + c]
