@@ -1,4 +1,4 @@
-"""An independent tracer for the tests: plain numpy, every ray against every triangle of every instance, no hierarchy."""
+"""An independent tracer for the tests: plain numpy, rays against all triangles of all instances, no hierarchy."""
 
 from dataclasses import dataclass
 

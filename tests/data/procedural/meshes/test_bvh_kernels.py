@@ -65,7 +65,7 @@ def test_none_is_deeper_than_rays_can_walk(case):
 
 
 def test_the_cheapest_split_of_two_clusters_is_between_them():
-    near, far = RANDOM.uniform(-1, 1, (30, 3)), RANDOM.uniform(-1, 1, (5, 3)) + (9.0, 0, 0)
+    near, far = RANDOM.uniform(-1, 1, (30, 3)), RANDOM.uniform(8, 10, (5, 3))
     root, _, order, _, refs = hierarchy(*boxes_around(np.concatenate([near, far])))
     sides = [{order[k] for part in leaves(refs, int(ref)) for k in part} for ref in refs[root]]
     assert set(range(30)) in sides

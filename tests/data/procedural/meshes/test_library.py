@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ def test_textures_are_halved_down_to_one_pixel_of_their_own(library):
     ends = {0: 0}
     for k in range(len(textures.alpha)):
         sizes = levels(library, k)
-        for (height, width), (lower, narrower) in zip(sizes, sizes[1:]):
+        for (height, width), (lower, narrower) in pairwise(sizes):
             assert (lower, narrower) == (max(height // 2, 1), max(width // 2, 1))
         last = textures.levels[k][-1]
         assert tuple(last[1:]) == (1, 1)

@@ -46,7 +46,7 @@ def _blur(rgb: np.ndarray, sigma: float) -> None:
 
 def _compress(rgb: np.ndarray, quality: int) -> None:
     """Write all views as one JPEG file, below one another and filled up to whole blocks, and read it again."""
-    views, _, height, width = rgb.shape
+    height, width = rgb.shape[2:]
     pixels = np.uint8(255.0 * rgb.transpose(0, 2, 3, 1) + 0.5)
     pixels = np.pad(pixels, [(0, 0), (0, -height % BLOCK), (0, 0), (0, 0)], mode="edge")
     file = io.BytesIO()
