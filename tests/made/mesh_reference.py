@@ -120,6 +120,8 @@ class Reference:
 
     def __init__(self, meshes: at.Meshes, textures: at.Textures, parts: at.SceneParts):
         self.meshes, self.textures, self.parts, self.env = meshes, textures, parts, parts.environment
+        self.lights = np.zeros((0, 2), bool)
+        """[R 2] whether sun and lamp reach what the latest rays met"""
 
     def free(self, point: Array, way: Array, reach: float) -> bool:
         """Whether light comes to a point along a way."""
@@ -152,22 +154,24 @@ class Reference:
         off = 2e-3 * min(distance, 1.0) * normal
         sun, to_lamp = env[at.SUN : at.SUN + 3], env[at.LAMP : at.LAMP + 3] - point
         away = np.linalg.norm(to_lamp)
-        for way_there, strength, reach, colour in (
-            (sun, 1.0, 1e9, env[at.SUN_COLOUR : at.SUN_COLOUR + 3]),
-            (to_lamp, 1 / (away * (1 + env[at.FALLOFF] * away**2)), 0.999, env[at.LAMP_COLOUR : at.LAMP_COLOUR + 3]),
+        for number, way_there, strength, reach, colour in (
+            (0, sun, 1.0, 1e9, env[at.SUN_COLOUR : at.SUN_COLOUR + 3]),
+            (1, to_lamp, 1 / (away * (1 + env[at.FALLOFF] * away**2)), 0.999, env[at.LAMP_COLOUR : at.LAMP_COLOUR + 3]),
         ):
             cosine = normal @ way_there
             start = point + np.sign(cosine) * off
             cosine = max(cosine, -through * cosine)
             if cosine > 0 and colour.max() > 0 and self.free(start, way_there, reach):
                 light = light + cosine * strength * colour
+                self.lights[ray, number] = True
         return albedo * light
 
-    def rays(self, c2w: Array, u: Array, v: Array, pixel: float) -> tuple[Array, Array]:
-        """Exposed light [R 3], clipped, and z-depth [R] of rays through points of the image plane."""
+    def rays(self, c2w: Array, u: Array, v: Array, pixel: float) -> tuple[Array, Array, Hits]:
+        """Exposed light [R 3], clipped, z-depth [R], and what rays through points of the image plane meet."""
         way = np.stack([u, v, np.ones_like(u)], -1) @ c2w[:3, :3].T
         origin = np.broadcast_to(c2w[:3, 3], way.shape)
         hits = cast(self.meshes, self.textures, self.parts, origin, way, 1e-4, np.full(len(way), np.inf))
+        self.lights = np.zeros((len(way), 2), bool)
         light = np.array(
             [
                 sky_colour(self.textures, self.env, way[k], pixel)
@@ -176,33 +180,37 @@ class Reference:
                 for k in range(len(way))
             ]
         )
-        return np.clip(light * self.env[at.EXPOSURE], 0, 1), np.where(hits.instance < 0, 0.0, hits.t)
+        return np.clip(light * self.env[at.EXPOSURE], 0, 1), np.where(hits.instance < 0, 0.0, hits.t), hits
 
     def view(self, c2w: Array, intrinsics: Array, height: int, width: int, antialias: bool) -> tuple[Array, Array]:
         """Picture [3 height width] and z-depth [height width]."""
-        y, x = (grid.ravel() + 0.5 for grid in np.mgrid[:height, :width])
         focal, centre = np.diag(intrinsics)[:2], intrinsics[:2, 2]
         pixel = 1 / np.sqrt(focal.prod())
 
-        def traced(at_x: Array, at_y: Array) -> tuple[Array, Array]:
-            return self.rays(c2w, (at_x - centre[0]) / focal[0], (at_y - centre[1]) / focal[1], pixel)
+        def traced(rows: int, columns: int, off: float) -> tuple[Array, Array, Hits]:
+            y, x = (grid.ravel() + off for grid in np.mgrid[:rows, :columns])
+            return self.rays(c2w, (x - centre[0]) / focal[0], (y - centre[1]) / focal[1], pixel)
 
-        light, depth = traced(x, y)
+        light, depth, hits = traced(height, width, 0.5)
+        light = light.reshape(height, width, 3)
         if antialias:
-            edges = edges_of(np.sqrt(light).reshape(height, width, 3)).ravel()
-            for dx, dy in ((0.338, 0.091), (-0.247, 0.247), (-0.091, -0.338)):
-                light[edges] += traced(x[edges] + dx, y[edges] + dy)[0]
-            light[edges] /= 4
-        return np.sqrt(light).T.reshape(3, height, width), depth.reshape(height, width)
+            surfaces = np.stack([hits.instance, hits.triangle * (hits.instance >= 0), *self.lights.T], -1)
+            edges = edges_of(np.sqrt(light), surfaces.reshape(height, width, 4))
+            corners = traced(height + 1, width + 1, 0.0)[0].reshape(height + 1, width + 1, 3)
+            around = corners[1:, 1:] + corners[:-1, 1:] + corners[1:, :-1] + corners[:-1, :-1]
+            light = np.where(edges[..., None], light / 2 + around / 8, light)
+        return np.sqrt(light).transpose(2, 0, 1), depth.reshape(height, width)
 
 
-def edges_of(rgb: Array) -> Array:
-    """Pixels [height width] of a picture [height width 3] that differ by more than 0.15 from a neighbour."""
+def edges_of(rgb: Array, surfaces: Array) -> Array:
+    """Pixels [height width] of a picture [height width 3] that differ enough from a neighbour.
+
+    More than 0.15 between surfaces [height width 4], more than 0.3 within one.
+    """
     edges = np.zeros(rgb.shape[:2], bool)
-    across = abs(rgb[:, 1:] - rgb[:, :-1]).max(-1) > 0.15
-    down = abs(rgb[1:] - rgb[:-1]).max(-1) > 0.15
-    edges[:, 1:] |= across
-    edges[:, :-1] |= across
-    edges[1:] |= down
-    edges[:-1] |= down
+    for here, there in ((np.s_[:, 1:], np.s_[:, :-1]), (np.s_[1:], np.s_[:-1])):
+        limit = np.where((surfaces[here] == surfaces[there]).all(-1), 0.3, 0.15)
+        differ = abs(rgb[here] - rgb[there]).max(-1) > limit
+        edges[here] |= differ
+        edges[there] |= differ
     return edges

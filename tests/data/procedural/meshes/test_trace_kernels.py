@@ -145,7 +145,7 @@ def test_panoramas_turn_to_the_right_as_their_pictures_do(library):
     np.testing.assert_allclose(first, second, atol=2e-3)
 
 
-def test_antialiased_pixels_are_means_of_four_rays(library):
+def test_pixels_at_borders_are_mixed_with_their_corners(library):
     env = light(SUN=(0.6, 0.0, 0.8), SUN_COLOUR=(2.0, 1.5, 1.0), AMBIENT_UP=(0.1,) * 3, EXPOSURE=(1.4,))
     floor = (Shape.PLANE, (0, 0, -1), (6.0, 6.0, 1.0), Look(texture=int(library.walls[0]), repeat=(3.0, 3.0)))
     made = scene(library, env, floor, (SQUARE, (0, 0, -1), 1.0, OWN), seen_from=[(0.3, -4.0, 1.2), (3.0, 1.0, 2.0)])
@@ -153,6 +153,15 @@ def test_antialiased_pixels_are_means_of_four_rays(library):
     jagged, same = trace_on_cpu(library, made, SIZE, SIZE + 3, antialias=False)
     assert np.array_equal(depth, same)
     assert 0.02 < (smooth != jagged).any(1).mean() < 0.9
+
+
+def test_mixed_borders_are_nearer_to_the_mean_of_many_rays(library):
+    look = Look(texture=int(library.walls[0]))
+    made = scene(library, light(), (TETRAHEDRON, (0, 0, -1), 1.0, look), (SQUARE, (0, 1, -1), 1.0, OWN))
+    fine, _ = trace_on_cpu(library, made, 8 * SIZE, 8 * SIZE, antialias=False)
+    mean = np.sqrt((fine.astype(float) ** 2).reshape(3, SIZE, 8, SIZE, 8).mean((2, 4)))
+    jagged, smooth = (trace_on_cpu(library, made, SIZE, SIZE, antialias)[0][0] for antialias in (False, True))
+    assert abs(smooth - mean).mean() < 0.75 * abs(jagged - mean).mean()
 
 
 @pytest.mark.parametrize("kind", range(len(KINDS)))

@@ -116,18 +116,20 @@ class Arrangement:
 
     def parts(self, environment: np.ndarray) -> at.SceneParts:
         """The scene as kernels take it."""
-        boxes = self.boxes()
-        reach = np.einsum("pij,pi->pj", np.abs(boxes.rotation), boxes.half) + 1e-6
-        nodes, refs, order, root = tree_of(boxes.centre - reach, boxes.centre + reach)
-        return at.SceneParts(self._rows(), nodes, refs, order, root, environment)
+        mesh, forward, offset = self._placed()
+        low, high = self.library.chunks[mesh, :, 0], self.library.chunks[mesh, :, 1]
+        centre = np.einsum("pij,pcj->pci", forward, 0.5 * (low + high)) + offset[:, None]
+        reach = np.einsum("pij,pcj->pci", np.abs(forward), 0.5 * (high - low)) + 1e-6
+        nodes, refs, order, root = tree_of((centre - reach).min(1), (centre + reach).max(1))
+        return at.SceneParts(
+            _rows(self.library, self.items, mesh, forward, offset), nodes, refs, order, root, environment
+        )
 
     def _placed(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Numbers [P] of the meshes; world = forward [P 3 3] mesh + offset [P 3]."""
         items = self.items
         mesh = np.array([item.mesh for item in items])
-        sizes = np.array(
-            [(item.sizes,) * 3 if isinstance(item.sizes, int | float) else tuple(item.sizes) for item in items]
-        )
+        sizes = np.array([tuple(item.sizes) for item in items], float)
         forward = np.array([item.rotation for item in items]) * np.maximum(sizes, 1e-6)[:, None]
         offset = np.array([tuple(item.place) for item in items], float)
         low, high = self.library.low[mesh], self.library.high[mesh]
@@ -136,23 +138,26 @@ class Arrangement:
         offset[:, 2] -= np.where([item.stands for item in items], bottom, 0.0)
         return mesh, forward, offset
 
-    def _rows(self) -> np.ndarray:
-        mesh, forward, offset = self._placed()
-        sizes = _sizes(forward)
-        inverse = (forward / sizes[:, None] ** 2).transpose(0, 2, 1)
-        rows = np.empty((len(mesh), at.INSTANCE))
-        rows[:, at.MATRIX : at.MATRIX + 9] = inverse.reshape(-1, 9)
-        rows[:, at.OFFSET : at.OFFSET + 3] = -np.einsum("pij,pj->pi", inverse, offset)
-        rows[:, at.VOLUME] = np.prod(sizes, -1)
-        rows[:, at.ROOT] = self.library.roots[mesh]
-        looks = [item.look for item in self.items]
-        rows[:, at.TINT : at.TINT + 3] = [look.tint for look in looks]
-        rows[:, at.TEXTURE] = [look.texture for look in looks]
-        rows[:, at.REPEAT : at.REPEAT + 2] = [look.repeat for look in looks]
-        rows[:, at.SHIFT : at.SHIFT + 2] = [look.shift for look in looks]
-        return rows
-
 
 def _sizes(forward: np.ndarray) -> np.ndarray:
     """Lengths [P 3] of the columns of [P 3 3]."""
     return np.sqrt(np.einsum("pij,pij->pj", forward, forward))
+
+
+def _rows(
+    library: MeshLibrary, items: Sequence[_Item], mesh: np.ndarray, forward: np.ndarray, offset: np.ndarray
+) -> np.ndarray:
+    """Instances [P INSTANCE] of what is put by forward and offset."""
+    sizes = _sizes(forward)
+    inverse = (forward / sizes[:, None] ** 2).transpose(0, 2, 1)
+    rows = np.empty((len(mesh), at.INSTANCE))
+    rows[:, at.MATRIX : at.MATRIX + 9] = inverse.reshape(-1, 9)
+    rows[:, at.OFFSET : at.OFFSET + 3] = -np.einsum("pij,pj->pi", inverse, offset)
+    rows[:, at.VOLUME] = np.prod(sizes, -1)
+    rows[:, at.ROOT] = library.roots[mesh]
+    looks = [item.look for item in items]
+    rows[:, at.TINT : at.TINT + 3] = [look.tint for look in looks]
+    rows[:, at.TEXTURE] = [look.texture for look in looks]
+    rows[:, at.REPEAT : at.REPEAT + 2] = [look.repeat for look in looks]
+    rows[:, at.SHIFT : at.SHIFT + 2] = [look.shift for look in looks]
+    return rows

@@ -178,12 +178,15 @@ def build(low, high, most, order, boxes, refs, first_item, first_node):
 
 
 @jit
-def enter(boxes, node, side, ox, oy, oz, ix, iy, iz, stop):
-    """Where a ray (origin, inverse direction) enters a child's box, at least 0; `stop` or more where it misses."""
+def enter(boxes, node, side, ax, ay, az, ix, iy, iz, stop):
+    """Where a ray enters a child's box, at least 0; infinite where it misses or comes later than `stop`.
+
+    ix, iy, iz is one over its direction, ax, ay, az that times its origin.
+    """
     k = 6 * side
-    x0, x1 = (boxes[node, k] - ox) * ix, (boxes[node, k + 3] - ox) * ix
-    y0, y1 = (boxes[node, k + 1] - oy) * iy, (boxes[node, k + 4] - oy) * iy
-    z0, z1 = (boxes[node, k + 2] - oz) * iz, (boxes[node, k + 5] - oz) * iz
+    x0, x1 = boxes[node, k] * ix - ax, boxes[node, k + 3] * ix - ax
+    y0, y1 = boxes[node, k + 1] * iy - ay, boxes[node, k + 4] * iy - ay
+    z0, z1 = boxes[node, k + 2] * iz - az, boxes[node, k + 5] * iz - az
     near = max(max(min(x0, x1), min(y0, y1)), max(min(z0, z1), 0.0))
     far = min(min(max(x0, x1), max(y0, y1)), min(max(z0, z1), stop))
     return near if near <= far else np.inf

@@ -43,7 +43,7 @@ class MeshSceneConfig:
     brightness: Range = (0.28, 0.58)
     """mean brightness of the pictures: exposures are chosen to reach it"""
     antialias: bool = True
-    """average four rays where neighbours differ"""
+    """mix in what the corners of pixels show where neighbours differ"""
     photo: PhotoConfig = field(default_factory=PhotoConfig)
 
     def __post_init__(self) -> None:

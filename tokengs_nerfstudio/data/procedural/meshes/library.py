@@ -15,6 +15,7 @@ from tokengs_nerfstudio.data.procedural.meshes.shapes import BUILT_IN, Shape
 
 _log = logging.getLogger(__name__)
 _LEAF_TRIANGLES = 4
+CHUNKS = 8
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 
 
@@ -50,6 +51,8 @@ class MeshLibrary:
     low: np.ndarray
     """[M 3] bounds of each mesh in its own frame"""
     high: np.ndarray
+    chunks: np.ndarray
+    """[M CHUNKS 2 3] bounds of parts of each mesh, which together are tighter than one box that is turned"""
     by_category: dict[str, np.ndarray]
     """numbers of the meshes of each category of the pack"""
     shapes: dict[Shape, np.ndarray]
@@ -82,14 +85,15 @@ def library_of(sources: MeshSources) -> MeshLibrary:
     spare = np.array([k for k in range(len(pack.texture_alpha)) if atlas.alpha[k] == at.OPAQUE and atlas.large(k)])
     spare = spare if len(spare) else np.array([atlas.add(Image.new("RGB", (1, 1), (160, 160, 160)), at.OPAQUE)])
     textures = atlas.textures()
-    meshes, roots, low, high = _meshes(pack, textures)
+    meshes, roots, chunks = _meshes(pack)
     count = len(pack)
     return MeshLibrary(
         meshes,
         textures,
         roots,
-        low,
-        high,
+        chunks[:, :, 0].min(1),
+        chunks[:, :, 1].max(1),
+        chunks,
         by_category={name: np.flatnonzero(pack.category == k) for k, name in enumerate(pack.categories)},
         shapes={s: np.array([count + k for k, b in enumerate(BUILT_IN) if b.shape == s]) for s in Shape},
         grounds=grounds if len(grounds) else spare,
@@ -184,8 +188,8 @@ def _add_file(atlas: _Atlas, file: Path, size: int) -> int | None:
         return None
 
 
-def _meshes(pack: MeshPack, textures: at.Textures) -> tuple[at.Meshes, np.ndarray, np.ndarray, np.ndarray]:
-    """All triangles in the order of their leaves with the hierarchies; root, low and high of each mesh."""
+def _meshes(pack: MeshPack) -> tuple[at.Meshes, np.ndarray, np.ndarray]:
+    """All triangles in the order of their leaves with the hierarchies; root and parts of each mesh."""
     from tokengs_nerfstudio.data.procedural.meshes.bvh_kernels import build
 
     parts = [_corners_of(pack, i) for i in range(len(pack))]
@@ -196,13 +200,15 @@ def _meshes(pack: MeshPack, textures: at.Textures) -> tuple[at.Meshes, np.ndarra
     low, high = corners.min(1).astype(np.float64), corners.max(1).astype(np.float64)
     boxes, refs = np.empty((len(corners), 12), np.float32), np.empty((len(corners), 2), np.int32)
     order, roots, nodes, first = np.empty(len(corners), np.int64), np.empty(len(parts), np.int32), 0, 0
-    bounds = np.empty((2, len(parts), 3))
+    chunks = np.empty((len(parts), CHUNKS, 2, 3))
     for i, count in enumerate(counts):
         own = slice(first, first + count)
         local = np.empty(count, np.int64)
         roots[i], made = build(low[own], high[own], _LEAF_TRIANGLES, local, boxes, refs, first, nodes)
         order[own] = first + local
-        bounds[0, i], bounds[1, i] = low[own].min(0), high[own].max(0)
+        # Neighbours in the order of the leaves are neighbours in space.
+        for k, part in enumerate(np.array_split(order[own], CHUNKS) if count >= CHUNKS else [order[own]] * CHUNKS):
+            chunks[i, k] = low[part].min(0), high[part].max(0)
         nodes, first = nodes + made, first + count
     # Rounded outwards, for the boxes are kept with fewer digits than the corners were compared with.
     boxes = boxes[:nodes] + np.float32(1e-6) * np.repeat([-1.0, 1.0, -1.0, 1.0], 3).astype(np.float32)
@@ -215,7 +221,7 @@ def _meshes(pack: MeshPack, textures: at.Textures) -> tuple[at.Meshes, np.ndarra
         boxes,
         refs[:nodes],
     )
-    return meshes, roots, bounds[0], bounds[1]
+    return meshes, roots, chunks
 
 
 def _corners_of(pack: MeshPack, i: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

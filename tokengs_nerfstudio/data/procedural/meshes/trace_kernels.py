@@ -21,8 +21,9 @@ LEVELS, STACK, CUT_OUT = at.LEVELS, at.STACK, at.CUT_OUT
 SHADOW_START = 2e-3
 GRAZING = 0.15
 """Least cosine that counts for what a pixel covers: beyond, textures would be all blur."""
-EDGE_CONTRAST = 0.15
-SAMPLES = ((0.338, 0.091), (-0.247, 0.247), (-0.091, -0.338))
+EDGE_CONTRAST, TEXTURE_CONTRAST = 0.15, 0.3
+"""Least difference of neighbours that takes more rays: between surfaces or light and shadow; within one, for mip levels
+leave little to be done there."""
 THROUGH = 0.5
 """Leaves let light through: what shines on the back of a cut-out counts that much."""
 
@@ -89,7 +90,10 @@ def surface(meshes, textures, m, n, u, v, away, pixel, px, py, pz, out):
 
 @jit
 def shade(meshes, textures, scene, i, n, u, v, t, x, y, z, dx, dy, dz, pixel, nodes, enters, out):
-    """Linear colour of triangle n of instance i, hit at parameter t of a ray along d, in x, y, z."""
+    """Linear colour of triangle n of instance i, hit at parameter t of a ray along d, in x, y, z.
+
+    What it returns differs between the sides of any border: instance, triangle, which light comes there.
+    """
     m, env = scene.instances[i], scene.environment
     ax, ay, az = meshes.corners[n, 3], meshes.corners[n, 4], meshes.corners[n, 5]
     bx, by, bz = meshes.corners[n, 6], meshes.corners[n, 7], meshes.corners[n, 8]
@@ -107,22 +111,23 @@ def shade(meshes, textures, scene, i, n, u, v, t, x, y, z, dx, dy, dz, pixel, no
     for c in range(3):
         out[3 + c] = env[AMBIENT_DOWN + c] + up * (env[AMBIENT_UP + c] - env[AMBIENT_DOWN + c])
     off = SHADOW_START * min(t * math.sqrt(square), 1.0)
-    light(meshes, textures, scene, SUN_COLOUR, nx, ny, nz, through, x, y, z, off, nodes, enters, out)
-    light(meshes, textures, scene, LAMP_COLOUR, nx, ny, nz, through, x, y, z, off, nodes, enters, out)
+    sun = light(meshes, textures, scene, SUN_COLOUR, nx, ny, nz, through, x, y, z, off, nodes, enters, out)
+    lamp = light(meshes, textures, scene, LAMP_COLOUR, nx, ny, nz, through, x, y, z, off, nodes, enters, out)
     for c in range(3):
         out[c] *= out[3 + c]
+    return ((np.int64(i) << 32) + n) * 4 + 2 * sun + lamp
 
 
 @jit
 def light(meshes, textures, scene, source, nx, ny, nz, through, x, y, z, off, nodes, enters, out):
-    """Add what the sun or the lamp gives to a point with that normal, where nothing stands in between.
+    """Add what the sun or the lamp gives to a point with that normal; 1, or 0 where something stands in between.
 
     Shadow rays start `off` the surface, on the side that the light comes from.
     """
     env = scene.environment
     brightest = max(env[source], max(env[source + 1], env[source + 2]))
     if brightest <= 0.0:
-        return
+        return 0
     if source == SUN_COLOUR:
         lx, ly, lz, reach, strength = env[SUN], env[SUN + 1], env[SUN + 2], 1e9, 1.0
     else:
@@ -133,14 +138,16 @@ def light(meshes, textures, scene, source, nx, ny, nz, through, x, y, z, off, no
     strength *= max(cosine, -through * cosine)
     off = math.copysign(off, cosine)
     x, y, z = x + off * nx, y + off * ny, z + off * nz
-    if strength > 0.0 and lit(meshes, textures, scene, x, y, z, lx, ly, lz, reach, nodes, enters):
-        for c in range(3):
-            out[3 + c] += strength * env[source + c]
+    if strength <= 0.0 or not lit(meshes, textures, scene, x, y, z, lx, ly, lz, reach, nodes, enters):
+        return 0
+    for c in range(3):
+        out[3 + c] += strength * env[source + c]
+    return 1
 
 
 @jit
 def trace(meshes, textures, scene, c2w, u, v, pixel, nodes, enters, out):
-    """Linear colour of the ray through image plane point (u, v); its z-depth, 0 for the surroundings."""
+    """Linear colour of the ray through image plane point (u, v); z-depth, 0 for the surroundings; surface."""
     dx = c2w[0, 0] * u + c2w[0, 1] * v + c2w[0, 2]
     dy = c2w[1, 0] * u + c2w[1, 1] * v + c2w[1, 2]
     dz = c2w[2, 0] * u + c2w[2, 1] * v + c2w[2, 2]
@@ -148,10 +155,9 @@ def trace(meshes, textures, scene, c2w, u, v, pixel, nodes, enters, out):
     t, i, n, a, b = walk(meshes, textures, scene, ox, oy, oz, dx, dy, dz, START, MISS, False, nodes, enters)
     if i < 0:
         sky(textures, scene.environment, dx, dy, dz, pixel, out)
-        return 0.0
+        return 0.0, np.int64(-1)
     x, y, z = ox + t * dx, oy + t * dy, oz + t * dz
-    shade(meshes, textures, scene, i, n, a, b, t, x, y, z, dx, dy, dz, pixel, nodes, enters, out)
-    return t
+    return t, shade(meshes, textures, scene, i, n, a, b, t, x, y, z, dx, dy, dz, pixel, nodes, enters, out)
 
 
 @jit
@@ -161,64 +167,79 @@ def seen(value, exposure):
 
 
 @jit
-def contrast(rgb, y, x, j, i):
+def differ(rgb, surfaces, y, x, j, i):
+    """Whether there is a border between two pixels."""
     red, green, blue = rgb[0, y, x] - rgb[0, j, i], rgb[1, y, x] - rgb[1, j, i], rgb[2, y, x] - rgb[2, j, i]
-    return max(abs(red), max(abs(green), abs(blue))) > EDGE_CONTRAST
+    limit = TEXTURE_CONTRAST if surfaces[y, x] == surfaces[j, i] else EDGE_CONTRAST
+    return max(abs(red), max(abs(green), abs(blue))) > limit
 
 
 @jit
-def mark_edges(rgb, edges):
+def mark_edges(rgb, surfaces, edges):
     height, width = edges.shape
     edges[:] = False
     for y in range(height):
         for x in range(width):
-            if x + 1 < width and contrast(rgb, y, x, y, x + 1):
+            if x + 1 < width and differ(rgb, surfaces, y, x, y, x + 1):
                 edges[y, x] = edges[y, x + 1] = True
-            if y + 1 < height and contrast(rgb, y, x, y + 1, x):
+            if y + 1 < height and differ(rgb, surfaces, y, x, y + 1, x):
                 edges[y, x] = edges[y + 1, x] = True
 
 
 @jit
-def trace_view(meshes, textures, scene, c2w, intrinsics, antialias, rgb, depth, edges, nodes, enters, out):
-    """One view: rgb [3 height width], depth [height width] (z-depth at the pixel's centre, 0 for the surroundings).
-
-    With `antialias`, pixels that differ from a neighbour are the mean of the light of four rays.
-    """
+def trace_centres(meshes, textures, scene, c2w, intrinsics, rgb, depth, surfaces, nodes, enters, out):
+    """What the middles of pixels show."""
     height, width = depth.shape
     fx, fy, cx, cy = intrinsics[0, 0], intrinsics[1, 1], intrinsics[0, 2], intrinsics[1, 2]
-    pixel = 1.0 / math.sqrt(fx * fy)
-    exposure = scene.environment[EXPOSURE]
+    pixel, exposure = 1.0 / math.sqrt(fx * fy), scene.environment[EXPOSURE]
     for y in range(height):
         for x in range(width):
             u, v = (x + 0.5 - cx) / fx, (y + 0.5 - cy) / fy
-            depth[y, x] = trace(meshes, textures, scene, c2w, u, v, pixel, nodes, enters, out)
-            for channel in range(3):
-                rgb[channel, y, x] = seen(out[channel], exposure)
-    if not antialias:
-        return
-    mark_edges(rgb, edges)
+            depth[y, x], surfaces[y, x] = trace(meshes, textures, scene, c2w, u, v, pixel, nodes, enters, out)
+            for c in range(3):
+                rgb[c, y, x] = seen(out[c], exposure)
+
+
+@jit
+def soften(meshes, textures, scene, c2w, intrinsics, rgb, edges, corners, known, nodes, enters, out):
+    """Give pixels at borders an eighth of the light at each of their corners, which neighbours share."""
+    height, width = edges.shape
+    fx, fy, cx, cy = intrinsics[0, 0], intrinsics[1, 1], intrinsics[0, 2], intrinsics[1, 2]
+    pixel, exposure = 1.0 / math.sqrt(fx * fy), scene.environment[EXPOSURE]
+    known[:] = False
     for y in range(height):
         for x in range(width):
             if not edges[y, x]:
                 continue
-            for channel in range(3):
-                out[6 + channel] = rgb[channel, y, x] ** 2
-            for sample in range(3):
-                u = (x + 0.5 + SAMPLES[sample][0] - cx) / fx
-                v = (y + 0.5 + SAMPLES[sample][1] - cy) / fy
-                trace(meshes, textures, scene, c2w, u, v, pixel, nodes, enters, out)
-                for channel in range(3):
-                    out[6 + channel] += min(out[channel] * exposure, 1.0)
-            for channel in range(3):
-                rgb[channel, y, x] = math.sqrt(0.25 * out[6 + channel])
+            for c in range(3):
+                out[6 + c] = 0.5 * rgb[c, y, x] ** 2
+            for corner in range(4):
+                j, i = y + corner // 2, x + corner % 2
+                if not known[j, i]:
+                    known[j, i] = True
+                    trace(meshes, textures, scene, c2w, (i - cx) / fx, (j - cy) / fy, pixel, nodes, enters, out)
+                    for c in range(3):
+                        corners[c, j, i] = min(out[c] * exposure, 1.0)
+                for c in range(3):
+                    out[6 + c] += 0.125 * corners[c, j, i]
+            for c in range(3):
+                rgb[c, y, x] = math.sqrt(out[6 + c])
 
 
 @entry
 def trace_views(first, stop, meshes, textures, scene, c2w, intrinsics, antialias, rgb, depth):
-    """Views first..stop of a scene: c2w [view 4 4], intrinsics [view 3 3] -> rgb [view 3 h w], depth [view h w]."""
-    edges = np.empty(depth.shape[1:], np.bool_)
+    """Views first..stop of a scene: c2w [view 4 4], intrinsics [view 3 3] -> rgb [view 3 h w], depth [view h w].
+
+    Depths are z-depths at the pixels' centres, 0 for the surroundings. With `antialias`, pixels that differ from a
+    neighbour are half what their centre shows and half what their corners do, in light.
+    """
+    height, width = depth.shape[1:]
+    edges, surfaces = np.empty((height, width), np.bool_), np.empty((height, width), np.int64)
+    corners, known = np.empty((3, height + 1, width + 1)), np.empty((height + 1, width + 1), np.bool_)
     nodes, enters, out = np.empty(STACK, np.int32), np.empty(STACK), np.empty(9)
     for k in range(first, stop):
-        trace_view(
-            meshes, textures, scene, c2w[k], intrinsics[k], antialias, rgb[k], depth[k], edges, nodes, enters, out
-        )
+        view = meshes, textures, scene, c2w[k], intrinsics[k], rgb[k]
+        trace_centres(*view, depth[k], surfaces, nodes, enters, out)
+        if antialias:
+            mark_edges(rgb[k], surfaces, edges)
+            soften(*view, edges, corners, known, nodes, enters, out)

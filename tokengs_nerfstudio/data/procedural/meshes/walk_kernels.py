@@ -52,12 +52,13 @@ def walk_mesh(meshes, textures, own, ref, ox, oy, oz, dx, dy, dz, start, stop, f
     `own` says that its own textures count, holes included.
     """
     ix, iy, iz = inverse(dx), inverse(dy), inverse(dz)
+    ax, ay, az = ox * ix, oy * iy, oz * iz
     found, hit_u, hit_v = -1, 0.0, 0.0
     depth = base
     while True:
         if ref >= 0:
-            near = enter(meshes.boxes, ref, 0, ox, oy, oz, ix, iy, iz, stop)
-            far = enter(meshes.boxes, ref, 1, ox, oy, oz, ix, iy, iz, stop)
+            near = enter(meshes.boxes, ref, 0, ax, ay, az, ix, iy, iz, stop)
+            far = enter(meshes.boxes, ref, 1, ax, ay, az, ix, iy, iz, stop)
             a, b = meshes.refs[ref, 0], meshes.refs[ref, 1]
             if far < near:
                 near, far, a, b = far, near, b, a
@@ -93,15 +94,39 @@ def walk_mesh(meshes, textures, own, ref, ox, oy, oz, dx, dy, dz, start, stop, f
 
 
 @jit
+def walk_instance(meshes, textures, m, ox, oy, oz, dx, dy, dz, start, stop, first, base, nodes, enters):
+    """As `walk_mesh`, for an instance m and a ray of the world."""
+    return walk_mesh(
+        meshes,
+        textures,
+        m[TEXTURE] < 0.0,
+        int(m[ROOT]),
+        m[0] * ox + m[1] * oy + m[2] * oz + m[OFFSET],
+        m[3] * ox + m[4] * oy + m[5] * oz + m[OFFSET + 1],
+        m[6] * ox + m[7] * oy + m[8] * oz + m[OFFSET + 2],
+        m[0] * dx + m[1] * dy + m[2] * dz,
+        m[3] * dx + m[4] * dy + m[5] * dz,
+        m[6] * dx + m[7] * dy + m[8] * dz,
+        start,
+        stop,
+        first,
+        base,
+        nodes,
+        enters,
+    )
+
+
+@jit
 def walk(meshes, textures, scene, ox, oy, oz, dx, dy, dz, start, stop, first, nodes, enters):
     """Nearest hit (or any, with `first`) of the scene: (parameter, instance, triangle, u, v); instance -1 for none."""
     ix, iy, iz = inverse(dx), inverse(dy), inverse(dz)
+    ax, ay, az = ox * ix, oy * iy, oz * iz
     instance, triangle, hit_u, hit_v = -1, 0, 0.0, 0.0
     ref, depth = scene.root, 0
     while True:
         if ref >= 0:
-            near = enter(scene.boxes, ref, 0, ox, oy, oz, ix, iy, iz, stop)
-            far = enter(scene.boxes, ref, 1, ox, oy, oz, ix, iy, iz, stop)
+            near = enter(scene.boxes, ref, 0, ax, ay, az, ix, iy, iz, stop)
+            far = enter(scene.boxes, ref, 1, ax, ay, az, ix, iy, iz, stop)
             a, b = scene.refs[ref, 0], scene.refs[ref, 1]
             if far < near:
                 near, far, a, b = far, near, b, a
@@ -113,24 +138,8 @@ def walk(meshes, textures, scene, ox, oy, oz, dx, dy, dz, start, stop, first, no
                 continue
         else:
             i = scene.order[~ref // LEAF]
-            m = scene.instances[i]
-            t, n, u, v = walk_mesh(
-                meshes,
-                textures,
-                m[TEXTURE] < 0.0,
-                int(m[ROOT]),
-                m[0] * ox + m[1] * oy + m[2] * oz + m[OFFSET],
-                m[3] * ox + m[4] * oy + m[5] * oz + m[OFFSET + 1],
-                m[6] * ox + m[7] * oy + m[8] * oz + m[OFFSET + 2],
-                m[0] * dx + m[1] * dy + m[2] * dz,
-                m[3] * dx + m[4] * dy + m[5] * dz,
-                m[6] * dx + m[7] * dy + m[8] * dz,
-                start,
-                stop,
-                first,
-                depth,
-                nodes,
-                enters,
+            t, n, u, v = walk_instance(
+                meshes, textures, scene.instances[i], ox, oy, oz, dx, dy, dz, start, stop, first, depth, nodes, enters
             )
             if n >= 0:
                 stop, instance, triangle, hit_u, hit_v = t, i, n, u, v
@@ -147,6 +156,6 @@ def walk(meshes, textures, scene, ox, oy, oz, dx, dy, dz, start, stop, first, no
 
 @jit
 def lit(meshes, textures, scene, x, y, z, lx, ly, lz, reach, nodes, enters):
-    """Whether light comes from there: the offset to the light is lx, ly, lz, or its direction with infinite reach."""
-    _, found, _, _, _ = walk(meshes, textures, scene, x, y, z, lx, ly, lz, START, reach, True, nodes, enters)
-    return found < 0
+    """Whether light comes from there: the offset to the light is lx, ly, lz, or its direction with a large reach."""
+    _, i, _, _, _ = walk(meshes, textures, scene, x, y, z, lx, ly, lz, START, reach, True, nodes, enters)
+    return i < 0
