@@ -205,11 +205,11 @@ class Reference:
 def edges_of(rgb: Array, surfaces: Array) -> Array:
     """Pixels [height width] of a picture [height width 3] that differ enough from a neighbour.
 
-    More than 0.15 between surfaces [height width 4], more than 0.3 within one.
+    More than 0.2 between surfaces [height width 4], more than 0.4 within one.
     """
     edges = np.zeros(rgb.shape[:2], bool)
     for here, there in ((np.s_[:, 1:], np.s_[:, :-1]), (np.s_[1:], np.s_[:-1])):
-        limit = np.where((surfaces[here] == surfaces[there]).all(-1), 0.3, 0.15)
+        limit = np.where((surfaces[here] == surfaces[there]).all(-1), 0.4, 0.2)
         differ = abs(rgb[here] - rgb[there]).max(-1) > limit
         edges[here] |= differ
         edges[there] |= differ

@@ -21,7 +21,7 @@ LEVELS, STACK, CUT_OUT = at.LEVELS, at.STACK, at.CUT_OUT
 SHADOW_START = 2e-3
 GRAZING = 0.15
 """Least cosine that counts for what a pixel covers: beyond, textures would be all blur."""
-EDGE_CONTRAST, TEXTURE_CONTRAST = 0.15, 0.3
+EDGE_CONTRAST, TEXTURE_CONTRAST = 0.2, 0.4
 """Least difference of neighbours that takes more rays: between surfaces or light and shadow; within one, for mip levels
 leave little to be done there."""
 THROUGH = 0.5

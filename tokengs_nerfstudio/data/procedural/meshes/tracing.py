@@ -12,7 +12,7 @@ from tokengs_nerfstudio.data.procedural.meshes.config import MeshSceneConfig
 from tokengs_nerfstudio.data.procedural.meshes.kinds import FEWEST, MOST, MeshScene, random_mesh_scene
 from tokengs_nerfstudio.data.procedural.meshes.library import MeshLibrary, library_of
 
-PROBE_SIZE, PROBE_EXPOSURE, ATTEMPTS = 12, 0.1, 12
+PROBE_SIZE, PROBE_EXPOSURE, ATTEMPTS = 10, 0.1, 12
 BLOCKED, PLAIN, CLIPPED = 0.35, 0.035, 0.15
 """A view is blocked where half of it is nearer than this share of the usual distance, plain where colours deviate from
 their mean by less; exposures leave all but this share of the pixels below the highest value."""
