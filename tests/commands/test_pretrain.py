@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from made.meshes import small_pack
 from made.runs import logged, losses, options
 from made.training import write_captures
 
@@ -288,3 +289,18 @@ def test_killed_training_goes_on(tmp_path, schedule):
     assert f"step {done}, " in output
     assert losses(tmp_path / "killed") == losses(tmp_path / "alone")
     assert load_network(tmp_path / "killed/network.safetensors").config.num_context == 4
+
+
+def test_what_is_wrong_with_meshes_or_pictures_is_one_line(tmp_path):
+    small_pack().save(tmp_path / "pack.npz")
+    (tmp_path / "empty").mkdir()
+    start = ["--output", str(tmp_path / "run"), "--steps", "2", "--device", "cpu", "--procedural.meshes.sources.pack"]
+    with pytest.raises(SystemExit, match=r"^Error: there is no mesh pack \S*gone.npz$"):
+        main([*start, str(tmp_path / "gone.npz")])
+    for option in ("textures", "photos"):
+        folder = f"--procedural.meshes.sources.{option}"
+        with pytest.raises(SystemExit, match=r"^Error: there are no pictures in \S*empty: expected .*files$"):
+            main([*start, str(tmp_path / "pack.npz"), folder, str(tmp_path / "empty")])
+        with pytest.raises(SystemExit, match=r"^Error: there is no folder \S*nowhere$"):
+            main([*start, str(tmp_path / "pack.npz"), folder, str(tmp_path / "nowhere")])
+    assert not (tmp_path / "run" / "log.jsonl").exists()

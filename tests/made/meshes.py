@@ -1,10 +1,12 @@
 """A mesh pack small enough to check by hand."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from tokengs_nerfstudio.data.procedural.meshes.library import MeshSources
 from tokengs_nerfstudio.data.procedural.meshes.pack import CUT_OUT, OPAQUE, MeshPack
 
 CHECKS = np.array([[[255, 0, 0, 255], [0, 255, 0, 255]], [[0, 0, 255, 255], [255, 255, 255, 0]]], np.uint8)
@@ -40,3 +42,16 @@ def small_pack() -> MeshPack:
         texture_offsets=np.cumsum([0, *map(len, files)]).astype(np.int64),
         texture_alpha=np.array([CUT_OUT, OPAQUE], np.uint8),
     )
+
+
+def small_sources(folder: Path) -> MeshSources:
+    """The small pack with two grounds, two walls, a panorama and three photos, all of coloured blotches."""
+    rng = np.random.default_rng(0)
+    small_pack().save(folder / "pack.npz")
+    names = ("ground/a", "ground/b", "building/a", "building/b", "panoramas/a")
+    for name in (*(f"textures/{name}" for name in names), *(f"photos/{k}" for k in range(3))):
+        file = folder / f"{name}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        shape = (16, 32, 3) if "panoramas" in name else (24, 20, 3)
+        Image.fromarray(rng.integers(0, 256, shape, np.uint8)).save(file)
+    return MeshSources(folder / "pack.npz", folder / "textures", folder / "photos", texture_size=32)

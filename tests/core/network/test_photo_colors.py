@@ -115,11 +115,12 @@ def test_weights_without_may_begin_to_look_colours_up(anchors):
     coloured = with_photo_colors(plain)
     assert coloured.config == replace(SMALL, anchors=anchors)
     before, after = plain(views()), coloured(views())
-    assert (before.means == after.means).all() and (before.colors != after.colors).any()
+    assert (before.means == after.means).all()
+    assert (before.colors != after.colors).any()
 
 
 def test_presets_for_trials_lack_one_part_after_the_other():
-    parts = {"photo_colors": True, "opacity_floor": 0.1}
-    assert replace(PRESETS["tiny-anchored"], **parts) == PRESETS["tiny"]
-    assert replace(PRESETS["tiny-photo"], opacity_floor=0.1) == PRESETS["tiny"]
+    assert replace(PRESETS["tiny-visible"], sweep=True) == PRESETS["tiny"]
+    assert replace(PRESETS["tiny-photo"], opacity_floor=0.1) == PRESETS["tiny-visible"]
+    assert replace(PRESETS["tiny-anchored"], photo_colors=True) == PRESETS["tiny-photo"]
     assert replace(PRESETS["tiny-plain"], anchors=True) == PRESETS["tiny-anchored"]

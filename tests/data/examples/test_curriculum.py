@@ -1,12 +1,16 @@
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+import pytest
 import torch
+from made.meshes import small_sources
 
 from tokengs_nerfstudio.core.types import Example, Views
 from tokengs_nerfstudio.data.examples.curriculum import EASY, Curriculum, ProceduralCurriculumConfig
 from tokengs_nerfstudio.data.examples.source import BatchShape, ExampleSource
 from tokengs_nerfstudio.data.procedural.config import ProceduralConfig
+from tokengs_nerfstudio.data.procedural.meshes.config import MeshSceneConfig
+from tokengs_nerfstudio.data.procedural.meshes.library import MeshSources
 
 SHAPE = BatchShape(scenes=1, context=2, novel=1, shown=0, height=8, width=8)
 
@@ -51,3 +55,34 @@ def test_held_out_scenes_are_the_usual_ones():
 def test_easy_scenes_are_alike_in_size():
     assert EASY.fov[0] > ProceduralConfig().fov[0]
     assert EASY.fov[1] < ProceduralConfig().fov[1]
+
+
+def sizes_of_worlds(source: ExampleSource, draws: int) -> set[int]:
+    """How many scenes of two were of different worlds, over batches late in a run."""
+    shape = BatchShape(scenes=2, context=2, novel=1, shown=0, height=8, width=8)
+    counts = set()
+    for first in range(0, 64 * draws, 64):
+        context = source.draw(replace(shape, first=first), np.random.default_rng(first), 1.0).context
+        counts.add(len({tuple(k) for k in context.intrinsics[:, 0, :2].flatten(1).tolist()}))
+    return counts
+
+
+def test_with_a_mesh_pack_scenes_of_meshes_come_beside_solids(tmp_path):
+    sources = small_sources(tmp_path)
+    meshes = MeshSceneConfig(sources)
+    assert sizes_of_worlds(ProceduralCurriculumConfig(meshes=meshes, solids=0.0).source(), 4) == {1}
+    assert sizes_of_worlds(ProceduralCurriculumConfig(meshes=meshes, solids=0.0, uses=1).source(), 4) == {2}
+    assert sizes_of_worlds(ProceduralCurriculumConfig(meshes=meshes, solids=1.0).source(), 4) == {2}
+    assert sizes_of_worlds(ProceduralCurriculumConfig(meshes=meshes, solids=0.5).source(), 12) == {1, 2}
+
+
+def test_without_a_pack_all_scenes_are_of_solids():
+    assert sizes_of_worlds(ProceduralCurriculumConfig(solids=0.0).source(), 4) == {2}
+
+
+def test_what_is_wrong_with_files_is_said_before_the_first_step(tmp_path):
+    gone = MeshSceneConfig(MeshSources(tmp_path / "gone.npz"))
+    with pytest.raises(FileNotFoundError, match="no mesh pack"):
+        ProceduralCurriculumConfig(meshes=gone).source()
+    with pytest.raises(ValueError, match="share of solids"):
+        ProceduralCurriculumConfig(solids=1.5)

@@ -1,7 +1,7 @@
-"""What the context photos say of depth before anything is learned: a plane sweep (Collins 1996) over all of their pixels.
+"""What the context photos say of depth before anything is learned: a plane sweep (Collins 1996) over their pixels.
 
-Each pixel's ray is followed through a ladder of depths; where other photos show its colour, there may be a surface. What
-comes out is told to the encoder beside colours and rays, which need not find out by itself how views belong together.
+Each pixel's ray is followed through a ladder of depths; where other photos show its colour, there may be a surface.
+What comes out is told to the encoder beside colours and rays: it need not learn how views belong together.
 """
 
 import math
@@ -26,7 +26,7 @@ _LEAST_DEPTH = 1e-3
 
 @torch.no_grad()
 def swept(context: Views) -> Float[Tensor, "batch view 6 rows columns"]:
-    """For every pixel of the photos (canonical frame), shrunk by two: the point it probably shows, and how sure that is.
+    """For every pixel of the photos (canonical frame), shrunk by two: the point it probably shows, and how surely.
 
     Channels: the point, each coordinate as sign(x) ln(1 + |x|); mean and standard deviation of the logarithm of its
     depth; how much the photos disagree there at least, ten times. All zero for a single view.
@@ -88,7 +88,7 @@ def _costs(
     return _better_half(torch.stack(found))
 
 
-def _better_half(costs: Float[Tensor, "other *rest"]) -> Float[Tensor, "*rest"]:
+def _better_half(costs: Float[Tensor, "other *pixel"]) -> Float[Tensor, "*pixel"]:
     costs = costs.sort(dim=0).values
     seeing = costs.isfinite().sum(0)
     half = ((seeing + 1) // 2).clamp(min=1)

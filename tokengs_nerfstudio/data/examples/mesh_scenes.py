@@ -51,7 +51,9 @@ class MeshExamples:
 
 
 def _example(views: Views, shape: BatchShape, rng: Generator) -> Example:
-    """Context views spread over the camera's path, from a place on it that is drawn."""
-    order: Sequence[int] = spread_order(rng, views.c2w[:, :3, 3].numpy()).tolist()
+    """Context views spread over places and directions of the camera's path, from one of them that is drawn."""
+    c2w = views.c2w.numpy()
+    places, extent = c2w[:, :3, 3], max(float(np.ptp(c2w[:, :3, 3], axis=0).max()), 1e-6)
+    order: Sequence[int] = spread_order(rng, np.hstack([places / extent, c2w[:, :3, 2]])).tolist()
     target = [*order[shape.context :], *order[: shape.shown]]
     return Example(views.select(torch.tensor(order[: shape.context])), views.select(torch.tensor(target)))

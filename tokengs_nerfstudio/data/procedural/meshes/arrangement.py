@@ -1,5 +1,6 @@
 """Meshes put into a scene, one after another."""
 
+import enum
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,9 +12,21 @@ from tokengs_nerfstudio.data.procedural.cameras import length
 from tokengs_nerfstudio.data.procedural.generation import box_distance
 from tokengs_nerfstudio.data.procedural.meshes import layout as at
 from tokengs_nerfstudio.data.procedural.meshes.library import MeshLibrary, tree_of
+from tokengs_nerfstudio.data.procedural.meshes.paths import CameraPath
 from tokengs_nerfstudio.data.procedural.meshes.shapes import Shape
 
-_CORNERS = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)], float)
+Vector = Sequence[float] | np.ndarray
+
+TOUCHED, HIDDEN, ASIDE = 0.12, 0.55, 0.6
+"""Shares of what a camera looks at: nearer to it nothing may be; up to there nothing may hide it; of its own size."""
+
+
+class Hold(enum.Enum):
+    """What may take a mesh away: nothing; a camera that it touches; that, or one whose view it blocks."""
+
+    FIXED = "fixed"
+    SUBJECT = "subject"
+    LOOSE = "loose"
 
 
 @dataclass(frozen=True)
@@ -29,6 +42,26 @@ class Look:
 OWN = Look()
 
 
+@dataclass(frozen=True, eq=False)
+class Boxes:
+    """Oriented bounds of P meshes: centres [P 3], rotations from the world into them [P 3 3], half sizes [P 3]."""
+
+    centre: np.ndarray
+    rotation: np.ndarray
+    half: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class _Item:
+    mesh: int
+    place: Vector
+    sizes: Vector
+    rotation: np.ndarray
+    look: Look
+    hold: Hold
+    stands: bool
+
+
 def about_z(angle: float) -> np.ndarray:
     """Rotation [3 3] about z, radians."""
     c, s = math.cos(angle), math.sin(angle)
@@ -40,84 +73,91 @@ class Arrangement:
     """Instances of a scene while it is put together."""
 
     library: MeshLibrary
-    rows: list[np.ndarray] = field(default_factory=list)
-    centre: list[np.ndarray] = field(default_factory=list)
-    rotation: list[np.ndarray] = field(default_factory=list)
-    half: list[np.ndarray] = field(default_factory=list)
-    loose: list[bool] = field(default_factory=list)
+    items: list[_Item] = field(default_factory=list)
 
     def put(
-        self,
-        mesh: int,
-        place: Sequence[float],
-        scale: float | Sequence[float],
-        rotation: np.ndarray,
-        look: Look = OWN,
-        loose: bool = True,
-    ) -> float:
-        """Stand a mesh so that the lowest point of its turned box is at `place`; returns the height of its top.
+        self, mesh: int, place: Vector, size: float, rotation: np.ndarray, look: Look = OWN, hold: Hold = Hold.LOOSE
+    ) -> None:
+        """Stand a mesh, `size` times its own, so that the lowest point of its turned box is at `place`.
 
-        `rotation` [3 3] is mesh to world; `loose` meshes are taken away where they are in a camera's way.
+        `rotation` [3 3] is mesh to world.
         """
-        low, high = self.library.low[mesh], self.library.high[mesh]
-        sizes = np.broadcast_to(np.asarray(scale, float), 3)
-        forward = rotation * sizes
-        corners = (low + _CORNERS * (high - low)) @ forward.T
-        bottom, top = corners[:, 2].min(), corners[:, 2].max()
-        offset = np.array([place[0], place[1], place[2] - bottom])
-        self._add(mesh, forward, offset, look, loose)
-        return float(place[2] + top - bottom)
+        self.items.append(_Item(mesh, place, (size, size, size), rotation, look, hold, stands=True))
 
     def put_shape(
-        self,
-        rng: Generator,
-        shape: Shape,
-        centre: Sequence[float],
-        half: Sequence[float],
-        rotation: np.ndarray,
-        look: Look,
-        loose: bool = False,
+        self, rng: Generator, shape: Shape, centre: Vector, half: Vector, rotation: np.ndarray, look: Look
     ) -> None:
-        """A built-in shape of half sizes `half`, turned about its centre at `centre`."""
-        mesh = int(rng.choice(self.library.shapes[shape]))
-        self._add(mesh, rotation * np.asarray(half, float), np.asarray(centre, float), look, loose)
+        """A built-in shape of half sizes `half`, turned about its centre at `centre`; it stays whatever comes."""
+        known = self.library.shapes[shape]
+        mesh = int(known[rng.integers(len(known))])
+        self.items.append(_Item(mesh, centre, half, rotation, look, Hold.FIXED, stands=False))
 
-    def _add(self, mesh: int, forward: np.ndarray, offset: np.ndarray, look: Look, loose: bool) -> None:
-        low, high = self.library.low[mesh], self.library.high[mesh]
-        sizes = np.maximum(length(forward.T), 1e-6)
-        inverse = (forward / sizes**2).T
-        row = np.empty(at.INSTANCE)
-        row[at.MATRIX : at.MATRIX + 9] = inverse.reshape(9)
-        row[at.OFFSET : at.OFFSET + 3] = -inverse @ offset
-        row[at.SIZE] = float(np.prod(sizes)) ** (1 / 3)
-        row[at.TINT : at.TINT + 3] = look.tint
-        row[at.TEXTURE] = look.texture
-        row[at.REPEAT : at.REPEAT + 2], row[at.SHIFT : at.SHIFT + 2] = look.repeat, look.shift
-        row[at.ROOT] = self.library.roots[mesh]
-        self.rows.append(row)
-        self.centre.append(forward @ (0.5 * (low + high)) + offset)
-        self.rotation.append((forward / sizes).T)
-        self.half.append(0.5 * (high - low) * sizes)
-        self.loose.append(loose)
-
-    def clear_the_way(self, positions: np.ndarray, targets: np.ndarray) -> None:
-        """Take away loose meshes that touch a camera at positions [V 3], or stand before most of its view of its
-        target [V 3] and nearer to the camera than to the target."""
-        centre, half = np.array(self.centre), np.array(self.half)
-        reach = length(targets - positions)
-        near = box_distance(positions, centre, np.array(self.rotation), half) < 0.12 * reach
-        ahead = (targets - positions) / reach[:, None]
-        to = centre[:, None] - positions[None]
-        along = np.einsum("pvi,vi->pv", to, ahead)
+    def clear_the_way(self, path: CameraPath) -> None:
+        """Take away what touches a camera of a path, and what stands near one before most of what it looks at."""
+        boxes = self.boxes()
+        positions, ahead = path.positions, path.targets - path.positions
+        reach = length(ahead)
+        touches = box_distance(positions, boxes.centre, boxes.rotation, boxes.half) < TOUCHED * reach
+        to = boxes.centre[:, None] - positions[None]
+        along = np.einsum("pvi,vi->pv", to, ahead / reach[:, None])
         aside = np.sqrt(np.maximum(length(to) ** 2 - along**2, 0.0))
-        hides = (along > 0.0) & (along < 0.55 * reach) & (aside < 0.6 * length(half)[:, None])
-        keep = ~np.array(self.loose) | ~(near | hides).any(-1)
-        for items in (self.rows, self.centre, self.rotation, self.half, self.loose):
-            items[:] = [item for item, kept in zip(items, keep) if kept]
+        hides = (along > 0.0) & (along < HIDDEN * reach) & (aside < ASIDE * length(boxes.half)[:, None])
+        fixed, loose = (np.array([item.hold is hold for item in self.items]) for hold in (Hold.FIXED, Hold.LOOSE))
+        gone = ~fixed & (touches.any(-1) | (loose & hides.any(-1)))
+        self.items[:] = [self.items[k] for k in np.flatnonzero(~gone)]
+
+    def boxes(self) -> Boxes:
+        """Bounds of what has been put so far, in its order."""
+        mesh, forward, offset = self._placed()
+        low, high = self.library.low[mesh], self.library.high[mesh]
+        sizes = _sizes(forward)
+        centre = np.einsum("pij,pj->pi", forward, 0.5 * (low + high)) + offset
+        return Boxes(centre, (forward / sizes[:, None]).transpose(0, 2, 1), 0.5 * (high - low) * sizes)
 
     def parts(self, environment: np.ndarray) -> at.SceneParts:
         """The scene as kernels take it."""
-        centre, half, rotation = np.array(self.centre), np.array(self.half), np.array(self.rotation)
-        reach = np.einsum("pij,pi->pj", np.abs(rotation), half) + 1e-6
-        boxes, refs, order, root = tree_of(centre - reach, centre + reach)
-        return at.SceneParts(np.array(self.rows), boxes, refs, order, root, environment)
+        mesh, forward, offset = self._placed()
+        low, high = self.library.chunks[mesh, :, 0], self.library.chunks[mesh, :, 1]
+        centre = np.einsum("pij,pcj->pci", forward, 0.5 * (low + high)) + offset[:, None]
+        reach = np.einsum("pij,pcj->pci", np.abs(forward), 0.5 * (high - low)) + 1e-6
+        nodes, refs, order, root = tree_of((centre - reach).min(1), (centre + reach).max(1))
+        return at.SceneParts(
+            _rows(self.library, self.items, mesh, forward, offset), nodes, refs, order, root, environment
+        )
+
+    def _placed(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Numbers [P] of the meshes; world = forward [P 3 3] mesh + offset [P 3]."""
+        items = self.items
+        mesh = np.array([item.mesh for item in items])
+        sizes = np.array([tuple(item.sizes) for item in items], float)
+        forward = np.array([item.rotation for item in items]) * np.maximum(sizes, 1e-6)[:, None]
+        offset = np.array([tuple(item.place) for item in items], float)
+        low, high = self.library.low[mesh], self.library.high[mesh]
+        row = forward[:, 2]
+        bottom = np.einsum("pj,pj->p", row, 0.5 * (low + high)) - np.einsum("pj,pj->p", abs(row), 0.5 * (high - low))
+        offset[:, 2] -= np.where([item.stands for item in items], bottom, 0.0)
+        return mesh, forward, offset
+
+
+def _sizes(forward: np.ndarray) -> np.ndarray:
+    """Lengths [P 3] of the columns of [P 3 3]."""
+    return np.sqrt(np.einsum("pij,pij->pj", forward, forward))
+
+
+def _rows(
+    library: MeshLibrary, items: Sequence[_Item], mesh: np.ndarray, forward: np.ndarray, offset: np.ndarray
+) -> np.ndarray:
+    """Instances [P INSTANCE] of what is put by forward and offset."""
+    sizes = _sizes(forward)
+    inverse = (forward / sizes[:, None] ** 2).transpose(0, 2, 1)
+    rows = np.empty((len(mesh), at.INSTANCE))
+    rows[:, at.MATRIX : at.MATRIX + 9] = inverse.reshape(-1, 9)
+    rows[:, at.OFFSET : at.OFFSET + 3] = -np.einsum("pij,pj->pi", inverse, offset)
+    rows[:, at.VOLUME] = np.prod(sizes, -1)
+    rows[:, at.ROOT] = library.roots[mesh]
+    looks = [item.look for item in items]
+    rows[:, at.TINT : at.TINT + 3] = [look.tint for look in looks]
+    rows[:, at.TEXTURE] = [look.texture for look in looks]
+    rows[:, at.REPEAT : at.REPEAT + 2] = [look.repeat for look in looks]
+    rows[:, at.SHIFT : at.SHIFT + 2] = [look.shift for look in looks]
+    return rows

@@ -7,50 +7,53 @@ negative, else ~(first * LEAF + count), a stretch of the order that the builder 
 import numpy as np
 
 from tokengs_nerfstudio.core.compiled import njit
+from tokengs_nerfstudio.data.procedural.meshes.layout import DEEPEST
 
 LEAF = 8
 """More items than a leaf ever holds; references count in it."""
 BINS = 12
 
-# Infinities are what misses are; everything else that is loose with signs, order and NaN is welcome.
+# Builders decide twice in the same way, so they calculate as written; rays may be loose with signs, order and NaN, but
+# infinities are what misses are.
 FAST = {"nnan", "nsz", "arcp", "contract", "afn", "reassoc"}
+exact = njit(_nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 jit = njit(fastmath=FAST, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 entry = njit()
 
 
-@jit
+@exact
 def area(box, first):
     """Half the surface of a box of six numbers that start at `first`."""
     x, y, z = box[first + 3] - box[first], box[first + 4] - box[first + 1], box[first + 5] - box[first + 2]
     return x * y + y * z + z * x
 
 
-@jit
+@exact
 def clear(box, first):
     for axis in range(3):
         box[first + axis], box[first + 3 + axis] = np.inf, -np.inf
 
 
-@jit
+@exact
 def grow(box, first, low, high, item):
     for axis in range(3):
         box[first + axis] = min(box[first + axis], low[item, axis])
         box[first + 3 + axis] = max(box[first + 3 + axis], high[item, axis])
 
 
-@jit
+@exact
 def merge(box, first, other, second):
     for axis in range(3):
         box[first + axis] = min(box[first + axis], other[second + axis])
         box[first + 3 + axis] = max(box[first + 3 + axis], other[second + 3 + axis])
 
 
-@jit
+@exact
 def bin_of(value, low, width):
     return min(int((value - low) / width * BINS), BINS - 1)
 
 
-@jit
+@exact
 def best_split(low, high, order, start, stop, work, bins, counts, costs):
     """(axis, last bin before it) of the cheapest split of order[start:stop] by centre; axis -1 where none helps.
 
@@ -90,7 +93,7 @@ def best_split(low, high, order, start, stop, work, bins, counts, costs):
     return chosen, place
 
 
-@jit
+@exact
 def partition(low, high, order, start, stop, axis, place, bottom, width):
     """Bring the items of the bins up to `place` to the front; where the others begin."""
     middle = start
@@ -102,12 +105,48 @@ def partition(low, high, order, start, stop, axis, place, bottom, width):
     return middle
 
 
+@exact
+def fits(count, most, levels):
+    """Whether halving brings that many items into leaves of up to `most` within so many levels."""
+    for _ in range(levels):
+        if count <= most:
+            return True
+        count = (count + 1) // 2
+    return count <= most
+
+
+@exact
+def split(low, high, order, start, stop, most, levels, work, bins, counts, costs):
+    """Bring order[start:stop] into two parts that need no more than `levels` below them; where the second begins.
+
+    The cheapest split where it keeps to that, else halves: so no hierarchy is deeper than DEEPEST, whatever is in it.
+    """
+    axis, place = best_split(low, high, order, start, stop, work, bins, counts, costs)
+    middle = start
+    if axis >= 0:
+        middle = partition(low, high, order, start, stop, axis, place, work[axis], work[3 + axis] - work[axis])
+    larger = max(middle - start, stop - middle)
+    if larger == stop - start or not fits(larger, most, levels):
+        middle = (start + stop) // 2
+    return middle
+
+
+@exact
+def bound_children(boxes, node, low, high, order, start, middle, stop):
+    clear(boxes[node], 0)
+    clear(boxes[node], 6)
+    for k in range(start, middle):
+        grow(boxes[node], 0, low, high, order[k])
+    for k in range(middle, stop):
+        grow(boxes[node], 6, low, high, order[k])
+
+
 @entry
 def build(low, high, most, order, boxes, refs, first_item, first_node):
-    """Hierarchy over items with bounds low, high [n 3]: fills order [n], boxes [.. 12], refs [.. 2] from `first_node` on.
+    """Hierarchy over items with bounds low, high [n 3]: fills order [n], boxes [.. 12], refs [.. 2] from a node on.
 
     Leaves hold up to `most` items, counted from `first_item` in the references. Returns the root's reference and the
-    number of nodes made, at most n - 1.
+    number of nodes made, at most n - 1; they are up to DEEPEST deep, for up to most * 2 ** DEEPEST items.
     """
     count = len(low)
     for k in range(count):
@@ -115,45 +154,39 @@ def build(low, high, most, order, boxes, refs, first_item, first_node):
     if count <= most:
         return ~(first_item * LEAF + count), 0
     work, bins, counts, costs = np.empty(12), np.empty((BINS, 6)), np.empty(BINS, np.int64), np.empty(BINS)
-    stack = np.empty((2 * count + 2, 3), np.int64)  # start, stop, slot of the reference: 2 * node + side
-    stack[0, 0], stack[0, 1], stack[0, 2] = 0, count, -1
-    depth, nodes, root = 1, 0, 0
+    # start, stop, slot of the reference (2 * node + side), levels left; depth first, so one waits a level.
+    stack = np.empty((DEEPEST + 2, 4), np.int64)
+    stack[0, 0], stack[0, 1], stack[0, 2], stack[0, 3] = 0, count, -1, DEEPEST
+    depth, nodes = 1, 0
     while depth:
         depth -= 1
-        start, stop, slot = stack[depth, 0], stack[depth, 1], stack[depth, 2]
-        size = stop - start
-        if size <= most:
-            refs[slot // 2, slot % 2] = ~((first_item + start) * LEAF + size)
+        start, stop, slot, levels = stack[depth, 0], stack[depth, 1], stack[depth, 2], stack[depth, 3]
+        if stop - start <= most:
+            refs[slot // 2, slot % 2] = ~((first_item + start) * LEAF + stop - start)
             continue
         node = first_node + nodes
         nodes += 1
-        if slot < 0:
-            root = node
-        else:
+        if slot >= 0:
             refs[slot // 2, slot % 2] = node
-        axis, place = best_split(low, high, order, start, stop, work, bins, counts, costs)
-        middle = start + size // 2
-        if axis >= 0:
-            middle = partition(low, high, order, start, stop, axis, place, work[axis], work[3 + axis] - work[axis])
-        clear(boxes[node], 0)
-        clear(boxes[node], 6)
-        for k in range(start, middle):
-            grow(boxes[node], 0, low, high, order[k])
-        for k in range(middle, stop):
-            grow(boxes[node], 6, low, high, order[k])
+        middle = split(low, high, order, start, stop, most, levels - 1, work, bins, counts, costs)
+        bound_children(boxes, node, low, high, order, start, middle, stop)
         stack[depth, 0], stack[depth, 1], stack[depth, 2] = start, middle, 2 * node
         stack[depth + 1, 0], stack[depth + 1, 1], stack[depth + 1, 2] = middle, stop, 2 * node + 1
+        stack[depth, 3] = stack[depth + 1, 3] = levels - 1
         depth += 2
-    return root, nodes
+    return first_node, nodes
 
 
 @jit
-def enter(boxes, node, side, ox, oy, oz, ix, iy, iz, stop):
-    """Where a ray (origin, inverse direction) enters a child's box, at least 0; `stop` or more where it misses."""
+def enter(boxes, node, side, ax, ay, az, ix, iy, iz, stop):
+    """Where a ray enters a child's box, at least 0; infinite where it misses or comes later than `stop`.
+
+    ix, iy, iz is one over its direction, ax, ay, az that times its origin.
+    """
     k = 6 * side
-    x0, x1 = (boxes[node, k] - ox) * ix, (boxes[node, k + 3] - ox) * ix
-    y0, y1 = (boxes[node, k + 1] - oy) * iy, (boxes[node, k + 4] - oy) * iy
-    z0, z1 = (boxes[node, k + 2] - oz) * iz, (boxes[node, k + 5] - oz) * iz
+    x0, x1 = boxes[node, k] * ix - ax, boxes[node, k + 3] * ix - ax
+    y0, y1 = boxes[node, k + 1] * iy - ay, boxes[node, k + 4] * iy - ay
+    z0, z1 = boxes[node, k + 2] * iz - az, boxes[node, k + 5] * iz - az
     near = max(max(min(x0, x1), min(y0, y1)), max(min(z0, z1), 0.0))
     far = min(min(max(x0, x1), max(y0, y1)), min(max(z0, z1), stop))
     return near if near <= far else np.inf

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-# Instance: world-to-mesh rotation with scale by rows and offset, size of the mesh's unit in the world, tint, texture
-# instead of the mesh's own (-1: none), repeats and offset of its coordinates, reference of the mesh's root node.
-MATRIX, OFFSET, SIZE, TINT, TEXTURE, REPEAT, SHIFT, ROOT, INSTANCE = 0, 9, 12, 13, 16, 17, 19, 21, 22
+# Instance: world-to-mesh rotation with scale by rows and offset, volume of the mesh's unit cube in the world, tint,
+# texture instead of the mesh's own (-1: none), repeats and offset of its coordinates, reference of the mesh's root.
+MATRIX, OFFSET, VOLUME, TINT, TEXTURE, REPEAT, SHIFT, ROOT, INSTANCE = 0, 9, 12, 13, 16, 17, 19, 21, 22
 # Environment: sun (direction towards it, colour), lamp (place, colour, falloff), ambient light from above and below,
 # sky (texture of a panorama or -1, turn, gain, colours at the horizon, above, below), exposure.
 SUN, SUN_COLOUR, LAMP, LAMP_COLOUR, FALLOFF, AMBIENT_UP, AMBIENT_DOWN = 0, 3, 6, 9, 12, 13, 16
@@ -18,7 +18,9 @@ SKY_TEXTURE, SKY_TURN, SKY_GAIN, HORIZON, ZENITH, NADIR, EXPOSURE, ENVIRONMENT =
 LEVELS = 10
 """Most levels of a texture, halved from one to the next."""
 STACK = 96
-"""Nodes that wait while a ray walks: more than the depth of both hierarchies together."""
+"""Nodes that may wait while a ray walks: as many as both hierarchies are deep, see `DEEPEST`."""
+DEEPEST = STACK // 2
+"""Most levels of a hierarchy."""
 OPAQUE, CUT_OUT = 0, 1
 
 
@@ -31,8 +33,8 @@ class Meshes(NamedTuple):
     """[T 6] float32: likewise"""
     texture: np.ndarray
     """[T] int32"""
-    density: np.ndarray
-    """[T] float32: texture pixels across a unit of the mesh"""
+    cover: np.ndarray
+    """[T] float32: twice the share of its texture that a triangle shows, more than 2 where that repeats"""
     boxes: np.ndarray
     """[N 12] float32"""
     refs: np.ndarray

@@ -15,8 +15,8 @@ from tokengs_nerfstudio.data.procedural.meshes.shapes import BUILT_IN, Shape
 
 _log = logging.getLogger(__name__)
 _LEAF_TRIANGLES = 4
+CHUNKS = 8
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
-PANORAMA_SIZE = 256
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,8 @@ class MeshLibrary:
     low: np.ndarray
     """[M 3] bounds of each mesh in its own frame"""
     high: np.ndarray
+    chunks: np.ndarray
+    """[M CHUNKS 2 3] bounds of parts of each mesh, which together are tighter than one box that is turned"""
     by_category: dict[str, np.ndarray]
     """numbers of the meshes of each category of the pack"""
     shapes: dict[Shape, np.ndarray]
@@ -83,14 +85,15 @@ def library_of(sources: MeshSources) -> MeshLibrary:
     spare = np.array([k for k in range(len(pack.texture_alpha)) if atlas.alpha[k] == at.OPAQUE and atlas.large(k)])
     spare = spare if len(spare) else np.array([atlas.add(Image.new("RGB", (1, 1), (160, 160, 160)), at.OPAQUE)])
     textures = atlas.textures()
-    meshes, roots, low, high = _meshes(pack, textures)
+    meshes, roots, chunks = _meshes(pack)
     count = len(pack)
     return MeshLibrary(
         meshes,
         textures,
         roots,
-        low,
-        high,
+        chunks[:, :, 0].min(1),
+        chunks[:, :, 1].max(1),
+        chunks,
         by_category={name: np.flatnonzero(pack.category == k) for k, name in enumerate(pack.categories)},
         shapes={s: np.array([count + k for k, b in enumerate(BUILT_IN) if b.shape == s]) for s in Shape},
         grounds=grounds if len(grounds) else spare,
@@ -116,20 +119,24 @@ class _Atlas:
             image = image.resize(
                 (max(1, round(image.width * scale)), max(1, round(image.height * scale))), Image.Resampling.BOX
             )
-        levels = []
-        for _ in range(at.LEVELS):
-            pixels = np.asarray(image.convert("RGBA")).reshape(-1, 4)
-            levels.append((self._count, image.height, image.width))
-            if max(image.size) > 1 or not levels[:-1]:
-                self._texels.append(pixels)
-                self._count += len(pixels)
-            if max(image.size) == 1:
-                break
+        levels = [self._add_level(image)]
+        while max(image.size) > 1 and len(levels) < at.LEVELS:
             image = image.resize((max(1, image.width // 2), max(1, image.height // 2)), Image.Resampling.BOX)
+            levels.append(self._add_level(image))
         levels += levels[-1:] * (at.LEVELS - len(levels))
         self._levels.append(levels)
         self.alpha.append(alpha)
         return len(self.alpha) - 1
+
+    def _add_level(self, image: Image.Image) -> tuple[int, int, int]:
+        """First texel, height, width; holes take the mean colour, for what is seen beside them is mixed with them."""
+        pixels = np.array(image.convert("RGBA")).reshape(-1, 4)
+        holes = pixels[:, 3] == 0
+        if holes.any() and not holes.all():
+            pixels[holes, :3] = np.average(pixels[:, :3], axis=0, weights=pixels[:, 3])
+        self._texels.append(pixels)
+        self._count += len(pixels)
+        return self._count - len(pixels), image.height, image.width
 
     def large(self, number: int) -> bool:
         """Whether a texture shows more than a colour."""
@@ -154,10 +161,8 @@ def _pictures_in(folder: Path) -> list[Path]:
 def _folder(atlas: _Atlas, folder: Path | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Numbers of the textures for grounds, walls and surroundings."""
     found: dict[str, list[int]] = {"ground": [], "wall": [], "panoramas": []}
-    for file in () if folder is None else _pictures_in(folder):
-        assert folder is not None
-        above = file.relative_to(folder).parts[:-1]
-        use = next((name for name in ("ground", "panoramas") if name in above), "wall")
+    for file in [] if folder is None else _pictures_in(folder):
+        use = next((name for name in ("ground", "panoramas") if name in file.relative_to(folder or "").parts), "wall")
         number = _add_file(atlas, file, 2 * atlas.size if use == "panoramas" else atlas.size)
         found[use] += [] if number is None else [number]
     grounds, walls, panoramas = (np.array(numbers, int) for numbers in found.values())
@@ -183,8 +188,8 @@ def _add_file(atlas: _Atlas, file: Path, size: int) -> int | None:
         return None
 
 
-def _meshes(pack: MeshPack, textures: at.Textures) -> tuple[at.Meshes, np.ndarray, np.ndarray, np.ndarray]:
-    """All triangles in the order of their leaves with the hierarchies; root, low and high of each mesh."""
+def _meshes(pack: MeshPack) -> tuple[at.Meshes, np.ndarray, np.ndarray]:
+    """All triangles in the order of their leaves with the hierarchies; root and parts of each mesh."""
     from tokengs_nerfstudio.data.procedural.meshes.bvh_kernels import build
 
     parts = [_corners_of(pack, i) for i in range(len(pack))]
@@ -195,13 +200,15 @@ def _meshes(pack: MeshPack, textures: at.Textures) -> tuple[at.Meshes, np.ndarra
     low, high = corners.min(1).astype(np.float64), corners.max(1).astype(np.float64)
     boxes, refs = np.empty((len(corners), 12), np.float32), np.empty((len(corners), 2), np.int32)
     order, roots, nodes, first = np.empty(len(corners), np.int64), np.empty(len(parts), np.int32), 0, 0
-    bounds = np.empty((2, len(parts), 3))
+    chunks = np.empty((len(parts), CHUNKS, 2, 3))
     for i, count in enumerate(counts):
         own = slice(first, first + count)
         local = np.empty(count, np.int64)
         roots[i], made = build(low[own], high[own], _LEAF_TRIANGLES, local, boxes, refs, first, nodes)
         order[own] = first + local
-        bounds[0, i], bounds[1, i] = low[own].min(0), high[own].max(0)
+        # Neighbours in the order of the leaves are neighbours in space.
+        for k, part in enumerate(np.array_split(order[own], CHUNKS) if count >= CHUNKS else [order[own]] * CHUNKS):
+            chunks[i, k] = low[part].min(0), high[part].max(0)
         nodes, first = nodes + made, first + count
     # Rounded outwards, for the boxes are kept with fewer digits than the corners were compared with.
     boxes = boxes[:nodes] + np.float32(1e-6) * np.repeat([-1.0, 1.0, -1.0, 1.0], 3).astype(np.float32)
@@ -210,11 +217,11 @@ def _meshes(pack: MeshPack, textures: at.Textures) -> tuple[at.Meshes, np.ndarra
         np.ascontiguousarray(_edges(corners), np.float32),
         np.ascontiguousarray(_edges(uvs), np.float32),
         texture.astype(np.int32),
-        _density(corners, uvs),
+        _cover(uvs),
         boxes,
         refs[:nodes],
     )
-    return meshes, roots, bounds[0], bounds[1]
+    return meshes, roots, chunks
 
 
 def _corners_of(pack: MeshPack, i: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -229,12 +236,10 @@ def _edges(corners: np.ndarray) -> np.ndarray:
     return np.concatenate([corners[:, 0], corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]], -1)
 
 
-def _density(corners: np.ndarray, uvs: np.ndarray) -> np.ndarray:
-    """Repeats of the texture across a unit of the mesh, [T]."""
-    edges, turns = corners[:, 1:] - corners[:, :1], uvs[:, 1:] - uvs[:, :1]
-    area = np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=-1)
-    covered = np.abs(turns[:, 0, 0] * turns[:, 1, 1] - turns[:, 0, 1] * turns[:, 1, 0])
-    return np.sqrt(covered / np.maximum(area, 1e-12)).astype(np.float32)
+def _cover(uvs: np.ndarray) -> np.ndarray:
+    """Area of the parallelograms of texture coordinates [T 3 2], [T]."""
+    a, b = uvs[:, 1] - uvs[:, 0], uvs[:, 2] - uvs[:, 0]
+    return np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).astype(np.float32)
 
 
 def tree_of(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:

@@ -11,7 +11,7 @@ UNEVEN, UNEVEN_CELLS = 24, 24
 
 
 class Shape(enum.Enum):
-    """Kinds of built-in meshes. Their longest side spans [-1, 1]; textures run once over a face."""
+    """Kinds of built-in meshes. Their longest side spans [-1, 1]; textures run once over a face (three times round)."""
 
     PLANE = "plane"
     """z = 0"""
@@ -33,8 +33,11 @@ class BuiltIn:
 
 def _quads(corners: np.ndarray, uvs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Two triangles for each quad: [Q 4 n] -> [2Q 3 n], for corners and texture coordinates."""
-    halves = ([0, 1, 2], [0, 2, 3])
-    return tuple(np.concatenate([a[:, half] for half in halves]).astype(np.float32) for a in (corners, uvs))  # type: ignore[return-value]
+    return _halved(corners), _halved(uvs)
+
+
+def _halved(quads: np.ndarray) -> np.ndarray:
+    return np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]).astype(np.float32)
 
 
 _SQUARE = np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
@@ -46,26 +49,28 @@ def _plane() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _box() -> tuple[np.ndarray, np.ndarray]:
-    faces = []
-    for axis in range(3):
-        for side in (-1.0, 1.0):
-            faces.append(np.insert(_SQUARE, axis, side, axis=1) if axis else np.insert(_SQUARE, 0, side, axis=1))
+    faces = [np.insert(_SQUARE, axis, side, axis=1) for axis in range(3) for side in (-1.0, 1.0)]
     return _quads(np.array(faces), np.repeat(_UNIT[None], 6, 0))
 
 
 def _cylinder() -> tuple[np.ndarray, np.ndarray]:
     angle = 2 * math.pi * np.arange(SIDES + 1) / SIDES
-    ring = np.stack([np.cos(angle), np.sin(angle)], -1)
-    a, b = ring[:-1], ring[1:]
-    low, high = np.full((SIDES, 1), -1.0), np.full((SIDES, 1), 1.0)
-    corners = np.stack([np.hstack(pair) for pair in ((a, low), (b, low), (b, high), (a, high))], 1)
-    turns = 3.0 * np.arange(SIDES + 1)[:, None] / SIDES
-    zero = np.zeros((SIDES, 1))
-    uvs = np.stack([np.hstack(p) for p in ((turns[:-1], zero + 1), (turns[1:], zero + 1), (turns[1:], zero), (turns[:-1], zero))], 1)  # fmt: skip
-    sides = _quads(corners, uvs)
-    caps = [np.stack([np.hstack([np.zeros((SIDES, 2)), z]), np.hstack([a, z]), np.hstack([b, z])], 1) for z in (low, high)]  # fmt: skip
+    ring, turns = np.stack([np.cos(angle), np.sin(angle)], -1), 3.0 * np.arange(SIDES + 1) / SIDES
+    corners, uvs = _quads(
+        np.stack([_at(ring[:-1], -1.0), _at(ring[1:], -1.0), _at(ring[1:], 1.0), _at(ring[:-1], 1.0)], 1),
+        np.stack([_at(turns[:-1, None], v) if first else _at(turns[1:, None], v) for first, v in _CORNERS], 1),
+    )
+    caps = [np.stack([_at(0.0 * ring[:-1], z), _at(ring[:-1], z), _at(ring[1:], z)], 1) for z in (-1.0, 1.0)]
     flat = [0.5 + 0.5 * cap[..., :2] for cap in caps]
-    return np.concatenate([sides[0], *caps]).astype(np.float32), np.concatenate([sides[1], *flat]).astype(np.float32)
+    return np.concatenate([corners, *caps]).astype(np.float32), np.concatenate([uvs, *flat]).astype(np.float32)
+
+
+_CORNERS = ((True, 1.0), (False, 1.0), (False, 0.0), (True, 0.0))
+
+
+def _at(points: np.ndarray, last: float) -> np.ndarray:
+    """Points [n k] with another coordinate, [n k + 1]."""
+    return np.insert(points, points.shape[1], last, axis=1)
 
 
 def _uneven(seed: int) -> tuple[np.ndarray, np.ndarray]:

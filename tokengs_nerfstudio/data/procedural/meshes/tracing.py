@@ -9,10 +9,10 @@ from numpy.random import Generator
 from tokengs_nerfstudio.data.procedural.cameras import view_intrinsics
 from tokengs_nerfstudio.data.procedural.meshes import layout as at
 from tokengs_nerfstudio.data.procedural.meshes.config import MeshSceneConfig
+from tokengs_nerfstudio.data.procedural.meshes.kinds import FEWEST, MOST, MeshScene, random_mesh_scene
 from tokengs_nerfstudio.data.procedural.meshes.library import MeshLibrary, library_of
-from tokengs_nerfstudio.data.procedural.meshes.scenes import MeshScene, random_mesh_scene
 
-PROBE_SIZE, PROBE_EXPOSURE, ATTEMPTS = 12, 0.1, 12
+PROBE_SIZE, PROBE_EXPOSURE, ATTEMPTS = 10, 0.1, 12
 BLOCKED, PLAIN, CLIPPED = 0.35, 0.035, 0.15
 """A view is blocked where half of it is nearer than this share of the usual distance, plain where colours deviate from
 their mean by less; exposures leave all but this share of the pixels below the highest value."""
@@ -24,14 +24,23 @@ def mesh_scene(rng: Generator, config: MeshSceneConfig, views: int) -> MeshScene
     Errors as in `library_of`.
     """
     library = library_of(config.sources)
-    for _ in range(ATTEMPTS):
-        scene = _with_exposure(random_mesh_scene(rng, config, library, views), PROBE_EXPOSURE)
-        rgb, depth = trace_on_cpu(library, scene, PROBE_SIZE, PROBE_SIZE, antialias=False)
-        light = rgb.astype(np.float64) ** 2 / PROBE_EXPOSURE
-        exposure = _exposure(light, rng.uniform(*config.brightness))
-        if _worth_it(np.sqrt(np.minimum(light * exposure, 1.0)), depth, scene.reach):
+    scene, good = _attempt(rng, config, library, views)
+    for _ in range(ATTEMPTS - 1):
+        if good:
             break
-    return _with_exposure(scene, exposure)
+        scene, good = _attempt(rng, config, library, views)
+    return scene
+
+
+def _attempt(rng: Generator, config: MeshSceneConfig, library: MeshLibrary, views: int) -> tuple[MeshScene, bool]:
+    """A scene, exposed, and whether it is worth its pictures."""
+    scene = _with_exposure(random_mesh_scene(rng, config, library, views), PROBE_EXPOSURE)
+    rgb, depth = trace_on_cpu(library, scene, PROBE_SIZE, PROBE_SIZE, antialias=False)
+    light = rgb.astype(np.float64) ** 2 / PROBE_EXPOSURE
+    exposure = _exposure(light, rng.uniform(*config.brightness))
+    seen = np.sqrt(np.minimum(light * exposure, 1.0))
+    good = FEWEST <= len(scene.parts.instances) <= MOST and _worth_it(seen, depth, scene.reach)
+    return _with_exposure(scene, exposure), good
 
 
 def _with_exposure(scene: MeshScene, exposure: float) -> MeshScene:
