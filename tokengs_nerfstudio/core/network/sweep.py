@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from tokengs_nerfstudio.core.geometry.agreement import better_half
 from tokengs_nerfstudio.core.types import Views
 
 CHANNELS = 6
@@ -85,14 +86,5 @@ def _costs(
             align_corners=False,
         )
         found.append((seen - own).abs().mean(1).masked_fill(~inside.flatten(0, 1), torch.inf))
-    return _better_half(torch.stack(found))
-
-
-def _better_half(costs: Float[Tensor, "other *pixel"]) -> Float[Tensor, "*pixel"]:
-    costs = costs.sort(dim=0).values
-    seeing = costs.isfinite().sum(0)
-    half = ((seeing + 1) // 2).clamp(min=1)
-    rank = torch.arange(len(costs), device=costs.device).view(-1, *[1] * (costs.ndim - 1))
-    mean = torch.where(rank < half, costs, torch.zeros_like(costs)).sum(0) / half
-    rarely = 1 - seeing / len(costs)
-    return torch.where(seeing > 0, mean, torch.full_like(mean, _UNSEEN)) + 0.5 * _UNSEEN * rarely
+    mean, seeing = better_half(torch.stack(found))
+    return torch.where(seeing > 0, mean, torch.full_like(mean, _UNSEEN)) + 0.5 * _UNSEEN * (1 - seeing / (count - 1))

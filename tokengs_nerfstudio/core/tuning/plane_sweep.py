@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from tokengs_nerfstudio.core.geometry.agreement import better_half
 from tokengs_nerfstudio.core.geometry.rays import pixel_rays, project
 from tokengs_nerfstudio.core.geometry.resize import resized
 from tokengs_nerfstudio.core.types import Gaussians, Views
@@ -132,15 +133,7 @@ def disagreement(
         seen = F.grid_sample(features[view : view + 1], grid[None, None], align_corners=False)[0, :, 0]
         difference = (seen.mT.reshape(*depths.shape, features.shape[1]) - own[:, None]).abs().mean(-1)
         costs[view] = torch.where(inside.reshape(depths.shape), difference, costs[view])
-    return _better_half(costs)
-
-
-def _better_half(costs: Float[Tensor, "view seed depth"]) -> Float[Tensor, "seed depth"]:
-    costs = costs.sort(dim=0).values
-    seeing = costs.isfinite().sum(0)
-    half = ((seeing + 1) // 2).clamp(min=1)
-    rank = torch.arange(len(costs), device=costs.device)[:, None, None]
-    mean = torch.where(rank < half, costs, torch.zeros_like(costs)).sum(0) / half
+    mean, seeing = better_half(costs)
     rarely = 1 - seeing / seeing.amax(dim=1, keepdim=True).clamp(min=1)
     return torch.where(seeing > 0, mean, torch.full_like(mean, 2 * _UNSEEN)) + _UNSEEN * rarely
 

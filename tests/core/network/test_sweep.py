@@ -1,0 +1,98 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tokengs_nerfstudio.core.checkpoint.loading import load_network, save_network
+from tokengs_nerfstudio.core.geometry.rays import project
+from tokengs_nerfstudio.core.network.config import NetworkConfig
+from tokengs_nerfstudio.core.network.photo_start import with_sweep
+from tokengs_nerfstudio.core.network.sweep import CHANNELS, swept
+from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
+from tokengs_nerfstudio.core.types import Views
+
+SMALL = NetworkConfig(width=32, heads=2, encoder_depth=1, decoder_depth=1, tokens=6, gaussians_per_token=4, sweep=True)
+SIZE, DEPTH = 32, 2.0
+
+
+def wall(positions: list[tuple[float, float]], depth: float = DEPTH) -> Views:
+    """A batch of one: a wall with a pattern at z = `depth`, seen straight on from places (x, y)."""
+    count = len(positions)
+    c2w = torch.eye(4).repeat(count, 1, 1)
+    c2w[:, :2, 3] = torch.tensor(positions)
+    intrinsics = torch.tensor([[SIZE, 0.0, SIZE / 2], [0.0, SIZE, SIZE / 2], [0.0, 0.0, 1.0]]).repeat(count, 1, 1)
+    pixels = torch.arange(SIZE) + 0.5
+    x = (pixels[None, None] - SIZE / 2) / SIZE * depth + c2w[:, 0, 3, None, None]
+    y = (pixels[None, :, None] - SIZE / 2) / SIZE * depth + c2w[:, 1, 3, None, None]
+    x, y = torch.broadcast_tensors(x, y)
+    waves = [torch.sin(3.1 * x + 1.7 * y), torch.sin(2.3 * x * y + 4.0 * y + 1.0), torch.sin(5.0 * x - 2.0 * y + 2.0)]
+    return Views(0.5 + 0.5 * torch.stack(waves, 1), c2w, intrinsics).unsqueeze()
+
+
+def test_a_wall_is_found_where_it_is():
+    views = wall([(0.0, 0.0), (0.5, 0.1), (-0.4, 0.2), (0.1, -0.5)])
+    found = swept(views)
+    assert found.shape == (1, 4, CHANNELS, SIZE // 2, SIZE // 2)
+    inner = found[..., 4:-4, 4:-4]
+    assert (inner[:, :, 3].exp() - DEPTH).abs().median() < 0.1 * DEPTH
+    assert (inner[:, :, 3] - torch.tensor(DEPTH).log()).abs().mean() < 0.15
+    points = inner[0, :, :3].sign() * inner[0, :, :3].abs().expm1()
+    for view in range(4):
+        place, depth = project(points[view].flatten(1).T, views.c2w[0, view : view + 1], views.intrinsics[0, :1])
+        rows, columns = torch.meshgrid(torch.arange(4, 12), torch.arange(4, 12), indexing="ij")
+        pixels = torch.stack([2.0 * columns + 1.0, 2.0 * rows + 1.0], -1).flatten(0, 1)
+        torch.testing.assert_close(place[0], pixels, atol=1e-3, rtol=0)
+        torch.testing.assert_close(depth[0], inner[0, view, 3].exp().flatten(), atol=1e-4, rtol=1e-4)
+
+
+def test_what_nobody_else_sees_and_what_looks_alike_everywhere_is_said_to_be_uncertain():
+    sure = swept(wall([(0.0, 0.0), (0.5, 0.1), (-0.4, 0.2)]))[0, 0, 4].median()
+    grey = wall([(0.0, 0.0), (0.5, 0.1), (-0.4, 0.2)])
+    grey = replace(grey, images=torch.full_like(grey.images, 0.5))
+    assert swept(grey)[0, 0, 4].median() > 3 * sure
+    apart = wall([(0.0, 0.0), (50.0, 0.0)])
+    alone = swept(apart)[0]
+    assert (alone[:, 4] > 3 * sure).all()
+    assert (alone[:, 5] > 1.0).all()
+
+
+def test_scenes_of_a_batch_do_not_mix_and_the_order_of_views_does_not_matter():
+    first = wall([(0.0, 0.0), (0.5, 0.1), (-0.4, 0.2)])
+    second = wall([(0.0, 0.0), (0.3, 0.3), (0.2, -0.4)], depth=4.0)
+    both = swept(Views.cat([first, second]))
+    torch.testing.assert_close(both[:1], swept(first))
+    torch.testing.assert_close(both[1:], swept(second))
+    turned = first.squeeze().select([2, 0, 1]).unsqueeze()
+    torch.testing.assert_close(swept(turned), swept(first)[:, [2, 0, 1]])
+
+
+def test_a_single_view_tells_nothing():
+    assert (swept(wall([(0.0, 0.0)])) == 0).all()
+
+
+def test_the_network_hears_of_it_and_keeps_it_through_a_file(tmp_path):
+    torch.manual_seed(0)
+    network = TokenGSNetwork(SMALL).eval()
+    views = wall([(0.0, 0.0), (0.5, 0.1)])
+    save_network(network, tmp_path / "w.safetensors")
+    again = load_network(tmp_path / "w.safetensors")
+    assert again.config == SMALL
+    assert torch.equal(again.encode(views).values, network.encode(views).values)
+    with torch.no_grad():
+        network.sweep_embedding.norm.weight.zero_()
+    assert not torch.equal(again.encode(views).values, network.encode(views).values)
+    with pytest.raises(ValueError, match="photo_colors and sweep"):
+        save_network(network, tmp_path / "p.safetensors", layout="published")
+    with pytest.raises(ValueError, match="sweep needs photos of one moment"):
+        replace(SMALL, time_channels=2)
+
+
+def test_weights_without_begin_with_their_own_answers_and_learn_to_listen():
+    torch.manual_seed(0)
+    plain = TokenGSNetwork(replace(SMALL, sweep=False)).eval()
+    views = wall([(0.0, 0.0), (0.5, 0.1)])
+    told = with_sweep(plain)
+    assert told.config == SMALL
+    torch.testing.assert_close(told.encode(views).values, plain.encode(views).values, atol=0, rtol=0)
+    told.encode(views).values.square().sum().backward()
+    assert told.sweep_embedding.norm.weight.grad.abs().sum() > 0
