@@ -66,6 +66,18 @@ def test_scenes_of_a_batch_do_not_mix_and_the_order_of_views_does_not_matter():
     torch.testing.assert_close(swept(turned), swept(first)[:, [2, 0, 1]])
 
 
+@pytest.mark.parametrize("threads_used", [1, 2])
+@pytest.mark.parametrize("count", [2, 3, 6])
+def test_the_kernel_equals_torch(threads, count, threads_used):
+    generator = torch.Generator().manual_seed(count)
+    places = 0.8 * torch.randn(count, 2, generator=generator)
+    views = Views.cat([wall(places.tolist()), wall((2 * places).tolist(), depth=4.0)])
+    turn = torch.linalg.qr(torch.eye(3) + 0.3 * torch.randn(2, count, 3, 3, generator=generator)).Q
+    views.c2w[..., :3, :3] = turn * torch.diagonal(turn, dim1=-2, dim2=-1).sign()[..., None, :]
+    torch.set_num_threads(threads_used)
+    torch.testing.assert_close(swept(views), swept(views.to(dtype=torch.float64)).float(), atol=2e-3, rtol=2e-3)
+
+
 def test_a_single_view_tells_nothing():
     assert (swept(wall([(0.0, 0.0)])) == 0).all()
 

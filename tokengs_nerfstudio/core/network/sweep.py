@@ -6,11 +6,13 @@ What comes out is told to the encoder beside colours and rays: it need not learn
 
 import math
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from tokengs_nerfstudio.core.compiled import run
 from tokengs_nerfstudio.core.geometry.agreement import better_half
 from tokengs_nerfstudio.core.types import Views
 
@@ -38,8 +40,9 @@ def swept(context: Views) -> Float[Tensor, "batch view 6 rows columns"]:
         return images.new_zeros(batch, count, CHANNELS, *size)
     ladder = torch.linspace(math.log(_NEAREST), math.log(_FARTHEST), _DEPTHS).to(images)
     origin, per_depth = _ways(context, *size)
-    costs = _costs(context, images, origin, per_depth, ladder.exp())
-    smooth = F.avg_pool2d(costs.unflatten(-1, size), 3, 1, 1, count_include_pad=False)
+    features = torch.cat([images, F.avg_pool2d(images, 3, 1, 1, count_include_pad=False)], dim=1)
+    costs = _costs(features.unflatten(0, (batch, count)), *_seen_by_all(context, origin, per_depth), ladder.exp())
+    smooth = F.avg_pool2d(costs.flatten(0, 1).unflatten(-1, size), 3, 1, 1, count_include_pad=False)
     share = (smooth / -_TEMPERATURE).softmax(1)
     mean = (share * ladder[:, None, None]).sum(1)
     deviation = (share * (ladder[:, None, None] - mean[:, None]).square()).sum(1).sqrt()
@@ -60,31 +63,62 @@ def _ways(
     return c2w[..., :3, 3], c2w[..., :3, :3] @ torch.linalg.solve(intrinsics, pixels.expand(*c2w.shape[:2], 3, -1))
 
 
+def _seen_by_all(
+    context: Views, origin: Float[Tensor, "batch view 3"], per_depth: Float[Tensor, "batch view 3 pixel"]
+) -> tuple[Float[Tensor, "batch view other 3"], Float[Tensor, "batch view other 3 pixel"]]:
+    """Origins and ways of every view's rays as all views see them: small pixels, times depth, and depth."""
+    shrink = context.c2w.new_tensor([SHRINK, SHRINK, 1.0])[:, None]
+    project = (context.intrinsics / shrink @ context.c2w[..., :3, :3].mT)[:, None]
+    offset = origin[:, :, None] - context.c2w[:, None, :, :3, 3]
+    return (project @ offset[..., None])[..., 0], project @ per_depth[:, :, None]
+
+
 def _costs(
-    context: Views, images: Tensor, origin: Tensor, per_depth: Tensor, depths: Float[Tensor, " depth"]
-) -> Float[Tensor, "batch_view depth pixel"]:
-    """How much the colour of each pixel differs, at each depth, from the better half of the views that see it there."""
-    batch, count = context.images.shape[:2]
-    features = torch.cat([images, F.avg_pool2d(images, 3, 1, 1, count_include_pad=False)], dim=1)
-    own = features.flatten(2)[:, :, None]
-    per_view = features.unflatten(0, (batch, count))
-    size = depths.new_tensor([context.width, context.height])
-    found = []
+    features: Float[Tensor, "batch view 6 rows columns"],
+    start: Float[Tensor, "batch view other 3"],
+    way: Float[Tensor, "batch view other 3 pixel"],
+    depths: Float[Tensor, " depth"],
+) -> Float[Tensor, "batch view depth pixel"]:
+    """How much each pixel differs, at each depth, from the better half of the views that see it there.
+
+    The numba kernel on CPUs, torch elsewhere and in float64.
+    """
+    if features.device.type != "cpu" or features.dtype != torch.float32:
+        return torch_costs(features, start, way, depths)
+    from tokengs_nerfstudio.core.network.sweep_kernels import sweep_pixels
+
+    last = features.movedim(2, -1).contiguous()
+    views, rows = features.shape[1], features.shape[3]
+    costs = features.new_empty(*features.shape[:2], len(depths), way.shape[-1])
+    for scene in range(len(features)):
+        arrays = (part[scene].contiguous().numpy() for part in (last, start, way))
+        numbers = (depths.numpy(), np.float32(_UNSEEN), np.float32(_LEAST_DEPTH), costs[scene].numpy())
+        run(sweep_pixels, views * rows, *arrays, *numbers)
+    return costs
+
+
+def torch_costs(
+    features: Float[Tensor, "batch view 6 rows columns"],
+    start: Float[Tensor, "batch view other 3"],
+    way: Float[Tensor, "batch view other 3 pixel"],
+    depths: Float[Tensor, " depth"],
+) -> Float[Tensor, "batch view depth pixel"]:
+    """The same in torch, on any device."""
+    count, size = features.shape[1], features.shape[-2:]
+    own, views, found = features.flatten(3)[:, :, :, None], torch.arange(count, device=features.device), []
     for shift in range(1, count):
-        c2w, intrinsics = context.c2w.roll(-shift, 1), context.intrinsics.roll(-shift, 1)
-        project = intrinsics @ c2w[..., :3, :3].mT
-        start = (project @ (origin - c2w[..., :3, 3])[..., None])[..., None, :]
-        place = start + (project @ per_depth)[..., None, :] * depths[:, None]
+        others = (views + shift) % count
+        place = start[:, views, others][..., None, None] + way[:, views, others][..., None, :] * depths[:, None]
         depth = place[:, :, 2]
         pixels = place[:, :, :2] / depth.clamp(min=_LEAST_DEPTH)[:, :, None]
-        grid = 2.0 * pixels.movedim(2, -1) / size - 1.0
+        grid = 2.0 * pixels.movedim(2, -1) / pixels.new_tensor([size[1], size[0]]) - 1.0
         inside = (depth > _LEAST_DEPTH) & (grid.abs() < 1.0).all(-1)
         seen = F.grid_sample(
-            per_view.roll(-shift, 1).flatten(0, 1),
+            features[:, others].flatten(0, 1),
             grid.flatten(0, 1).clamp(-1.0, 1.0),
             padding_mode="border",
             align_corners=False,
-        )
-        found.append((seen - own).abs().mean(1).masked_fill(~inside.flatten(0, 1), torch.inf))
+        ).unflatten(0, features.shape[:2])
+        found.append((seen - own).abs().mean(2).masked_fill(~inside, torch.inf))
     mean, seeing = better_half(torch.stack(found))
     return torch.where(seeing > 0, mean, torch.full_like(mean, _UNSEEN)) + 0.5 * _UNSEEN * (1 - seeing / (count - 1))

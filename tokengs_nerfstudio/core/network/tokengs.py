@@ -49,7 +49,8 @@ class TokenGSNetwork(nn.Module):
         self, config: NetworkConfig, precision: Precision = "fp32", initial: InitialValues | None = None
     ) -> None:
         super().__init__()
-        self.config, self.precision = config, precision
+        self.config = config
+        self.precision: Precision = precision
         self.initial = InitialValues() if initial is None else initial
         width, heads, patch = config.width, config.heads, config.patch_size
 
