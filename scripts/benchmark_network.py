@@ -21,8 +21,16 @@ from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.types import Gaussians, SceneMemory, Views
 
 BASELINE = Path(__file__).with_suffix(".json")
-CONFIG = replace(PRESETS["small"], image_size=(128, 128))
-"""C 384, 6 + 6 blocks, 512 tokens."""
+CONFIG = replace(
+    PRESETS["tiny-plain"],
+    width=384,
+    encoder_depth=6,
+    decoder_depth=6,
+    tokens=512,
+    gaussians_per_token=64,
+    image_size=(128, 128),
+)
+"""C 384, 6 + 6 blocks, 512 tokens, the plain architecture."""
 VIEWS = 4
 BF16_FLAGS = ("avx512_bf16", "amx_bf16")
 SLACK = 0.85

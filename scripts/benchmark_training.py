@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from tokengs_nerfstudio.core import TokenGSNetwork, load_network
 from tokengs_nerfstudio.core.losses import reconstruction_loss
+from tokengs_nerfstudio.core.network.sweep import swept
 from tokengs_nerfstudio.core.training.config import TrainingConfig
 from tokengs_nerfstudio.core.training.gradients import predict, render_targets, scene_gradients
 from tokengs_nerfstudio.core.training.memory import keep_freed_memory
@@ -30,7 +31,6 @@ from tokengs_nerfstudio.data.examples.curriculum import ProceduralCurriculumConf
 from tokengs_nerfstudio.data.examples.source import BatchShape
 
 BASELINE = Path(__file__).with_suffix(".json")
-PARTS = ("image_embedding", "ray_embedding", "encoder", "image_memory", "decoder", "head")
 YARDSTICK = 512
 """Products of square matrices of this size are what a step is compared with."""
 SLACK = 1.3
@@ -107,36 +107,18 @@ def multiplications(network: TokenGSNetwork, side: int, views: int = 4) -> float
 
 
 def _network(network: TokenGSNetwork, example: Example, repeats: int) -> Figures:
-    """Forward and backward pass of the network's parts, each on the inputs that it gets."""
-    seen: dict[nn.Module, tuple[Any, ...]] = {}
-    modules = {name: getattr(network, name) for name in PARTS}
-    hooks = [module.register_forward_pre_hook(seen.__setitem__) for module in modules.values()]
-    predict(network, example)
-    for hook in hooks:
-        hook.remove()
-    with torch.autocast("cpu", torch.bfloat16, enabled=network.precision == "bf16"):
-        times = {name: best(_there_and_back(module, seen[module]), repeats) for name, module in modules.items()}
+    """The plane sweep, and what else becomes of photos and of tokens, there and back."""
+    times = {"sweep": best(lambda: swept(example.context), repeats)} if network.config.sweep else {"sweep": 0.0}
+    memory = network.encode(example.context)
+    encode = best(lambda: _back(network.encode(example.context)), repeats)
+    decode = best(lambda: _back(network.decode(memory.leaves())), repeats)
     network.zero_grad(set_to_none=True)
-    return times
+    return {**times, "encode": encode - times["sweep"], "decode": decode}
 
 
-def _there_and_back(module: nn.Module, inputs: tuple[Any, ...]) -> Callable[[], None]:
-    leaves = [_leaf(value) for value in inputs]
-
-    def run() -> None:
-        result = module(*leaves)
-        outputs = [result] if isinstance(result, Tensor) else result
-        tensors = [tensor for _, tensor in outputs.tensors()] if isinstance(outputs, TensorRecord) else list(outputs)
-        torch.autograd.backward(tensors, [torch.ones_like(tensor) for tensor in tensors])
-
-    return run
-
-
-def _leaf(value: Any) -> Any:
-    """Without a gradient where the step needs none: images and rays."""
-    if isinstance(value, TensorRecord):
-        return value.leaves()
-    return value.detach().requires_grad_(value.requires_grad) if isinstance(value, Tensor) else value
+def _back(result: TensorRecord) -> None:
+    tensors = [tensor for _, tensor in result.tensors() if tensor.requires_grad]
+    torch.autograd.backward(tensors, [torch.ones_like(tensor) for tensor in tensors])
 
 
 def _pictures(network: TokenGSNetwork, example: Example, repeats: int) -> Figures:

@@ -12,10 +12,12 @@ import tempfile
 import time
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
 import torch
+from gpu_options import add_scene_options
 
 from tokengs_nerfstudio.commands.pretrain import Pretraining, Run
 from tokengs_nerfstudio.core import TokenGSNetwork, save_network
@@ -24,6 +26,8 @@ from tokengs_nerfstudio.core.types import Example
 from tokengs_nerfstudio.data.examples.batches import Batches
 from tokengs_nerfstudio.data.examples.curriculum import ProceduralCurriculumConfig
 from tokengs_nerfstudio.data.examples.shapes import BatchConfig
+from tokengs_nerfstudio.data.procedural.meshes.config import MeshSceneConfig
+from tokengs_nerfstudio.data.procedural.meshes.library import MeshSources
 
 PIECE = 15 * 2**20
 MOST_PIECES = 4
@@ -105,13 +109,17 @@ def write_pieces(file: Path, folder: Path, size: int = PIECE, most: int = MOST_P
 def trained(options: argparse.Namespace, folder: Path) -> FedRun:
     """A run until `options.until`, its length known once scenes can be made: their kernels are compiled first."""
     batches = BatchConfig(scenes=options.batch)
-    Batches(ProceduralCurriculumConfig().source(), PRESETS[options.preset], batches).batch(0, 0.0)
+    sources = MeshSources(options.meshes, options.textures)
+    procedural = ProceduralCurriculumConfig(meshes=MeshSceneConfig(sources))
+    if options.start is not None:  # what has been learned need not begin with easy scenes
+        procedural = replace(procedural, easy=(0.0, 0.0))
+    Batches(procedural.source(), PRESETS[options.preset], batches).batch(0, 1.0)
     device = "cpu" if options.dry_run else "cuda"
     torch.zeros(1, device=device)
     hours = max(options.until - time.time(), 2.0) / 3600
     config = Pretraining(
         output=folder, preset=options.preset, hours=hours, device=device, save_every=60.0, evaluate_every=200,
-        held_out=2 if options.dry_run else 32, batches=batches,
+        held_out=2 if options.dry_run else 32, batches=batches, procedural=procedural, start=options.start,
     )  # fmt: skip
     run = FedRun(config, options.makers)
     run.train()
@@ -119,9 +127,9 @@ def trained(options: argparse.Namespace, folder: Path) -> FedRun:
 
 
 def export(averaged: TokenGSNetwork, folder: Path, output: Path) -> None:
-    """The averaged weights as bfloat16 and the log, each at most so large as can be carried."""
-    weights = folder / "network.bf16.safetensors"
-    save_network(averaged.to(torch.bfloat16), weights)
+    """The averaged weights with matrices in bfloat16 and the log, each at most so large as can be carried."""
+    weights = folder / "network.compact.safetensors"
+    save_network(averaged, weights, compact=True)
     write_pieces(weights, output)
     log = folder / "log.jsonl"
     if log.stat().st_size <= PIECE:
@@ -140,6 +148,7 @@ def main() -> int:
     parser.add_argument("--batch", type=int, default=16, help="scenes in a step of four context views of 64x64")
     parser.add_argument("--makers", type=int, default=12, help="threads that make scenes")
     parser.add_argument("--dry-run", action="store_true", help="on the CPU")
+    add_scene_options(parser)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         run = trained(options, Path(scratch))

@@ -19,6 +19,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from gpu_options import add_scene_options, scene_options
 from gpu_table import Row, line_of, save, show
 
 SCRIPTS = Path(__file__).resolve().parent
@@ -142,7 +143,7 @@ class Report:
         until = str(time.time() + training)
         command = [str(SCRIPTS / "gpu_pretraining.py"), "--output", str(self.options.output), "--until", until]
         command += ["--preset", self.options.preset, "--batch", str(2 if self.options.dry_run else self.options.batch)]
-        command += ["--makers", str(max(1, (os.cpu_count() or 2) - 4)), *self._dry]
+        command += ["--makers", str(max(1, (os.cpu_count() or 2) - 4)), *self._dry, *scene_options(self.options)]
         printed = self._run("pretraining", self.options.preset, command, gsplat, seconds, ONE_THREAD)
         if printed:
             for name, value in json.loads(printed.splitlines()[-1]).items():
@@ -191,6 +192,7 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=Path("gpu_output"), help="folder of the report and the weights")
     parser.add_argument("--preset", default="tiny", choices=["tiny", "small"], help="what is pretrained")
     parser.add_argument("--batch", type=int, default=16, help="scenes in a pretraining step")
+    add_scene_options(parser)
     parser.add_argument("--dry-run", action="store_true", help="every part at small sizes on the CPU")
     options = parser.parse_args()
     options.output, options.wheels = options.output.resolve(), options.wheels and options.wheels.resolve()

@@ -14,7 +14,8 @@ import pytest
 from gpu_pretraining import AheadOfTime, made_by_many, write_pieces
 from gpu_table import Row, save, show
 
-from tokengs_nerfstudio.core import load_network
+from tokengs_nerfstudio.core import TokenGSNetwork, load_network
+from tokengs_nerfstudio.core.network.config import PRESETS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -127,6 +128,7 @@ def test_the_dry_run_does_every_part(tmp_path: Path) -> None:
     files = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert len(files) <= 8
     assert max(path.stat().st_size for path in (tmp_path / "out").iterdir()) <= 15 * 2**20
-    listed = json.loads((tmp_path / "out" / "network.bf16.safetensors.json").read_text())
+    listed = json.loads((tmp_path / "out" / "network.compact.safetensors.json").read_text())
     subprocess.run(listed["join"], shell=True, check=True, cwd=tmp_path / "out")
-    assert load_network(tmp_path / "out" / listed["file"]).num_parameters == load_network("tiny").num_parameters
+    trained = load_network(tmp_path / "out" / listed["file"])
+    assert trained.num_parameters == TokenGSNetwork(PRESETS["tiny"]).num_parameters
