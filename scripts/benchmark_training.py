@@ -45,7 +45,7 @@ class BenchmarkTraining(baselines.BaselineOptions):
 
     weights: str = "tiny"
     """registered name or path of the weights"""
-    scenes: int = 4
+    scenes: int = 8
     """scenes in the step"""
     side: int = 64
     """height and width of the images"""

@@ -5,9 +5,9 @@ from tokengs_nerfstudio.core import load_network
 
 
 def test_the_committed_figures_keep_the_promise_and_worse_ones_are_named() -> None:
-    """Ten scenes a second on two cores, of which making scenes takes some 45 ms each."""
+    """Ten scenes a second on two cores, where a scene takes some 50 ms to make and serves twice."""
     committed = baselines.read(benchmark.BASELINE)
-    assert committed["step"] < 150
+    assert committed["step"] < 200 - 50 / 2
     assert benchmark.complaints(committed, committed) == []
     (complaint,) = benchmark.complaints(committed | {"step_over_products": 9.0}, committed)
     assert "step_over_products rose" in complaint
