@@ -229,6 +229,15 @@ class Gaussians(TensorRecord):
 
 
 @dataclass(frozen=True)
+class Surfaces(TensorRecord):
+    """What the context photos are believed to show, at half their size; depths along z, in canonical units."""
+
+    log_depths: Float[Tensor, "*batch view rows columns"]
+    spreads: Float[Tensor, "*batch view rows columns"]
+    """standard deviation of the logarithm"""
+
+
+@dataclass(frozen=True)
 class SceneMemory(TensorRecord):
     """The keys (already normalised) and values every decoder block attends to.
 
@@ -240,6 +249,7 @@ class SceneMemory(TensorRecord):
     values: Float[Tensor, "*batch head memory dim"]
     rays: Float[Tensor, "*batch memory 6"] | None = None
     photos: Views | None = None
+    surfaces: Surfaces | None = None
 
 
 @dataclass(frozen=True)
@@ -252,6 +262,7 @@ class DecodedStages(TensorRecord):
 
     gaussians: Gaussians
     anchors: Float[Tensor, "*batch stage token 3"] | None = None
+    surfaces: Surfaces | None = None
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,9 @@ class NetworkConfig:
     photo_colors: bool = False
     """Gaussians take their colours from the context photos that show them (ours)."""
 
+    surfaces: bool = False
+    """Gaussians are drawn to the surfaces that sweep and encoder together see in the context photos (ours)."""
+
     z_offset: float = 1.0
     opacity_bias: float = 2.0
     opacity_floor: float = 0.0
@@ -79,6 +82,8 @@ class NetworkConfig:
                 f"sweep needs photos of one moment and patches of an even size, got time_channels {self.time_channels} "
                 f"and patch_size {self.patch_size}"
             )
+        if self.surfaces and not (self.sweep and self.photo_colors):
+            raise ValueError("surfaces are made of a sweep over the photos: they need sweep and photo_colors")
         if not 0 <= self.opacity_floor < 1:
             raise ValueError(f"opacity_floor must be in [0, 1), got {self.opacity_floor}")
         if self.bounded and not self.anchors:
@@ -145,6 +150,7 @@ PRESETS: dict[str, NetworkConfig] = {
     "tiny-bounded": replace(_ANCHORED, bounded=True),
     "tiny-photo": replace(_ANCHORED, photo_colors=True),
     "tiny-visible": replace(_SCRATCH, sweep=False),
+    "tiny-surfaces": replace(_SCRATCH, surfaces=True),
     "small": replace(
         _SCRATCH,
         width=256,

@@ -31,3 +31,13 @@ def with_sweep(network: TokenGSNetwork) -> TokenGSNetwork:
     for parameter in told.sweep_embedding.norm.parameters():
         nn.init.zeros_(parameter)
     return told.train(network.training)
+
+
+def with_surfaces(network: TokenGSNetwork) -> TokenGSNetwork:
+    """The network with all weights of `network`, whose Gaussians are drawn to the surfaces of the context photos.
+
+    Its first answers differ: the plane sweep alone says where surfaces are. ValueError for a network without sweep.
+    """
+    drawn = TokenGSNetwork(replace(network.config, surfaces=True), network.precision).to(network.tokens)
+    drawn.load_state_dict(network.state_dict(), strict=False)
+    return drawn.train(network.training)

@@ -19,33 +19,55 @@ from tokengs_nerfstudio.core.types import Views
 CHANNELS = 6
 SHRINK = 2
 """The sweep looks at photos this many times smaller."""
-_DEPTHS, _NEAREST, _FARTHEST = 32, 0.2, 14.0
+DEPTHS, _NEAREST, _FARTHEST = 32, 0.2, 14.0
 """Steps of the ladder and its ends, in canonical units: a baseline is about one, captures lie at 0.25 to 9 of it."""
+TEMPERATURE = 0.004
+"""Of the softmax over the ladder's costs."""
 _UNSEEN = 0.2
 """Disagreement of a depth that no other view sees; half of it is added where few do."""
-_TEMPERATURE = 0.004
 _LEAST_DEPTH = 1e-3
 
 
+def ladder(like: Tensor) -> Float[Tensor, " depth"]:
+    """Logarithms of the depths that are tried, on the device of `like`."""
+    return torch.linspace(math.log(_NEAREST), math.log(_FARTHEST), DEPTHS).to(like)
+
+
 @torch.no_grad()
-def swept(context: Views) -> Float[Tensor, "batch view 6 rows columns"]:
+def sweep_costs(context: Views) -> Float[Tensor, "batch view depth rows columns"]:
+    """How much the photos (canonical frame, shrunk by two) disagree with each pixel at each depth of the ladder.
+
+    Smoothed over 3 x 3 pixels; all zero for a single view.
+    """
+    images = F.avg_pool2d(context.images.flatten(0, 1), SHRINK)
+    batch, count, size = context.images.shape[0], context.num_views, images.shape[-2:]
+    if count < 2:
+        return images.new_zeros(batch, count, DEPTHS, *size)
+    origin, per_depth = _ways(context, *size)
+    features = torch.cat([images, F.avg_pool2d(images, 3, 1, 1, count_include_pad=False)], dim=1)
+    depths = ladder(images).exp()
+    costs = _costs(features.unflatten(0, (batch, count)), *_seen_by_all(context, origin, per_depth), depths)
+    smooth = F.avg_pool2d(costs.flatten(0, 1).unflatten(-1, size), 3, 1, 1, count_include_pad=False)
+    return smooth.unflatten(0, (batch, count))
+
+
+@torch.no_grad()
+def swept(
+    context: Views, costs: Float[Tensor, "batch view depth rows columns"]
+) -> Float[Tensor, "batch view 6 rows columns"]:
     """For every pixel of the photos (canonical frame), shrunk by two: the point it probably shows, and how surely.
 
     Channels: the point, each coordinate as sign(x) ln(1 + |x|); mean and standard deviation of the logarithm of its
     depth; how much the photos disagree there at least, ten times. All zero for a single view.
     """
-    images = F.avg_pool2d(context.images.flatten(0, 1), SHRINK)
-    batch, count, size = context.images.shape[0], context.num_views, images.shape[-2:]
+    batch, count, _, *size = costs.shape
     if count < 2:
-        return images.new_zeros(batch, count, CHANNELS, *size)
-    ladder = torch.linspace(math.log(_NEAREST), math.log(_FARTHEST), _DEPTHS).to(images)
+        return costs.new_zeros(batch, count, CHANNELS, *size)
     origin, per_depth = _ways(context, *size)
-    features = torch.cat([images, F.avg_pool2d(images, 3, 1, 1, count_include_pad=False)], dim=1)
-    costs = _costs(features.unflatten(0, (batch, count)), *_seen_by_all(context, origin, per_depth), ladder.exp())
-    smooth = F.avg_pool2d(costs.flatten(0, 1).unflatten(-1, size), 3, 1, 1, count_include_pad=False)
-    share = (smooth / -_TEMPERATURE).softmax(1)
-    mean = (share * ladder[:, None, None]).sum(1)
-    deviation = (share * (ladder[:, None, None] - mean[:, None]).square()).sum(1).sqrt()
+    steps, smooth = ladder(costs)[:, None, None], costs.flatten(0, 1)
+    share = (smooth / -TEMPERATURE).softmax(1)
+    mean = (share * steps).sum(1)
+    deviation = (share * (steps - mean[:, None]).square()).sum(1).sqrt()
     shaped = (batch, count, 1, *size)
     point = origin[..., None, None] + per_depth.unflatten(-1, size) * mean.exp().view(shaped)
     rest = [mean, deviation, 10.0 * smooth.amin(1)]

@@ -28,7 +28,8 @@ from tokengs_nerfstudio.core.network.layers import (
     time_channels,
 )
 from tokengs_nerfstudio.core.network.photo_colors import PhotoColors
-from tokengs_nerfstudio.core.network.sweep import CHANNELS, SHRINK, swept
+from tokengs_nerfstudio.core.network.surfaces import SurfaceHead, SurfacePull
+from tokengs_nerfstudio.core.network.sweep import CHANNELS, SHRINK, sweep_costs, swept
 from tokengs_nerfstudio.core.types import DecodedStages, Gaussians, SceneMemory, Views
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -86,6 +87,8 @@ class TokenGSNetwork(nn.Module):
         )
         per_token = config.gaussians_per_token
         self.photo_colors = PhotoColors(width, per_token) if config.photo_colors else None
+        self.surfaces = SurfaceHead(width, patch) if config.surfaces else None
+        self.surface_pull = SurfacePull(width, per_token) if config.surfaces else None
         self.reset_parameters()
 
     @torch.no_grad()
@@ -195,6 +198,7 @@ class TokenGSNetwork(nn.Module):
         return DecodedStages(
             Gaussians.joined(gaussians, lambda fields: torch.stack(fields, dim=1)),
             torch.stack(anchors, dim=1) if anchors else None,
+            memory.surfaces,
         )
 
     def _tokens_for(self, memory: SceneMemory, tokens: Tensor | None) -> Tensor:
@@ -213,18 +217,19 @@ class TokenGSNetwork(nn.Module):
             raise ValueError("this network looks colours up: its memory needs photos, as encode() gives them")
         return tokens
 
-    def _inputs(self, context: Views) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
-        """Normalised images, Pluecker maps, time channels and swept surfaces, in the parameters' precision."""
+    def _inputs(self, context: Views) -> tuple[Tensor, Tensor, *tuple[Tensor | None, ...]]:
+        """Normalised images, Pluecker maps, time channels, costs of a sweep and swept points, in the parameters' precision."""
         self._check(context)
         context = context.to(dtype=self.tokens.dtype)
         mean, std = (context.images.new_tensor(value)[:, None, None] for value in (IMAGENET_MEAN, IMAGENET_STD))
         with torch.autocast(context.images.device.type, enabled=False):
             rays = pluecker(context.c2w, context.intrinsics, context.height, context.width)
-            surfaces = swept(context) if self.sweep_embedding is not None else None
+            costs = sweep_costs(context) if self.sweep_embedding is not None else None
+            swept_points = None if costs is None else swept(context, costs)
         times = None
         if self.config.time_channels and context.times is not None:
             times = time_channels(context.times, self.config.time_channels)
-        return (context.images - mean) / std, rays, times, surfaces
+        return (context.images - mean) / std, rays, times, costs, swept_points
 
     def _check(self, context: Views) -> None:
         shape, patch = list(context.images.shape), self.config.patch_size
@@ -250,18 +255,21 @@ class TokenGSNetwork(nn.Module):
         return torch.autocast(self.tokens.device.type, dtype=torch.bfloat16)
 
     def _encode(
-        self, images: Tensor, rays: Tensor, times: Tensor | None, surfaces: Tensor | None = None
+        self, images: Tensor, rays: Tensor, times: Tensor | None, costs: Tensor | None = None, points: Tensor | None = None
     ) -> SceneMemory:
         with self._autocast():
-            memory = self.image_memory(self._features(images, rays, times, surfaces))
+            features = self._features(images, rays, times, points)
+            memory = self.image_memory(features)
+            if self.surfaces is not None and costs is not None:
+                memory = replace(memory, surfaces=self.surfaces(features, costs))
         return memory if self.anchors is None else replace(memory, rays=patch_rays(rays, self.config.patch_size))
 
     def _encode_latents(
-        self, images: Tensor, rays: Tensor, times: Tensor | None, surfaces: Tensor | None = None
+        self, images: Tensor, rays: Tensor, times: Tensor | None, costs: Tensor | None = None, points: Tensor | None = None
     ) -> Tensor:
         if self.latents is None:
             raise ValueError(self._no_latents())
-        memory = self._encode(images, rays, times, surfaces)
+        memory = self._encode(images, rays, times, costs, points)
         latents = self.latents.expand(images.shape[0], -1, -1)
         with self._autocast():
             return self.latent_blocks(latents, memory)
@@ -287,6 +295,9 @@ class TokenGSNetwork(nn.Module):
 
     def _gaussians(self, memory: SceneMemory, tokens: Tensor, anchors: Anchors | None) -> Gaussians:
         gaussians = self.head(tokens, anchors)
+        if self.surface_pull is not None and memory.photos is not None and memory.surfaces is not None:
+            means = self.surface_pull(gaussians.means, tokens, memory.photos, memory.surfaces)
+            gaussians = replace(gaussians, means=means)
         if self.photo_colors is None or memory.photos is None:
             return gaussians
         return replace(gaussians, colors=self.photo_colors(gaussians.colors, gaussians.means, tokens, memory.photos))

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from tokengs_nerfstudio.core.evaluation import view_psnr
 from tokengs_nerfstudio.core.losses import SceneLosses, depth_error, reconstruction_loss
+from tokengs_nerfstudio.core.network.surfaces import surface_error
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.rendering import render_cameras
 from tokengs_nerfstudio.core.rendering.piecewise import gathered, slices
@@ -98,6 +99,9 @@ def staged_loss(
         weight = block / sum(blocks)
         total = total + weight * losses.per_scene
         parts = {name: parts.get(name, 0.0) + weight * value for name, value in losses.parts.items()}
+    if stages.surfaces is not None and example.context.depths is not None and config.surfaces:
+        parts["surfaces"] = surface_error(stages.surfaces, example.context.depths)
+        total = total + config.surfaces * parts["surfaces"]
     return SceneLosses(total, parts)
 
 

@@ -9,7 +9,7 @@ from tokengs_nerfstudio.core.checkpoint.registry import preset
 from tokengs_nerfstudio.core.network.anchored_start import anchored_from_plain
 from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.network.initial import initial_values
-from tokengs_nerfstudio.core.network.photo_start import with_photo_colors, with_sweep
+from tokengs_nerfstudio.core.network.photo_start import with_photo_colors, with_surfaces, with_sweep
 from tokengs_nerfstudio.core.network.token_count import resize_network
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 
@@ -18,7 +18,7 @@ DEFAULT_PRESET = "tiny"
 # What makes weights of one network meaningless in another; numbers of tokens and of latents can change.
 _ARCHITECTURE = (
     "width", "heads", "encoder_depth", "decoder_depth", "gaussians_per_token", "patch_size", "multiscale_layers",
-    "latent_depth", "time_channels", "anchors", "bounded", "photo_colors", "sweep", "z_offset",
+    "latent_depth", "time_channels", "anchors", "bounded", "photo_colors", "sweep", "surfaces", "z_offset",
     "opacity_bias", "opacity_floor", "scale_cap",
 )  # fmt: skip
 # Held-out scenes are within 0.01 dB of what they are with silent rays, and the scale is near enough to be learned.
@@ -63,6 +63,8 @@ def _refitted(network: TokenGSNetwork, wanted: NetworkConfig, names: str) -> Tok
         network = with_photo_colors(network)
     if wanted.sweep and not network.config.sweep:
         network = with_sweep(network)
+    if wanted.surfaces and not network.config.surfaces:
+        network = with_surfaces(network)
     ours = network.config
     different = [entry for entry in _ARCHITECTURE if getattr(ours, entry) != getattr(wanted, entry)]
     if bool(ours.dynamic_tokens) != bool(wanted.dynamic_tokens):
