@@ -6,6 +6,7 @@ may then slide along that photo's ray.
 """
 
 import torch
+from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -22,9 +23,7 @@ _NEAREST = 1e-3
 _NOT_SEEN = -1e4
 
 
-def surface_error(
-    surfaces: Surfaces, depths: Float[Tensor, "*batch view 1 height width"]
-) -> Float[Tensor, "*batch"]:
+def surface_error(surfaces: Surfaces, depths: Float[Tensor, "*batch view 1 height width"]) -> Float[Tensor, "*batch"]:
     """Negative log-likelihood (Laplace, up to constants) of exact depths per scene, where these are above 0."""
     exact = depths[..., 0, ::SHRINK, ::SHRINK]
     known = exact > 0
@@ -32,6 +31,14 @@ def surface_error(
     unlikely = difference / surfaces.spreads + surfaces.spreads.log()
     total = torch.where(known, unlikely, torch.zeros_like(unlikely)).flatten(-3).sum(-1)
     return total / known.flatten(-3).sum(-1).clamp(min=1)
+
+
+def cost_logits(
+    costs: Float[Tensor, "batch view depth rows columns"],
+) -> Float[Tensor, "batch view depth rows columns"]:
+    """Logits of the depths by the costs of a sweep: 0 for the best one, never below -10."""
+    logits = costs / -TEMPERATURE
+    return (logits - logits.amax(2, keepdim=True)).clamp(min=-_FAR_OFF)
 
 
 class SurfaceHead(nn.Module):
@@ -43,12 +50,24 @@ class SurfaceHead(nn.Module):
     def __init__(self, width: int, patch_size: int) -> None:
         super().__init__()
         self.side = patch_size // SHRINK
+        self.embedding = nn.Linear(DEPTHS * self.side**2, width)
+        nn.init.zeros_(self.embedding.weight)
+        nn.init.zeros_(self.embedding.bias)
         self.norm = nn.LayerNorm(width)
         self.project = nn.Linear(width, _OF_PATCH * self.side**2)
         self.mix = nn.Conv2d(DEPTHS + _OF_PATCH, _HIDDEN, 3, padding=1)
+        self.spread = nn.Conv2d(_HIDDEN, _HIDDEN, 3, padding=2, dilation=2)
         self.correct = nn.Conv2d(_HIDDEN, DEPTHS, 3, padding=1)
         nn.init.zeros_(self.correct.weight)
         nn.init.zeros_(self.correct.bias)
+
+    def told(self, costs: Float[Tensor, "batch view depth rows columns"]) -> Float[Tensor, "batch view patch dim"]:
+        """What the encoder's patches are told of the costs."""
+        with torch.autocast(costs.device.type, enabled=False):
+            patches = rearrange(
+                cost_logits(costs) / _FAR_OFF, "b v d (r p) (c q) -> b v (r c) (d p q)", p=self.side, q=self.side
+            )
+            return self.embedding(patches)
 
     def forward(
         self,
@@ -60,10 +79,10 @@ class SurfaceHead(nn.Module):
         told = self.project(self.norm(features)).unflatten(1, (views, rows // self.side, columns // self.side))
         told = told.flatten(0, 1).permute(0, 3, 1, 2)
         with torch.autocast(features.device.type, enabled=False):
-            logits = (costs / -TEMPERATURE).flatten(0, 1)
-            logits = (logits - logits.amax(1, keepdim=True)).clamp(min=-_FAR_OFF)
+            logits = cost_logits(costs).flatten(0, 1)
             seen = torch.cat([logits / _FAR_OFF, F.pixel_shuffle(told.to(logits.dtype), self.side)], dim=1)
-            logits = logits + self.correct(F.gelu(self.mix(seen)))
+            mixed = F.gelu(self.mix(seen))
+            logits = logits + self.correct(F.gelu(mixed + self.spread(mixed)))
             share, steps = logits.softmax(1), ladder(costs)[:, None, None]
             mean = (share * steps).sum(1)
             spread = ((share * (steps - mean[:, None]).square()).sum(1) + _LEAST_SPREAD**2).sqrt()

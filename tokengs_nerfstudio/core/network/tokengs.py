@@ -255,17 +255,27 @@ class TokenGSNetwork(nn.Module):
         return torch.autocast(self.tokens.device.type, dtype=torch.bfloat16)
 
     def _encode(
-        self, images: Tensor, rays: Tensor, times: Tensor | None, costs: Tensor | None = None, points: Tensor | None = None
+        self,
+        images: Tensor,
+        rays: Tensor,
+        times: Tensor | None,
+        costs: Tensor | None = None,
+        points: Tensor | None = None,
     ) -> SceneMemory:
         with self._autocast():
-            features = self._features(images, rays, times, points)
+            features = self._features(images, rays, times, costs, points)
             memory = self.image_memory(features)
             if self.surfaces is not None and costs is not None:
                 memory = replace(memory, surfaces=self.surfaces(features, costs))
         return memory if self.anchors is None else replace(memory, rays=patch_rays(rays, self.config.patch_size))
 
     def _encode_latents(
-        self, images: Tensor, rays: Tensor, times: Tensor | None, costs: Tensor | None = None, points: Tensor | None = None
+        self,
+        images: Tensor,
+        rays: Tensor,
+        times: Tensor | None,
+        costs: Tensor | None = None,
+        points: Tensor | None = None,
     ) -> Tensor:
         if self.latents is None:
             raise ValueError(self._no_latents())
@@ -279,11 +289,14 @@ class TokenGSNetwork(nn.Module):
         images: Float[Tensor, "batch view 3 height width"],
         rays: Float[Tensor, "batch view 6 height width"],
         times: Float[Tensor, "batch view time"] | None,
-        surfaces: Float[Tensor, "batch view 6 rows columns"] | None,
+        costs: Float[Tensor, "batch view depth rows columns"] | None,
+        points: Float[Tensor, "batch view 6 rows columns"] | None,
     ) -> Float[Tensor, "batch memory dim"]:
         x = self.image_embedding(images) + self.ray_embedding(rays)
-        if self.sweep_embedding is not None and surfaces is not None:
-            x = x + self.sweep_embedding(surfaces)
+        if self.sweep_embedding is not None and points is not None:
+            x = x + self.sweep_embedding(points)
+        if self.surfaces is not None and costs is not None:
+            x = x + self.surfaces.told(costs)
         if self.time_embedding is not None and times is not None:
             x = x + self.time_embedding(times)[:, :, None]
         layers = self.config.multiscale_layers or (self.config.encoder_depth - 1,)

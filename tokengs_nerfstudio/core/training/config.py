@@ -73,7 +73,7 @@ class TrainingConfig:
     """steps in a row whose loss or gradient is not finite before training stops"""
     depth: float = 0.1
     """weight of the error in the logarithm of the rendered depth, where targets bring exact depth"""
-    surfaces: float = 0.02
+    surfaces: float = 0.05
     """weight of how unlikely the context photos' exact depths are, for networks that see surfaces in them"""
     supervised_blocks: tuple[int, ...] = ()
     """decoder blocks (from 1, ascending) whose Gaussians are rendered and compared, block k with weight k / sum of all;
