@@ -7,7 +7,7 @@ may then slide along that photo's ray.
 
 import torch
 from einops import rearrange
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -15,78 +15,62 @@ from tokengs_nerfstudio.core.network.sweep import DEPTHS, SHRINK, TEMPERATURE, l
 from tokengs_nerfstudio.core.types import Surfaces, Views
 
 _OF_PATCH = 8
+"""Channels of each small pixel that the encoder's features become."""
 _HIDDEN = 32
-_FAR_OFF = 10.0
-_LARGEST = 3.0
+_LEAST_LOGIT = -10.0
 _LEAST_SPREAD = 0.03
+_FIRST_STAYING = 2.0
+_DOUBT_UNIT = 4.0
+_LONGEST_SLIDE = 3.0
 _NEAREST = 1e-3
 _NOT_SEEN = -1e4
-
-
-def surface_error(surfaces: Surfaces, depths: Float[Tensor, "*batch view 1 height width"]) -> Float[Tensor, "*batch"]:
-    """Negative log-likelihood (Laplace, up to constants) of exact depths per scene, where these are above 0."""
-    exact = depths[..., 0, ::SHRINK, ::SHRINK]
-    known = exact > 0
-    difference = (surfaces.log_depths - exact.clamp(min=_NEAREST).log()).abs()
-    unlikely = difference / surfaces.spreads + surfaces.spreads.log()
-    total = torch.where(known, unlikely, torch.zeros_like(unlikely)).flatten(-3).sum(-1)
-    return total / known.flatten(-3).sum(-1).clamp(min=1)
-
-
-def cost_logits(
-    costs: Float[Tensor, "batch view depth rows columns"],
-) -> Float[Tensor, "batch view depth rows columns"]:
-    """Logits of the depths by the costs of a sweep: 0 for the best one, never below -10."""
-    logits = costs / -TEMPERATURE
-    return (logits - logits.amax(2, keepdim=True)).clamp(min=-_FAR_OFF)
 
 
 class SurfaceHead(nn.Module):
     """Depths from the costs of a plane sweep and the encoder's features.
 
-    Two convolutions correct the logits that the costs are; depth and spread are moments of their softmax.
+    Convolutions correct the logits that the costs are; depth and spread are moments of their softmax over the ladder.
     """
 
     def __init__(self, width: int, patch_size: int) -> None:
         super().__init__()
         self.side = patch_size // SHRINK
         self.embedding = nn.Linear(DEPTHS * self.side**2, width)
-        nn.init.zeros_(self.embedding.weight)
-        nn.init.zeros_(self.embedding.bias)
         self.norm = nn.LayerNorm(width)
         self.project = nn.Linear(width, _OF_PATCH * self.side**2)
         self.mix = nn.Conv2d(DEPTHS + _OF_PATCH, _HIDDEN, 3, padding=1)
         self.spread = nn.Conv2d(_HIDDEN, _HIDDEN, 3, padding=2, dilation=2)
         self.correct = nn.Conv2d(_HIDDEN, DEPTHS, 3, padding=1)
-        nn.init.zeros_(self.correct.weight)
-        nn.init.zeros_(self.correct.bias)
+        for last in (self.embedding, self.correct):
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)  # type: ignore[arg-type]
 
-    def told(self, costs: Float[Tensor, "batch view depth rows columns"]) -> Float[Tensor, "batch view patch dim"]:
-        """What the encoder's patches are told of the costs."""
-        with torch.autocast(costs.device.type, enabled=False):
-            patches = rearrange(
-                cost_logits(costs) / _FAR_OFF, "b v d (r p) (c q) -> b v (r c) (d p q)", p=self.side, q=self.side
-            )
-            return self.embedding(patches)
+    def embedded(self, costs: Float[Tensor, "batch view depth rows columns"]) -> Float[Tensor, "batch view patch dim"]:
+        """What the encoder's patches are told of the costs; nothing before training."""
+        logits = cost_logits(costs) / _LEAST_LOGIT
+        return self.embedding(rearrange(logits, "b v d (r p) (c q) -> b v (r c) (d p q)", p=self.side, q=self.side))
 
     def forward(
-        self,
-        features: Float[Tensor, "batch memory dim"],
-        costs: Float[Tensor, "batch view depth rows columns"],
+        self, features: Float[Tensor, "batch memory dim"], costs: Float[Tensor, "batch view depth rows columns"]
     ) -> Surfaces:
-        """`features` of the encoder, patches of all views one after another; `costs` as `sweep` has them."""
-        batch, views, _, rows, columns = costs.shape
-        told = self.project(self.norm(features)).unflatten(1, (views, rows // self.side, columns // self.side))
-        told = told.flatten(0, 1).permute(0, 3, 1, 2)
-        with torch.autocast(features.device.type, enabled=False):
+        """`features` of the encoder, the patches of all views one after another; `costs` as `sweep_costs` gives them.
+
+        Before training the depths are those of the sweep alone.
+        """
+        views, rows = costs.shape[1], costs.shape[3]
+        patches = self.project(self.norm(features))
+        shape = {"v": views, "r": rows // self.side, "p": self.side, "q": self.side}
+        known = rearrange(patches, "b (v r c) (k p q) -> (b v) k (r p) (c q)", **shape)
+        # Depths are geometry: they keep the precision of the parameters.
+        with torch.autocast(costs.device.type, enabled=False):
             logits = cost_logits(costs).flatten(0, 1)
-            seen = torch.cat([logits / _FAR_OFF, F.pixel_shuffle(told.to(logits.dtype), self.side)], dim=1)
-            mixed = F.gelu(self.mix(seen))
+            mixed = F.gelu(self.mix(torch.cat([logits / -_LEAST_LOGIT, known.to(logits.dtype)], dim=1)))
             logits = logits + self.correct(F.gelu(mixed + self.spread(mixed)))
             share, steps = logits.softmax(1), ladder(costs)[:, None, None]
             mean = (share * steps).sum(1)
-            spread = ((share * (steps - mean[:, None]).square()).sum(1) + _LEAST_SPREAD**2).sqrt()
-            return Surfaces(mean.unflatten(0, (batch, views)), spread.unflatten(0, (batch, views)))
+            variance = (share * (steps - mean[:, None]).square()).sum(1)
+            shaped = (-1, views)
+            return Surfaces(mean.unflatten(0, shaped), (variance + _LEAST_SPREAD**2).sqrt().unflatten(0, shaped))
 
 
 class SurfacePull(nn.Module):
@@ -100,9 +84,9 @@ class SurfacePull(nn.Module):
     def __init__(self, width: int, gaussians_per_token: int) -> None:
         super().__init__()
         self.stay = nn.Linear(width, gaussians_per_token)
-        self.doubts = nn.Parameter(torch.tensor([0.5, 0.5]))
+        self.doubts = nn.Parameter(torch.full((2,), 0.5))
         nn.init.zeros_(self.stay.weight)
-        nn.init.constant_(self.stay.bias, 2.0)
+        nn.init.constant_(self.stay.bias, _FIRST_STAYING)
 
     def forward(
         self,
@@ -111,25 +95,52 @@ class SurfacePull(nn.Module):
         photos: Views,
         surfaces: Surfaces,
     ) -> Float[Tensor, "batch gaussian 3"]:
-        """The drawn means, in the frame of means and cameras."""
+        """The drawn means; means and the photos' cameras in one frame, surfaces those of the photos."""
         with torch.autocast(tokens.device.type, enabled=False):
             stay = self.stay(tokens.to(self.stay.weight.dtype)).flatten(1)
-            of_spread, of_distance = F.softplus(self.doubts).mul(4.0)
-            rotation, position = photos.c2w[..., :3, :3], photos.c2w[..., :3, 3]
-            ways = means[:, None] - position[:, :, None]
-            own = ways @ rotation
-            depth = own[..., 2].clamp(min=_NEAREST)
-            grid = (own @ photos.intrinsics.mT)[..., :2] / depth[..., None]
-            grid = 2.0 * grid.detach() / grid.new_tensor([photos.width, photos.height]) - 1.0
-            seen = (own[..., 2] > _NEAREST) & (grid.abs() < 1.0).all(-1)
-            maps = torch.stack([surfaces.log_depths, surfaces.spreads], dim=2).flatten(0, 1)
-            # Nearest: between a near and a far pixel there is nothing.
-            there = F.grid_sample(maps, grid.clamp(-1.0, 1.0).flatten(0, 1)[:, :, None], "nearest", "border", False)
-            there = there[..., 0].unflatten(0, means.shape[:1] + seen.shape[1:2])
-            log_depth, spread = there[:, :, 0], there[:, :, 1]
-            change = log_depth - depth.log()
-            logits = -of_spread * spread - of_distance * change.abs()
+            ways = means[:, None] - photos.c2w[..., None, :3, 3]
+            seen, change, spread = proposals(ways, photos, surfaces)
+            of_spread, of_change = _DOUBT_UNIT * F.softplus(self.doubts)
+            logits = -of_spread * spread - of_change * change.abs()
             logits = torch.where(seen, logits, logits.new_tensor(_NOT_SEEN))
             weights = torch.cat([logits, stay[:, None]], dim=1).softmax(dim=1)[:, :-1]
-            slide = weights * change.clamp(-_LARGEST, _LARGEST).expm1()
+            slide = weights * change.clamp(-_LONGEST_SLIDE, _LONGEST_SLIDE).expm1()
             return means + (slide[..., None] * ways).sum(1)
+
+
+def cost_logits(
+    costs: Float[Tensor, "batch view depth rows columns"],
+) -> Float[Tensor, "batch view depth rows columns"]:
+    """Logits of the depths: 0 for the cheapest one, -10 for all that are out of the question."""
+    logits = costs / -TEMPERATURE
+    return (logits - logits.amax(2, keepdim=True)).clamp(min=_LEAST_LOGIT)
+
+
+def proposals(
+    ways: Float[Tensor, "batch view point 3"], photos: Views, surfaces: Surfaces
+) -> tuple[Bool[Tensor, "batch view point"], Float[Tensor, "batch view point"], Float[Tensor, "batch view point"]]:
+    """For points at `ways` from the cameras: who sees them, ln(depth of the surface there / own depth), its spread."""
+    own = ways @ photos.c2w[..., :3, :3]
+    depth = own[..., 2].clamp(min=_NEAREST)
+    pixels = (own.detach() @ photos.intrinsics.mT)[..., :2] / depth.detach()[..., None]
+    grid = 2.0 * pixels / pixels.new_tensor([photos.width, photos.height]) - 1.0
+    seen = (own[..., 2] > _NEAREST) & (grid.abs() < 1.0).all(-1)
+    maps = torch.stack([surfaces.log_depths, surfaces.spreads], dim=2).flatten(0, 1)
+    grid = grid.clamp(-1.0, 1.0).flatten(0, 1)[:, :, None]
+    # Nearest: between a near pixel and a far one there is no surface.
+    found = F.grid_sample(maps, grid, mode="nearest", padding_mode="border", align_corners=False)
+    log_depth, spread = found[..., 0].unflatten(0, seen.shape[:2]).unbind(2)
+    return seen, log_depth - depth.log(), spread
+
+
+def surface_error(surfaces: Surfaces, depths: Float[Tensor, "*batch view 1 height width"]) -> Float[Tensor, "*batch"]:
+    """How unlikely exact z-depths are, per scene: mean of |ln d - ln d'| / spread + ln spread where they are above 0.
+
+    The negative logarithm of a Laplace distribution, up to a constant; may be negative.
+    """
+    exact = depths[..., 0, ::SHRINK, ::SHRINK]
+    known = exact > 0
+    difference = (surfaces.log_depths - exact.clamp(min=_NEAREST).log()).abs()
+    unlikely = difference / surfaces.spreads + surfaces.spreads.log()
+    total = torch.where(known, unlikely, torch.zeros_like(unlikely)).flatten(-3).sum(-1)
+    return total / known.flatten(-3).sum(-1).clamp(min=1)

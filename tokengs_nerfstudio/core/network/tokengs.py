@@ -13,11 +13,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from tokengs_nerfstudio.core.geometry.rays import pluecker
 from tokengs_nerfstudio.core.network.anchors import Anchors, patch_rays
 from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.network.decoders import AnchoredDecoder, TokenAnchors, TokenDecoder
 from tokengs_nerfstudio.core.network.initial import InitialValues
+from tokengs_nerfstudio.core.network.inputs import EncoderInputs, encoder_inputs
 from tokengs_nerfstudio.core.network.layers import (
     RAW_CHANNELS,
     Encoder,
@@ -29,11 +29,8 @@ from tokengs_nerfstudio.core.network.layers import (
 )
 from tokengs_nerfstudio.core.network.photo_colors import PhotoColors
 from tokengs_nerfstudio.core.network.surfaces import SurfaceHead, SurfacePull
-from tokengs_nerfstudio.core.network.sweep import CHANNELS, SHRINK, sweep_costs, swept
+from tokengs_nerfstudio.core.network.sweep import CHANNELS, SHRINK
 from tokengs_nerfstudio.core.types import DecodedStages, Gaussians, SceneMemory, Views
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
 Precision = Literal["fp32", "bf16"]
 
@@ -87,7 +84,7 @@ class TokenGSNetwork(nn.Module):
         )
         per_token = config.gaussians_per_token
         self.photo_colors = PhotoColors(width, per_token) if config.photo_colors else None
-        self.surfaces = SurfaceHead(width, patch) if config.surfaces else None
+        self.surface_head = SurfaceHead(width, patch) if config.surfaces else None
         self.surface_pull = SurfacePull(width, per_token) if config.surfaces else None
         self.reset_parameters()
 
@@ -142,12 +139,12 @@ class TokenGSNetwork(nn.Module):
         """
         if self.latents is not None:
             return self.memory_from_latents(self.encode_latents(context))
-        memory = self._encode(*self._inputs(context))
+        memory = self._encode(self._inputs(context))
         return memory if self.photo_colors is None else replace(memory, photos=context.to(dtype=self.tokens.dtype))
 
     def encode_latents(self, context: Views) -> Float[Tensor, "batch latent dim"]:
         """The scene latents of `context`: what latent tuning moves. ValueError for a network without latents."""
-        return self._encode_latents(*self._inputs(context))
+        return self._encode_latents(self._inputs(context))
 
     def memory_from_latents(self, latents: Float[Tensor, "batch latent dim"]) -> SceneMemory:
         """The decoder's memory of scene latents that `encode_latents` returned, tuned or not."""
@@ -217,29 +214,9 @@ class TokenGSNetwork(nn.Module):
             raise ValueError("this network looks colours up: its memory needs photos, as encode() gives them")
         return tokens
 
-    def _inputs(self, context: Views) -> tuple[Tensor, Tensor, *tuple[Tensor | None, ...]]:
-        """Normalised images, Pluecker maps, time channels, costs of a sweep and swept points, in the parameters' precision."""
-        self._check(context)
-        context = context.to(dtype=self.tokens.dtype)
-        mean, std = (context.images.new_tensor(value)[:, None, None] for value in (IMAGENET_MEAN, IMAGENET_STD))
-        with torch.autocast(context.images.device.type, enabled=False):
-            rays = pluecker(context.c2w, context.intrinsics, context.height, context.width)
-            costs = sweep_costs(context) if self.sweep_embedding is not None else None
-            swept_points = None if costs is None else swept(context, costs)
-        times = None
-        if self.config.time_channels and context.times is not None:
-            times = time_channels(context.times, self.config.time_channels)
-        return (context.images - mean) / std, rays, times, costs, swept_points
-
-    def _check(self, context: Views) -> None:
-        shape, patch = list(context.images.shape), self.config.patch_size
-        if len(shape) != 5:
-            raise ValueError(f"context images need shape [batch view 3 height width], got {shape}; see Views.unsqueeze")
-        if context.height % patch or context.width % patch:
-            sizes = f"{context.height}x{context.width} (height x width)"
-            raise ValueError(f"context images are {sizes}; both must be multiples of the network's patch of {patch} px")
-        if self.config.time_channels and context.times is None:
-            raise ValueError("this network embeds time: the context views need times in [0, 1], got none")
+    def _inputs(self, context: Views) -> EncoderInputs:
+        """In the parameters' precision."""
+        return encoder_inputs(context.to(dtype=self.tokens.dtype), self.config)
 
     def _target_channels(self, time: float | Tensor | None, tokens: Tensor) -> Tensor | None:
         if not self.config.time_channels:
@@ -254,51 +231,30 @@ class TokenGSNetwork(nn.Module):
             return nullcontext()
         return torch.autocast(self.tokens.device.type, dtype=torch.bfloat16)
 
-    def _encode(
-        self,
-        images: Tensor,
-        rays: Tensor,
-        times: Tensor | None,
-        costs: Tensor | None = None,
-        points: Tensor | None = None,
-    ) -> SceneMemory:
+    def _encode(self, inputs: EncoderInputs) -> SceneMemory:
         with self._autocast():
-            features = self._features(images, rays, times, costs, points)
+            features = self._features(inputs)
             memory = self.image_memory(features)
-            if self.surfaces is not None and costs is not None:
-                memory = replace(memory, surfaces=self.surfaces(features, costs))
-        return memory if self.anchors is None else replace(memory, rays=patch_rays(rays, self.config.patch_size))
+            if self.surface_head is not None and inputs.costs is not None:
+                memory = replace(memory, surfaces=self.surface_head(features, inputs.costs))
+        return memory if self.anchors is None else replace(memory, rays=patch_rays(inputs.rays, self.config.patch_size))
 
-    def _encode_latents(
-        self,
-        images: Tensor,
-        rays: Tensor,
-        times: Tensor | None,
-        costs: Tensor | None = None,
-        points: Tensor | None = None,
-    ) -> Tensor:
+    def _encode_latents(self, inputs: EncoderInputs) -> Tensor:
         if self.latents is None:
             raise ValueError(self._no_latents())
-        memory = self._encode(images, rays, times, costs, points)
-        latents = self.latents.expand(images.shape[0], -1, -1)
+        memory = self._encode(inputs)
+        latents = self.latents.expand(inputs.images.shape[0], -1, -1)
         with self._autocast():
             return self.latent_blocks(latents, memory)
 
-    def _features(
-        self,
-        images: Float[Tensor, "batch view 3 height width"],
-        rays: Float[Tensor, "batch view 6 height width"],
-        times: Float[Tensor, "batch view time"] | None,
-        costs: Float[Tensor, "batch view depth rows columns"] | None,
-        points: Float[Tensor, "batch view 6 rows columns"] | None,
-    ) -> Float[Tensor, "batch memory dim"]:
-        x = self.image_embedding(images) + self.ray_embedding(rays)
-        if self.sweep_embedding is not None and points is not None:
-            x = x + self.sweep_embedding(points)
-        if self.surfaces is not None and costs is not None:
-            x = x + self.surfaces.told(costs)
-        if self.time_embedding is not None and times is not None:
-            x = x + self.time_embedding(times)[:, :, None]
+    def _features(self, inputs: EncoderInputs) -> Float[Tensor, "batch memory dim"]:
+        x = self.image_embedding(inputs.images) + self.ray_embedding(inputs.rays)
+        if self.sweep_embedding is not None and inputs.points is not None:
+            x = x + self.sweep_embedding(inputs.points)
+        if self.surface_head is not None and inputs.costs is not None:
+            x = x + self.surface_head.embedded(inputs.costs)
+        if self.time_embedding is not None and inputs.times is not None:
+            x = x + self.time_embedding(inputs.times)[:, :, None]
         layers = self.config.multiscale_layers or (self.config.encoder_depth - 1,)
         outputs = self.encoder(x.flatten(1, 2), layers)
         return torch.cat([norm(output) for norm, output in zip(self.readout_norms, outputs)], dim=-1)
