@@ -52,6 +52,7 @@ def sizes_of(file: WeightFile, shapes: Mapping[str, list[int]]) -> dict[str, int
         "anchors": "anchors.positions" in shapes,
         "photo_colors": "photo_colors.gate.weight" in shapes,
         "sweep": "sweep_embedding.conv.weight" in shapes,
+        "surfaces": "surface_pull.stay.weight" in shapes,
     }
 
 

@@ -14,8 +14,8 @@ from torch.nn import functional as F
 from tokengs_nerfstudio.core.network.sweep import DEPTHS, SHRINK, TEMPERATURE, ladder
 from tokengs_nerfstudio.core.types import Surfaces, Views
 
-_OF_PATCH = 8
-"""Channels of each small pixel that the encoder's features become."""
+_CHANNELS = 8
+"""of each small pixel: what the encoder is told of its costs, and what its features become"""
 _HIDDEN = 32
 _LEAST_LOGIT = -10.0
 _LEAST_SPREAD = 0.03
@@ -35,10 +35,11 @@ class SurfaceHead(nn.Module):
     def __init__(self, width: int, patch_size: int) -> None:
         super().__init__()
         self.side = patch_size // SHRINK
-        self.embedding = nn.Linear(DEPTHS * self.side**2, width)
+        self.reduce = nn.Linear(DEPTHS, _CHANNELS)
+        self.embedding = nn.Linear(_CHANNELS * self.side**2, width)
         self.norm = nn.LayerNorm(width)
-        self.project = nn.Linear(width, _OF_PATCH * self.side**2)
-        self.mix = nn.Conv2d(DEPTHS + _OF_PATCH, _HIDDEN, 3, padding=1)
+        self.project = nn.Linear(width, _CHANNELS * self.side**2)
+        self.mix = nn.Conv2d(DEPTHS + _CHANNELS, _HIDDEN, 3, padding=1)
         self.spread = nn.Conv2d(_HIDDEN, _HIDDEN, 3, padding=2, dilation=2)
         self.correct = nn.Conv2d(_HIDDEN, DEPTHS, 3, padding=1)
         for last in (self.embedding, self.correct):
@@ -47,8 +48,8 @@ class SurfaceHead(nn.Module):
 
     def embedded(self, costs: Float[Tensor, "batch view depth rows columns"]) -> Float[Tensor, "batch view patch dim"]:
         """What the encoder's patches are told of the costs; nothing before training."""
-        logits = cost_logits(costs) / _LEAST_LOGIT
-        return self.embedding(rearrange(logits, "b v d (r p) (c q) -> b v (r c) (d p q)", p=self.side, q=self.side))
+        reduced = F.gelu(self.reduce((cost_logits(costs) / -_LEAST_LOGIT).movedim(2, -1)))
+        return self.embedding(rearrange(reduced, "b v (r p) (c q) k -> b v (r c) (k p q)", p=self.side, q=self.side))
 
     def forward(
         self, features: Float[Tensor, "batch memory dim"], costs: Float[Tensor, "batch view depth rows columns"]
