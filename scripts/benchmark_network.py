@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tokengs_nerfstudio.core.network.config import PRESETS
+from tokengs_nerfstudio.core.network.inputs import encoder_inputs
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.types import Gaussians, SceneMemory, Views
 
@@ -69,13 +70,13 @@ def plain_cross_attention(layer: Any, x: Tensor, memory: SceneMemory) -> Tensor:
 
 def plain_forward(network: Any, context: Views) -> Gaussians:
     """The base architecture written down step by step, with attention as softmax of a full matrix of scores."""
-    images, rays, *_ = network._inputs(context)
-    x = (network.image_embedding(images) + network.ray_embedding(rays)).flatten(1, 2)
+    inputs = encoder_inputs(context.to(dtype=network.tokens.dtype), network.config)
+    x = (network.image_embedding(inputs.images) + network.ray_embedding(inputs.rays)).flatten(1, 2)
     for block in network.encoder:
         x = x + block.self_scale * plain_self_attention(block.self_attention, block.self_norm(x))
         x = x + block.mlp_scale * plain_mlp(block.mlp, block.mlp_norm(x))
     memory = network.image_memory(network.readout_norms[0](x))
-    tokens = network.initial_tokens(images.shape[0])
+    tokens = network.initial_tokens(inputs.images.shape[0])
     for block in network.decoder:
         tokens = tokens + block.cross_scale * plain_cross_attention(
             block.cross_attention, block.cross_norm(tokens), memory

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from tokengs_nerfstudio.core import TokenGSNetwork, load_network
 from tokengs_nerfstudio.core.losses import reconstruction_loss
-from tokengs_nerfstudio.core.network.sweep import swept
+from tokengs_nerfstudio.core.network.sweep import sweep_costs, swept
 from tokengs_nerfstudio.core.training.config import TrainingConfig
 from tokengs_nerfstudio.core.training.gradients import predict, render_targets, scene_gradients
 from tokengs_nerfstudio.core.training.memory import keep_freed_memory
@@ -96,24 +96,28 @@ def measure(options: BenchmarkTraining) -> Figures:
 
 
 def multiplications(network: TokenGSNetwork, side: int, views: int = 4) -> float:
-    """Of one scene's forward pass, in linear layers and in attention."""
+    """Of one scene's forward pass, in linear layers, convolutions and attention."""
     config = network.config
     patches, tokens, pixels = views * (side // config.patch_size) ** 2, network.num_tokens, config.patch_size**2
     sizes = {"encoder": patches, "image_memory": patches, "decoder": tokens, "head": tokens}
     weights = {name: sum(p.numel() for p in getattr(network, name).parameters() if p.ndim > 1) for name in sizes}
     linear = sum(sizes[name] * weights[name] for name in sizes) + patches * 9 * pixels * config.width
+    if network.surface_head is not None:
+        convolutions = [part for part in network.surface_head.modules() if isinstance(part, nn.Conv2d)]
+        linear += patches * network.surface_head.side**2 * sum(part.weight.numel() for part in convolutions)
     pairs = config.encoder_depth * patches**2 + config.decoder_depth * tokens * (patches + tokens)
     return linear + 2 * config.width * pairs
 
 
 def _network(network: TokenGSNetwork, example: Example, repeats: int) -> Figures:
     """The plane sweep, and what else becomes of photos and of tokens, there and back."""
-    times = {"sweep": best(lambda: swept(example.context), repeats)} if network.config.sweep else {"sweep": 0.0}
-    memory = network.encode(example.context)
-    encode = best(lambda: _back(network.encode(example.context)), repeats)
+    context = example.context
+    swept_once = best(lambda: swept(context, sweep_costs(context)), repeats) if network.config.sweep else 0.0
+    memory = network.encode(context)
+    encode = best(lambda: _back(network.encode(context)), repeats)
     decode = best(lambda: _back(network.decode(memory.leaves())), repeats)
     network.zero_grad(set_to_none=True)
-    return {**times, "encode": encode - times["sweep"], "decode": decode}
+    return {"sweep": swept_once, "encode": encode - swept_once, "decode": decode}
 
 
 def _back(result: TensorRecord) -> None:

@@ -9,6 +9,7 @@ import torch
 from tokengs_nerfstudio.core.checkpoint.key_table import to_published, unused_tensors
 from tokengs_nerfstudio.core.checkpoint.loading import load_network
 from tokengs_nerfstudio.core.network.config import PRESETS
+from tokengs_nerfstudio.core.network.inputs import EncoderInputs
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
@@ -25,7 +26,7 @@ def golden(request, golden_networks):
 def test_every_block_and_the_gradients_of_anchors_equal_the_published_ones(golden, as_published, tmp_path):
     network = load_network(golden.write(tmp_path / "weights.safetensors"), golden.config).double()
     images, rays = (golden.tensors[f"in.{name}"].double() for name in ("images_normalised", "plucker"))
-    memory = network._encode(images, rays, None)
+    memory = network._encode(EncoderInputs(images, rays))
     depth = golden.config.decoder_depth
     stages = network.decode_stages(memory, range(1, depth + 1))
     for block in range(depth):

@@ -2,36 +2,27 @@ from dataclasses import replace
 
 import pytest
 import torch
+from made.walls import SIZE, wall
 
 from tokengs_nerfstudio.core.checkpoint.loading import load_network, save_network
 from tokengs_nerfstudio.core.geometry.rays import project
 from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.network.photo_start import with_sweep
-from tokengs_nerfstudio.core.network.sweep import CHANNELS, swept
+from tokengs_nerfstudio.core.network.sweep import CHANNELS, sweep_costs, swept
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.types import Views
 
 SMALL = NetworkConfig(width=32, heads=2, encoder_depth=1, decoder_depth=1, tokens=6, gaussians_per_token=4, sweep=True)
-SIZE, DEPTH = 32, 2.0
+DEPTH = 2.0
 
 
-def wall(positions: list[tuple[float, float]], depth: float = DEPTH) -> Views:
-    """A batch of one: a wall with a pattern at z = `depth`, seen straight on from places (x, y)."""
-    count = len(positions)
-    c2w = torch.eye(4).repeat(count, 1, 1)
-    c2w[:, :2, 3] = torch.tensor(positions)
-    intrinsics = torch.tensor([[SIZE, 0.0, SIZE / 2], [0.0, SIZE, SIZE / 2], [0.0, 0.0, 1.0]]).repeat(count, 1, 1)
-    pixels = torch.arange(SIZE) + 0.5
-    x = (pixels[None, None] - SIZE / 2) / SIZE * depth + c2w[:, 0, 3, None, None]
-    y = (pixels[None, :, None] - SIZE / 2) / SIZE * depth + c2w[:, 1, 3, None, None]
-    x, y = torch.broadcast_tensors(x, y)
-    waves = [torch.sin(3.1 * x + 1.7 * y), torch.sin(2.3 * x * y + 4.0 * y + 1.0), torch.sin(5.0 * x - 2.0 * y + 2.0)]
-    return Views(0.5 + 0.5 * torch.stack(waves, 1), c2w, intrinsics).unsqueeze()
+def found_by_sweep(views: Views) -> torch.Tensor:
+    return swept(views, sweep_costs(views))
 
 
 def test_a_wall_is_found_where_it_is():
-    views = wall([(0.0, 0.0), (0.5, 0.1), (-0.4, 0.2), (0.1, -0.5)])
-    found = swept(views)
+    views = wall([(0.0, 0.0), (0.5, 0.1), (-0.4, 0.2), (0.1, -0.5)], DEPTH)
+    found = found_by_sweep(views)
     assert found.shape == (1, 4, CHANNELS, SIZE // 2, SIZE // 2)
     inner = found[..., 4:-4, 4:-4]
     assert (inner[:, :, 3].exp() - DEPTH).abs().median() < 0.1 * DEPTH
@@ -46,12 +37,12 @@ def test_a_wall_is_found_where_it_is():
 
 
 def test_what_nobody_else_sees_and_what_looks_alike_everywhere_is_said_to_be_uncertain():
-    sure = swept(wall([(0.0, 0.0), (0.5, 0.1), (-0.4, 0.2)]))[0, 0, 4].median()
+    sure = found_by_sweep(wall([(0.0, 0.0), (0.5, 0.1), (-0.4, 0.2)]))[0, 0, 4].median()
     grey = wall([(0.0, 0.0), (0.5, 0.1), (-0.4, 0.2)])
     grey = replace(grey, images=torch.full_like(grey.images, 0.5))
-    assert swept(grey)[0, 0, 4].median() > 3 * sure
+    assert found_by_sweep(grey)[0, 0, 4].median() > 3 * sure
     apart = wall([(0.0, 0.0), (50.0, 0.0)])
-    alone = swept(apart)[0]
+    alone = found_by_sweep(apart)[0]
     assert (alone[:, 4] > 3 * sure).all()
     assert (alone[:, 5] > 1.0).all()
 
@@ -59,11 +50,11 @@ def test_what_nobody_else_sees_and_what_looks_alike_everywhere_is_said_to_be_unc
 def test_scenes_of_a_batch_do_not_mix_and_the_order_of_views_does_not_matter():
     first = wall([(0.0, 0.0), (0.5, 0.1), (-0.4, 0.2)])
     second = wall([(0.0, 0.0), (0.3, 0.3), (0.2, -0.4)], depth=4.0)
-    both = swept(Views.cat([first, second]))
-    torch.testing.assert_close(both[:1], swept(first))
-    torch.testing.assert_close(both[1:], swept(second))
+    both = found_by_sweep(Views.cat([first, second]))
+    torch.testing.assert_close(both[:1], found_by_sweep(first))
+    torch.testing.assert_close(both[1:], found_by_sweep(second))
     turned = first.squeeze().select([2, 0, 1]).unsqueeze()
-    torch.testing.assert_close(swept(turned), swept(first)[:, [2, 0, 1]])
+    torch.testing.assert_close(found_by_sweep(turned), found_by_sweep(first)[:, [2, 0, 1]])
 
 
 @pytest.mark.parametrize("threads_used", [1, 2])
@@ -75,11 +66,13 @@ def test_the_kernel_equals_torch(threads, count, threads_used):
     turn = torch.linalg.qr(torch.eye(3) + 0.3 * torch.randn(2, count, 3, 3, generator=generator)).Q
     views.c2w[..., :3, :3] = turn * torch.diagonal(turn, dim1=-2, dim2=-1).sign()[..., None, :]
     torch.set_num_threads(threads_used)
-    torch.testing.assert_close(swept(views), swept(views.to(dtype=torch.float64)).float(), atol=2e-3, rtol=2e-3)
+    torch.testing.assert_close(
+        found_by_sweep(views), found_by_sweep(views.to(dtype=torch.float64)).float(), atol=2e-3, rtol=2e-3
+    )
 
 
 def test_a_single_view_tells_nothing():
-    assert (swept(wall([(0.0, 0.0)])) == 0).all()
+    assert (found_by_sweep(wall([(0.0, 0.0)])) == 0).all()
 
 
 def test_the_network_hears_of_it_and_keeps_it_through_a_file(tmp_path):

@@ -10,6 +10,7 @@ from tokengs_nerfstudio.core.checkpoint.loading import save_network
 from tokengs_nerfstudio.core.checkpoint.registry import PUBLISHED_OPTION_PRESETS
 from tokengs_nerfstudio.core.network.config import PRESETS, NetworkConfig
 from tokengs_nerfstudio.core.network.initial import initial_values
+from tokengs_nerfstudio.core.network.inputs import EncoderInputs
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.types import Views
 
@@ -30,9 +31,9 @@ def from_stored_inputs(network, golden, target):
     times = golden.tensors.get(f"in.time_emb{target}")
     context, goal = (None, None) if times is None else (times[:, :-1].double(), times[:, -1].double())
     if network.latents is None:
-        memory = network._encode(images, rays, context)
+        memory = network._encode(EncoderInputs(images, rays, context))
     else:
-        memory = network.memory_from_latents(network._encode_latents(images, rays, context))
+        memory = network.memory_from_latents(network._encode_latents(EncoderInputs(images, rays, context)))
     return memory, network._decode(memory, network.initial_tokens(len(images)), goal)
 
 

@@ -22,7 +22,16 @@ from tokengs_nerfstudio.core.network.token_count import resize_network
 from tokengs_nerfstudio.core.network.tokengs import Precision, TokenGSNetwork
 
 _SUFFIX = ".safetensors"
-_EXACT = ("head.", "photo_colors.", "tokens", "dynamic_tokens", "latents", "anchors.positions", "anchors.radii")
+_EXACT = (
+    "head.",
+    "photo_colors.",
+    "surface_pull.",
+    "tokens",
+    "dynamic_tokens",
+    "latents",
+    "anchors.positions",
+    "anchors.radii",
+)
 
 
 def load_network(

@@ -212,6 +212,10 @@ class TokenGSNetwork(nn.Module):
             raise ValueError("this network has anchors: its memory needs rays, as encode() gives them")
         if self.photo_colors is not None and memory.photos is None:
             raise ValueError("this network looks colours up: its memory needs photos, as encode() gives them")
+        if self.surface_pull is not None and memory.surfaces is None:
+            raise ValueError(
+                "this network draws Gaussians to surfaces: its memory needs surfaces, as encode() gives them"
+            )
         return tokens
 
     def _inputs(self, context: Views) -> EncoderInputs:
