@@ -22,6 +22,7 @@ from tokengs_nerfstudio.core.evaluation import score
 from tokengs_nerfstudio.core.metrics import psnr
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.preparation import PreparedScene, prepare
+from tokengs_nerfstudio.core.ranges import Count, Length
 from tokengs_nerfstudio.core.rendering import render_cameras
 from tokengs_nerfstudio.core.tuning import SceneTuning, TuningConfig
 from tokengs_nerfstudio.core.types import Example, Gaussians, RenderConfig
@@ -48,16 +49,16 @@ class TokenGSModelConfig(SplatsModelConfig):
     _target: type = field(default_factory=lambda: TokenGSModel)
     checkpoint: str = "tiny"
     """Weights: a registered name, a .safetensors file, or hf://owner/repo/path."""
-    num_tokens: int | None = None
+    num_tokens: Count | None = None
     """Tokens to decode, each a fixed number of Gaussians. If not set: as many as the weights have."""
-    num_latents: int | None = None
+    num_latents: Count | None = None
     """Latents between photos and Gaussians, for weights that have such a bottleneck. If not set: as many as those."""
-    scene_scale: float | None = None
+    scene_scale: Length | None = None
     """What the lengths of the capture (in nerfstudio's frame) are multiplied with for the network.
     If not set: the rule that the weights were trained with."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """Arithmetic of encoder and decoder."""
-    steps_per_bake: int = 10
+    steps_per_bake: Count = 10
     """Steps between two looks that viewer and evaluation get at the scene while it is tuned."""
     tuning: TuningConfig = field(default_factory=TuningConfig)
     """How the scene is tuned"""

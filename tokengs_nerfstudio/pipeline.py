@@ -101,8 +101,8 @@ class TokenGSPipeline(VanillaPipeline):
         seconds: tuple[float, float],
     ) -> None:
         names = [Path(name).name for name in context]
-        CONSOLE.log(f"Context: {', '.join(names[:8])}{' ...' if len(names) > 8 else ''}")
-        CONSOLE.log(
+        say(f"Context: {', '.join(names[:8])}{' ...' if len(names) > 8 else ''}")
+        say(
             f"{self.model.num_points:,} Gaussians from {len(context)} views and {network.config.tokens} tokens in "
             f"{seconds[1]:.1f} s (photos and weights read in {seconds[0]:.1f} s); tuning is supervised by {supervised} "
             f"photos of {size[1]}x{size[0]}, {self.datamanager.num_held_out} photos are held out"
@@ -177,6 +177,11 @@ class TokenGSPipeline(VanillaPipeline):
             CONSOLE.log("[yellow]No photo is held out: these are the photos the scene was made from")
         metrics = super().get_average_eval_image_metrics(step, output_path, get_std)
         return {**metrics, "held_out_images": held_out}
+
+
+def say(text: str) -> None:
+    """A line on nerfstudio's console as it is: names of files are no markup."""
+    CONSOLE.log(text, markup=False)
 
 
 def _placed(outputs: DataparserOutputs) -> dict[str, Any]:

@@ -1,13 +1,14 @@
 """TokenGSTrainer: nerfstudio's Trainer with checkpoints that are whole or absent, and errors a person can read."""
 
 import pickle
-import re
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 import tyro
+import yaml
 from nerfstudio.configs.base_config import LocalWriterConfig, LoggingConfig, MachineConfig, ViewerConfig
 from nerfstudio.engine.trainer import Trainer, TrainerConfig
 from nerfstudio.utils.decorators import check_main_thread
@@ -15,10 +16,11 @@ from nerfstudio.utils.rich_utils import CONSOLE
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from tokengs_nerfstudio.core.errors import MissingFileError, UserError, one_line
-from tokengs_nerfstudio.core.files import replacing
-from tokengs_nerfstudio.pipeline import TokenGSPipeline
-
-_CHECKPOINT = re.compile(r"step-(\d+)\.ckpt")
+from tokengs_nerfstudio.core.files import replacing, write_text
+from tokengs_nerfstudio.core.ranges import Whole
+from tokengs_nerfstudio.flags import check_options
+from tokengs_nerfstudio.pipeline import TokenGSPipeline, say
+from tokengs_nerfstudio.run_folder import RunFolder, check_name, newest_checkpoint
 
 
 @dataclass
@@ -26,15 +28,21 @@ class TokenGSTrainerConfig(TrainerConfig):
     """Tuning of one scene."""
 
     _target: type = field(default_factory=lambda: TokenGSTrainer)
-    max_num_iterations: int = 600
+    max_num_iterations: Whole = 600
     """Tuning steps; 0 for the feed-forward result. Resuming an interrupted run takes the steps that it still had to
     take, resuming a finished one takes so many more."""
-    steps_per_save: int = 100
+    steps_per_save: Whole = 100
     """Steps between two checkpoints; there is always one at the end."""
     load_dir: Path | None = None
     """Run to go on with: its folder, or the nerfstudio_models in it."""
-    steps_per_eval_batch: int = 0
+    steps_per_eval_batch: Whole = 0
     """Steps between two evaluations on rays, of which there are none here."""
+    steps_per_eval_image: Whole = 500
+    """Steps between two looks at one evaluation image."""
+    steps_per_eval_all_images: Whole = 25_000
+    """Steps between two evaluations on all of them."""
+    load_step: Whole | None = None
+    """Step of the checkpoint to go on from; if not set the newest."""
     machine: MachineConfig = field(
         default_factory=lambda: MachineConfig(device_type="cuda" if torch.cuda.is_available() else "cpu")
     )
@@ -56,6 +64,15 @@ class TokenGSTrainerConfig(TrainerConfig):
     gradient_accumulation_steps: tyro.conf.Suppress[dict[str, int]] = field(default_factory=dict)
     prompt: tyro.conf.Suppress[str | None] = None
 
+    @one_line()
+    def save_config(self) -> None:
+        """What `ns-train` does first: here it checks all options. The file is written once the run has started."""
+        check_options(self)
+
+    def write(self) -> None:
+        """config.yml in the run's folder, by which everything finds the run."""
+        write_text(self.get_base_dir() / "config.yml", yaml.dump(self))
+
 
 class TokenGSTrainer(Trainer):
     """Drives the tuning, shows its progress, saves it so that it can go on after any interruption."""
@@ -64,9 +81,19 @@ class TokenGSTrainer(Trainer):
     pipeline: TokenGSPipeline  # pyright: ignore[reportIncompatibleVariableOverride]
 
     @one_line()
+    def __init__(self, config: TokenGSTrainerConfig, local_rank: int = 0, world_size: int = 1) -> None:
+        check_options(config)
+        check_name(config.get_base_dir())
+        super().__init__(config, local_rank, world_size)
+
+    @one_line()
     def setup(self, test_mode: Literal["test", "val", "inference"] = "val") -> None:
-        """As nerfstudio's; the viewer's address is said once more."""
-        super().setup(test_mode)
+        """As nerfstudio's; the run's folder is made, locked and gets its config.yml. The viewer's address is said."""
+        self._origin = self._checkpoint_to_load()
+        self._folder = RunFolder(self.base_dir, self.checkpoint_dir, self._origin)
+        with self._folder.starting():
+            super().setup(test_mode)
+            self.config.write()
         if self.viewer_state is not None and self.config.is_viewer_enabled():
             CONSOLE.log(*getattr(self.viewer_state, "viewer_info", []))
 
@@ -83,7 +110,7 @@ class TokenGSTrainer(Trainer):
         )
         self._progress = Progress(*columns, console=CONSOLE, transient=True)
         self._task = self._progress.add_task("", total=self.config.max_num_iterations, what="", loss="")
-        with self._progress:
+        with closing(self._folder), self._progress:
             super().train()
 
     def train_iteration(self, step: int) -> Any:
@@ -97,7 +124,7 @@ class TokenGSTrainer(Trainer):
         self._progress.stop()
         self.pipeline.bake()
         for line in self.pipeline.summary():
-            CONSOLE.log(line)
+            say(line)
         super()._after_train()
 
     def _load_checkpoint(self) -> None:
@@ -105,13 +132,13 @@ class TokenGSTrainer(Trainer):
 
         An interrupted run is brought to its planned end; a finished one gets max_num_iterations steps more.
         """
-        path = self._checkpoint_to_load()
+        path = self._origin
         saved = None if path is None else _read(path)
         self.pipeline.begin(self.config.max_num_iterations, None if saved is None else _context_of(saved))
         if saved is not None:
             self.config.max_num_iterations = self.pipeline.resume(saved["tuning"], self.config.max_num_iterations)
             self._start_step = saved["step"] + 1
-            CONSOLE.log(f"Resumed {path}: {self.config.max_num_iterations} steps to go")
+            say(f"Resumed {path}: {self.config.max_num_iterations} steps to go")
 
     def _checkpoint_to_load(self) -> Path | None:
         if self.config.load_checkpoint is not None:
@@ -146,25 +173,6 @@ class TokenGSTrainer(Trainer):
             for older in self.checkpoint_dir.glob("step-*.ckpt"):
                 if older != path:
                     older.unlink()
-
-
-def newest_checkpoint(folder: Path, step: int | None = None) -> Path:
-    """The last checkpoint in `folder` (a run's, or its nerfstudio_models), or that of `step`.
-
-    FileNotFoundError that says why there is none.
-    """
-    inner = folder / "nerfstudio_models"
-    folder = inner if inner.is_dir() else folder
-    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-    found = {int(name[1]): name[0] for name in map(_CHECKPOINT.fullmatch, names) if name}
-    if not found:
-        reason = "no complete checkpoint in it" if folder.is_dir() else "there is no such folder"
-        if any((run / "config.yml").is_file() for run in (folder, folder.parent)):
-            reason = "that run ended before its first checkpoint was complete"
-        raise MissingFileError(f"nothing to resume at {folder}: {reason}; start anew without --load-dir")
-    if step is not None and step not in found:
-        raise MissingFileError(f"no checkpoint of step {step} in {folder}; there are those of {sorted(found)}")
-    return folder / found[max(found) if step is None else step]
 
 
 def _read(path: Path) -> dict[str, Any]:

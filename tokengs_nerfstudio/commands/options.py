@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from types import UnionType
 from typing import Any, TypeVar, cast
 
+from tokengs_nerfstudio.core.errors import CommandEnded, one_line
+from tokengs_nerfstudio.core.ranges import check
+
 T = TypeVar("T")
 
 
@@ -23,7 +26,7 @@ def parsed(
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            return tyro.cli(
+            options = tyro.cli(
                 cast(Any, kind),
                 args=arguments,
                 prog=command,
@@ -32,7 +35,10 @@ def parsed(
     except SystemExit as ending:
         if not ending.code:
             raise
-        raise SystemExit(f"Error: {_complaint(said.getvalue())}; see {command} --help") from None
+        raise CommandEnded(f"Error: {_complaint(said.getvalue())}; see {command} --help") from None
+    with one_line():
+        check(options, lambda path: "--" + path.replace("_", "-"))
+    return options
 
 
 def _complaint(panel: str) -> str:

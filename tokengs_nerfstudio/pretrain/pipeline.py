@@ -6,7 +6,7 @@ The step is that of `tokengs-pretrain`: with the same seed and settings both hav
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from nerfstudio.pipelines.base_pipeline import Pipeline, VanillaPipeline, VanillaPipelineConfig
@@ -15,6 +15,7 @@ from torchvision.utils import save_image
 
 from tokengs_nerfstudio.core.errors import UserError, one_line
 from tokengs_nerfstudio.core.evaluation import score
+from tokengs_nerfstudio.core.ranges import Count, Range
 from tokengs_nerfstudio.core.rendering.piecewise import slices
 from tokengs_nerfstudio.core.training.config import TrainingConfig
 from tokengs_nerfstudio.core.training.gradients import predict, render_targets
@@ -23,7 +24,7 @@ from tokengs_nerfstudio.core.training.pace import Pace
 from tokengs_nerfstudio.core.training.parallel import Threads, twin
 from tokengs_nerfstudio.core.training.start import starting_network
 from tokengs_nerfstudio.core.types import Example
-from tokengs_nerfstudio.data.examples.batches import made_ahead
+from tokengs_nerfstudio.data.examples.batches import MOST_RUNS, made_ahead
 from tokengs_nerfstudio.pretrain.datamanager import PretrainDataManager, PretrainDataManagerConfig
 from tokengs_nerfstudio.pretrain.model import PretrainModel, PretrainModelConfig
 
@@ -39,16 +40,12 @@ class PretrainPipelineConfig(VanillaPipelineConfig):
     """The network"""
     training: TrainingConfig = field(default_factory=TrainingConfig)
     """How it is optimised"""
-    seed: int = 0
+    seed: Annotated[int, Range(0, MOST_RUNS - 1)] = 0
     """Seed of the weights and of the scenes."""
-    threads: int = 2
+    threads: Count = 2
     """Threads that share a step on the CPU, one core each."""
-    steps_per_show: int = 25
+    steps_per_show: Count = 25
     """Steps between two looks that the viewer gets at what the network predicts."""
-
-    def __post_init__(self) -> None:
-        if min(self.threads, self.steps_per_show) < 1:
-            raise UserError("--pipeline.threads and --pipeline.steps-per-show must be at least 1")
 
 
 class PretrainPipeline(VanillaPipeline):

@@ -15,6 +15,7 @@ from torch import Tensor
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.losses.ssim import ssim
 from tokengs_nerfstudio.core.losses.visibility import anchor_visibility, visibility
+from tokengs_nerfstudio.core.ranges import Positive, Weight
 from tokengs_nerfstudio.core.types import Gaussians, Renders, Views
 
 OPACITY_FLOOR = 1e-6
@@ -29,30 +30,24 @@ class LossConfig:
     L = rgb*(L1|L2) + ssim*(1-SSIM)/2 + lpips*LPIPS + visibility*VIS + anchors*VIS(anchors) + mask*MSE + opacity*E.
     """
 
-    rgb: float = 1.0
+    rgb: Weight = 1.0
     """weight of the colour difference"""
     rgb_norm: Literal["l1", "l2"] = "l2"
     """absolute or squared colour difference"""
-    ssim: float = 0.2
+    ssim: Weight = 0.2
     """weight of (1 - SSIM) / 2"""
-    lpips: float = 0.0
+    lpips: Weight = 0.0
     """weight of the perceptual distance; needs `perceptual` in `reconstruction_loss`"""
-    visibility: float = 1.0
+    visibility: Weight = 1.0
     """weight of the pull that keeps Gaussian centres inside at least one supervised view"""
-    visibility_limit: float = 1.0
+    visibility_limit: Positive = 1.0
     """value at which one Gaussian's share of the visibility loss is cut, and one anchor's"""
-    anchors: float = 0.1
+    anchors: Weight = 0.1
     """weight of the pull that keeps anchors inside at least one supervised view, for networks that have them"""
-    mask: float = 0.0
+    mask: Weight = 0.0
     """weight of the squared difference between accumulated opacity and the mask"""
-    opacity: float = 0.0
+    opacity: Weight = 0.0
     """weight of mean(-ln opacity), which keeps Gaussians from dying"""
-
-    def __post_init__(self) -> None:
-        if self.rgb_norm not in ("l1", "l2"):
-            raise UserError(f"LossConfig.rgb_norm is '{self.rgb_norm}'; use 'l1' or 'l2'")
-        if not 0.0 < self.visibility_limit < float("inf"):
-            raise UserError(f"LossConfig.visibility_limit is {self.visibility_limit}; use a finite number above 0")
 
 
 @dataclass(frozen=True)

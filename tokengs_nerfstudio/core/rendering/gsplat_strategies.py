@@ -36,6 +36,7 @@ class GsplatDensification:
         self, kind: str, extent: float, budget: int, until: float, every: int, seed: int, device: torch.device
     ):
         check_densification(kind, device)
+        until = max(until, 1.0)  # rates are spread over the steps up to there
         from gsplat.strategy import DefaultStrategy, MCMCStrategy
 
         self._extent, self._budget, self._until, self._every, self._seed = extent, budget, until, every, seed

@@ -14,6 +14,7 @@ from torch import nn
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
+from tokengs_nerfstudio.core.ranges import check
 from tokengs_nerfstudio.core.training.config import TrainingConfig
 from tokengs_nerfstudio.core.training.optimizers import Highest, continue_from, optimizers, set_rates
 from tokengs_nerfstudio.core.training.parallel import Serial, Workers, twin
@@ -50,6 +51,7 @@ class NetworkTraining:
         workers: Workers | None = None,
         schedule: Schedule | None = None,
     ) -> None:
+        check(config, "TrainingConfig.{}".format)
         perceptual_of(config.loss)  # what is missing is said before anything is trained
         self.network, self.config = network, config
         self.schedule = schedule_of(config) if schedule is None else schedule

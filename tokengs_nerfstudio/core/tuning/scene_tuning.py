@@ -14,6 +14,7 @@ from torch import Tensor
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.preparation import PreparedScene
+from tokengs_nerfstudio.core.ranges import Seed, Whole, check, check_value
 from tokengs_nerfstudio.core.rendering.gsplat_strategies import check_densification
 from tokengs_nerfstudio.core.tuning.budget import contributing, most_seen
 from tokengs_nerfstudio.core.tuning.cameras import CameraVariables
@@ -59,6 +60,9 @@ class SceneTuning:
             raise TypeError(f"the scene must be what prepare(network, example) makes, got a {type(scene).__name__}")
         if start is not None and start.count == 0:
             raise UserError("tuning cannot start from no Gaussians at all")
+        check(config, "TuningConfig.{}".format)
+        check_value(steps, Whole, "steps")
+        check_value(seed, Seed, "seed")
         supervised = scene.example.target
         check_supervision(supervised, steps)
         if steps > 0:

@@ -11,6 +11,7 @@ import torch
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.geometry.mirror import mirrored_scenes
 from tokengs_nerfstudio.core.network.config import NetworkConfig
+from tokengs_nerfstudio.core.ranges import check
 from tokengs_nerfstudio.core.types import Example
 from tokengs_nerfstudio.data.examples.shapes import BatchConfig, batch_shape, image_size
 from tokengs_nerfstudio.data.examples.source import BatchShape, ExampleSource
@@ -38,6 +39,7 @@ class Batches:
     ranks: int = 1
 
     def __post_init__(self) -> None:
+        check(self.config, "BatchConfig.{}".format)
         if not 0 <= self.seed < MOST_RUNS:
             raise UserError(f"the seed of a run must be in [0, {MOST_RUNS:,}), got {self.seed}")
 

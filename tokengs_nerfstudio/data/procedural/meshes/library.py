@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from PIL import Image
 
 from tokengs_nerfstudio.core.errors import MissingFileError, UserError
+from tokengs_nerfstudio.core.ranges import Range, Whole
 from tokengs_nerfstudio.data.procedural.meshes import layout as at
 from tokengs_nerfstudio.data.procedural.meshes.pack import CUT_OUT, MeshPack
 from tokengs_nerfstudio.data.procedural.meshes.shapes import BUILT_IN, Shape
@@ -31,14 +33,10 @@ class MeshSources:
     are equirectangular surroundings; without one, textures of the pack serve"""
     photos: Path | None = None
     """folder of photos for pictures on walls and for backdrops, searched with all its folders"""
-    texture_size: int = 128
+    texture_size: Annotated[int, Range(1, 2 ** (at.LEVELS - 1))] = 128
     """longest side of a texture, in pixels; panoramas have twice that"""
-    most_photos: int = 200
+    most_photos: Whole = 200
     """photos that are taken, evenly from among all"""
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.texture_size <= 2 ** (at.LEVELS - 1) or self.most_photos < 0:
-            raise UserError(f"1 <= texture_size <= {2 ** (at.LEVELS - 1)}, most_photos >= 0 needed; got {self}")
 
 
 @dataclass(frozen=True, eq=False)
