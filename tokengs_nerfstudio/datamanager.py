@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 import tyro
@@ -17,7 +17,9 @@ from nerfstudio.utils.rich_utils import CONSOLE
 from rich.progress import track
 
 from tokengs_nerfstudio import bridge
+from tokengs_nerfstudio.core.errors import one_line
 from tokengs_nerfstudio.core.geometry.resize import fitted_size
+from tokengs_nerfstudio.core.ranges import Count, Range, Whole
 from tokengs_nerfstudio.core.types import Views
 from tokengs_nerfstudio.data.view_sampler import spread_views
 from tokengs_nerfstudio.dataparser import TokenGSDataParserConfig
@@ -30,14 +32,17 @@ class SceneDataManagerConfig(FullImageDatamanagerConfig):
 
     _target: type = field(default_factory=lambda: SceneDataManager)
     dataparser: AnnotatedDataParserUnion = field(default_factory=TokenGSDataParserConfig)
-    num_context: int | None = None
+    num_context: Count | None = None
     """How many images the encoder sees. If not set: as many as the network was trained with, or all there are."""
-    context_indices: tuple[int, ...] | None = None
+    context_indices: tuple[Whole, ...] | None = None
     """The images the encoder sees, numbered from 0 in order of file name over the whole capture (held-out ones count,
     but cannot be chosen). If not set, images well spread in position and viewing direction are chosen."""
-    max_image_size: int = 512
+    max_image_size: Annotated[int, Range(16)] = 512
     """Longer side of the images that the tuning is supervised by, in pixels; larger ones are reduced.
     Evaluation and rendering always use the capture's own size."""
+
+    camera_res_scale_factor: Annotated[float, Range(0.01, 4)] = 1.0
+    """Factor on the size of all images, as they are read."""
 
     # What nerfstudio's own data manager needs and has no meaning here.
     cache_images: tyro.conf.Suppress[Literal["cpu", "gpu"]] = "cpu"
@@ -67,6 +72,7 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
     train_dataset: SceneDataset  # pyright: ignore[reportIncompatibleVariableOverride]
     eval_dataset: SceneDataset  # pyright: ignore[reportIncompatibleVariableOverride]
 
+    @one_line()
     def __init__(self, config: SceneDataManagerConfig, *args: Any, **kwargs: Any):
         super().__init__(config, *args, **kwargs)
         self.train_cameras = self.train_dataset.cameras

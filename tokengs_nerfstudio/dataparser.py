@@ -7,7 +7,7 @@ to nerfstudio's data managers, models or method configurations.
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from nerfstudio.plugins.registry_dataparser import DataParserSpecification
 from torch import Tensor
 
 from tokengs_nerfstudio.bridge import distortion_of_lens, nerfstudio_poses
+from tokengs_nerfstudio.core.ranges import Count, Length, Range
 from tokengs_nerfstudio.data.capture.frames import CaptureFrame, CaptureFrames, read_frames
 from tokengs_nerfstudio.data.capture.split import SplitRule
 from tokengs_nerfstudio.data.capture.transforms_json import Transforms, read_transforms
@@ -31,14 +32,14 @@ class TokenGSDataParserConfig(DataParserConfig):
     _target: type = field(default_factory=lambda: TokenGSDataParser)
     data: Path = Path()
     """Folder with a transforms.json, or a JSON file of that form."""
-    downscale_factor: int | None = None
+    downscale_factor: Count | None = None
     """Read images_N instead of images. If not set: the first whose longer side is at most 1600 pixels."""
     eval_mode: Literal["interval", "fraction", "filename", "all"] = "interval"
     """How images are held out for evaluation where the capture does not name them itself (train_filenames):
     every eval_interval-th, a fraction, by "train" or "eval" in the file name, or none (all serve both ends)."""
-    eval_interval: int = 8
+    eval_interval: Annotated[int, Range(2)] = 8
     """Every so many images one is held out, in order of file name. A capture with fewer images is used whole."""
-    train_split_fraction: float = 0.9
+    train_split_fraction: Annotated[float, Range(0, 1, above=True)] = 0.9
     """Share of the images to reconstruct from, where eval_mode is fraction."""
     orientation_method: Literal["pca", "up", "vertical", "none"] = "up"
     """How the world is turned."""
@@ -46,7 +47,7 @@ class TokenGSDataParserConfig(DataParserConfig):
     """Where the world's origin is put."""
     auto_scale_poses: bool = True
     """Scale the world so that all cameras lie within +-1."""
-    scale_factor: float = 1.0
+    scale_factor: Length = 1.0
     """Further factor on the camera positions."""
 
 

@@ -17,10 +17,12 @@ from torch.nn import Parameter, ParameterDict
 from tokengs_nerfstudio import bridge
 from tokengs_nerfstudio.core.baking import BakedScene, bake
 from tokengs_nerfstudio.core.checkpoint import load_network
+from tokengs_nerfstudio.core.errors import UserError, one_line
 from tokengs_nerfstudio.core.evaluation import score
 from tokengs_nerfstudio.core.metrics import psnr
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.preparation import PreparedScene, prepare
+from tokengs_nerfstudio.core.ranges import Count, Length
 from tokengs_nerfstudio.core.rendering import render_cameras
 from tokengs_nerfstudio.core.tuning import SceneTuning, TuningConfig
 from tokengs_nerfstudio.core.types import Example, Gaussians, RenderConfig
@@ -47,16 +49,16 @@ class TokenGSModelConfig(SplatsModelConfig):
     _target: type = field(default_factory=lambda: TokenGSModel)
     checkpoint: str = "tiny"
     """Weights: a registered name, a .safetensors file, or hf://owner/repo/path."""
-    num_tokens: int | None = None
+    num_tokens: Count | None = None
     """Tokens to decode, each a fixed number of Gaussians. If not set: as many as the weights have."""
-    num_latents: int | None = None
+    num_latents: Count | None = None
     """Latents between photos and Gaussians, for weights that have such a bottleneck. If not set: as many as those."""
-    scene_scale: float | None = None
+    scene_scale: Length | None = None
     """What the lengths of the capture (in nerfstudio's frame) are multiplied with for the network.
     If not set: the rule that the weights were trained with."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """Arithmetic of encoder and decoder."""
-    steps_per_bake: int = 10
+    steps_per_bake: Count = 10
     """Steps between two looks that viewer and evaluation get at the scene while it is tuned."""
     tuning: TuningConfig = field(default_factory=TuningConfig)
     """How the scene is tuned"""
@@ -108,7 +110,7 @@ class TokenGSModel(SplatfactoModel):
         """
         scale = self.config.scene_scale
         if scale is not None and not scale > 0:
-            raise ValueError(f"--pipeline.model.scene-scale must be positive, got {scale}")
+            raise UserError(f"--pipeline.model.scene-scale must be positive, got {scale}")
         scene = prepare(network, example.to(self.device), scale)
         self.tuning, self._prepared = SceneTuning(network, scene, self.config.tuning, steps), scene
         self.bake()
@@ -207,6 +209,7 @@ class TokenGSModel(SplatfactoModel):
     def _get_downscale_factor(self) -> int:
         return 1
 
+    @one_line()
     def get_outputs(self, camera: Cameras | RayBundle) -> dict[str, Tensor]:  # type: ignore[override]
         """RGB over the background, z-depth and accumulation [H, W, C] as the (one) camera sees the baked Gaussians.
 

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.geometry.rays import pluecker
 from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.network.layers import time_channels
@@ -34,7 +35,7 @@ class EncoderInputs:
 def encoder_inputs(context: Views, config: NetworkConfig) -> EncoderInputs:
     """The inputs of `context` (images [batch view 3 height width], canonical frame), in its own precision.
 
-    Raises ValueError for a missing batch axis, for images that are no multiple of the patch, and for context views
+    Raises UserError for a missing batch axis, for images that are no multiple of the patch, and for context views
     without times where the network embeds time.
     """
     _check(context, config)
@@ -53,9 +54,9 @@ def encoder_inputs(context: Views, config: NetworkConfig) -> EncoderInputs:
 def _check(context: Views, config: NetworkConfig) -> None:
     shape, patch = list(context.images.shape), config.patch_size
     if len(shape) != 5:
-        raise ValueError(f"context images need shape [batch view 3 height width], got {shape}; see Views.unsqueeze")
+        raise UserError(f"context images need shape [batch view 3 height width], got {shape}; see Views.unsqueeze")
     if context.height % patch or context.width % patch:
         sizes = f"{context.height}x{context.width} (height x width)"
-        raise ValueError(f"context images are {sizes}; both must be multiples of the network's patch of {patch} px")
+        raise UserError(f"context images are {sizes}; both must be multiples of the network's patch of {patch} px")
     if config.time_channels and context.times is None:
-        raise ValueError("this network embeds time: the context views need times in [0, 1], got none")
+        raise UserError("this network embeds time: the context views need times in [0, 1], got none")

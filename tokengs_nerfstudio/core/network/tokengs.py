@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.anchors import Anchors, patch_rays
 from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.network.decoders import AnchoredDecoder, TokenAnchors, TokenDecoder
@@ -149,7 +150,7 @@ class TokenGSNetwork(nn.Module):
     def memory_from_latents(self, latents: Float[Tensor, "batch latent dim"]) -> SceneMemory:
         """The decoder's memory of scene latents that `encode_latents` returned, tuned or not."""
         if self.latent_memory is None:
-            raise ValueError(self._no_latents())
+            raise UserError(self._no_latents())
         with self._autocast():
             return self.latent_memory(latents)
 
@@ -186,7 +187,7 @@ class TokenGSNetwork(nn.Module):
         """
         blocks, depth = tuple(after) or (len(self.decoder),), len(self.decoder)
         if list(blocks) != [number for number in range(1, depth + 1) if number in blocks]:
-            raise ValueError(f"blocks to decode after are {blocks}; they must be ascending numbers from 1 to {depth}")
+            raise UserError(f"blocks to decode after are {blocks}; they must be ascending numbers from 1 to {depth}")
         tokens = self._tokens_for(memory, tokens)
         walked = self._walked(memory, tokens, self._target_channels(time, tokens))
         stages = [walked[number - 1] for number in blocks]
@@ -205,15 +206,15 @@ class TokenGSNetwork(nn.Module):
             tokens = self.initial_tokens(batch)
         if tokens.ndim != 3 or tokens.shape[0] != batch or tokens.shape[2] != self.config.width:
             expected = f"[{batch} tokens {self.config.width}]"
-            raise ValueError(f"tokens have shape {list(tokens.shape)}; this memory and network need {expected}")
+            raise UserError(f"tokens have shape {list(tokens.shape)}; this memory and network need {expected}")
         if self.anchors is not None and tokens.shape[1] != self.config.tokens:
-            raise ValueError(f"got {tokens.shape[1]} tokens; this network has anchors for {self.config.tokens}")
+            raise UserError(f"got {tokens.shape[1]} tokens; this network has anchors for {self.config.tokens}")
         if self.anchors is not None and memory.rays is None:
-            raise ValueError("this network has anchors: its memory needs rays, as encode() gives them")
+            raise UserError("this network has anchors: its memory needs rays, as encode() gives them")
         if self.photo_colors is not None and memory.photos is None:
-            raise ValueError("this network looks colours up: its memory needs photos, as encode() gives them")
+            raise UserError("this network looks colours up: its memory needs photos, as encode() gives them")
         if self.surface_pull is not None and memory.surfaces is None:
-            raise ValueError(
+            raise UserError(
                 "this network draws Gaussians to surfaces: its memory needs surfaces, as encode() gives them"
             )
         return tokens
@@ -226,7 +227,7 @@ class TokenGSNetwork(nn.Module):
         if not self.config.time_channels:
             return None
         if time is None:
-            raise ValueError("this network embeds time: decode() needs the target time in [0, 1], got none")
+            raise UserError("this network embeds time: decode() needs the target time in [0, 1], got none")
         times = torch.as_tensor(time, dtype=tokens.dtype, device=tokens.device).expand(tokens.shape[0])
         return time_channels(times, self.config.time_channels)
 
@@ -245,7 +246,7 @@ class TokenGSNetwork(nn.Module):
 
     def _encode_latents(self, inputs: EncoderInputs) -> Tensor:
         if self.latents is None:
-            raise ValueError(self._no_latents())
+            raise UserError(self._no_latents())
         memory = self._encode(inputs)
         latents = self.latents.expand(inputs.images.shape[0], -1, -1)
         with self._autocast():
