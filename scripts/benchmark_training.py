@@ -21,11 +21,12 @@ from torch import Tensor, nn
 from tokengs_nerfstudio.core import TokenGSNetwork, load_network
 from tokengs_nerfstudio.core.losses import reconstruction_loss
 from tokengs_nerfstudio.core.network.sweep import sweep_costs, swept
+from tokengs_nerfstudio.core.records import TensorRecord
 from tokengs_nerfstudio.core.training.config import TrainingConfig
 from tokengs_nerfstudio.core.training.gradients import predict, render_targets, scene_gradients
 from tokengs_nerfstudio.core.training.memory import keep_freed_memory
 from tokengs_nerfstudio.core.training.network_training import NetworkTraining
-from tokengs_nerfstudio.core.types import Example, TensorRecord
+from tokengs_nerfstudio.core.types import Example
 from tokengs_nerfstudio.data.examples.batches import Batches
 from tokengs_nerfstudio.data.examples.curriculum import ProceduralCurriculumConfig
 from tokengs_nerfstudio.data.examples.source import BatchShape

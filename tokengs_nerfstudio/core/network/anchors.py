@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from tokengs_nerfstudio.core.types import TensorRecord
+from tokengs_nerfstudio.core.records import TensorRecord
 
 POSITION_CHANNELS = 384
 FIRST_RAW_RADIUS = math.log(math.e - 1.0)

@@ -7,7 +7,7 @@ from typing import TypeVar
 import torch
 
 from tokengs_nerfstudio.core.errors import UserError
-from tokengs_nerfstudio.core.types import TensorRecord
+from tokengs_nerfstudio.core.records import TensorRecord
 
 _Record = TypeVar("_Record", bound=TensorRecord)
 
