@@ -46,6 +46,10 @@ class NetworkConfig:
     surfaces: bool = False
     """Gaussians are drawn to the surfaces that sweep and encoder together see in the context photos (ours)."""
 
+    footprint: Annotated[float, Range(0, 10)] = 0.0
+    """Gaussians are blurred by so many pixels (standard deviation) of the context photos that show them: between the
+    samples of coarse photos there are no holes when they are shown larger (ours)."""
+
     z_offset: Annotated[float, Range(-1e3, 1e3)] = 1.0
     opacity_bias: Annotated[float, Range(-1e3, 1e3)] = 2.0
     opacity_floor: Annotated[float, Range(0, 1, below=True)] = 0.0
@@ -94,6 +98,8 @@ class NetworkConfig:
             )
         if self.surfaces and not (self.sweep and self.photo_colors):
             raise UserError("surfaces are made of a sweep over the photos: they need sweep and photo_colors")
+        if self.footprint and not self.photo_colors:
+            raise UserError("a footprint is that of pixels of the photos: it needs photo_colors")
         if self.bounded and not self.anchors:
             raise UserError("bounded is about anchors: it needs anchors to be True")
 
@@ -158,7 +164,7 @@ PRESETS: dict[str, NetworkConfig] = {
     "tiny-bounded": replace(_ANCHORED, bounded=True),
     "tiny-photo": replace(_ANCHORED, photo_colors=True),
     "tiny-visible": replace(_SCRATCH, sweep=False),
-    "tiny-surfaces": replace(_SCRATCH, surfaces=True),
+    "tiny-surfaces": replace(_SCRATCH, surfaces=True, footprint=0.45),
     "small": replace(
         _SCRATCH,
         width=256,

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from tokengs_nerfstudio.core.errors import UserError
+from tokengs_nerfstudio.core.geometry.footprint import pixel_widths
 from tokengs_nerfstudio.core.network.anchors import Anchors, patch_rays
 from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.network.decoders import AnchoredDecoder, TokenAnchors, TokenDecoder
@@ -272,9 +273,13 @@ class TokenGSNetwork(nn.Module):
         if self.surface_pull is not None and memory.photos is not None and memory.surfaces is not None:
             means = self.surface_pull(gaussians.means, tokens, memory.photos, memory.surfaces)
             gaussians = replace(gaussians, means=means)
-        if self.photo_colors is None or memory.photos is None:
-            return gaussians
-        return replace(gaussians, colors=self.photo_colors(gaussians.colors, gaussians.means, tokens, memory.photos))
+        if self.photo_colors is not None and memory.photos is not None:
+            colors = self.photo_colors(gaussians.colors, gaussians.means, tokens, memory.photos)
+            gaussians = replace(gaussians, colors=colors)
+        if self.config.footprint and memory.photos is not None:
+            blur = self.config.footprint * pixel_widths(gaussians.means, memory.photos)
+            gaussians = replace(gaussians, scales=(gaussians.scales.square() + blur.square()[..., None]).sqrt())
+        return gaussians
 
     def _walked(self, memory: SceneMemory, tokens: Tensor, times: Tensor | None) -> list[tuple[Tensor, Anchors | None]]:
         """Tokens and anchors after each block of the decoder."""
