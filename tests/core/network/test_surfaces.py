@@ -6,6 +6,7 @@ import torch
 from made.walls import SIZE, wall
 
 from tokengs_nerfstudio.core.checkpoint.loading import load_network, save_network
+from tokengs_nerfstudio.core.geometry.footprint import pixel_widths
 from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.network.photo_start import with_surfaces
 from tokengs_nerfstudio.core.network.surfaces import SurfaceHead, SurfacePull, cost_logits, proposals, surface_error
@@ -171,3 +172,19 @@ def test_exact_depths_of_the_context_teach_the_surfaces():
     assert "surfaces" not in untaught
     difference = losses["loss"] - untaught["loss"]
     assert difference == pytest.approx(TrainingConfig().surfaces * losses["surfaces"], abs=1e-5)
+
+
+def test_no_gaussian_is_finer_than_the_footprint_of_its_photos(tmp_path):
+    torch.manual_seed(0)
+    fine, views = TokenGSNetwork(SMALL).eval(), wall(PLACES)
+    blurred = TokenGSNetwork(replace(SMALL, footprint=0.5)).eval()
+    blurred.load_state_dict(fine.state_dict())
+    before, after = fine(views), blurred(views)
+    blur = 0.5 * pixel_widths(before.means, views)
+    assert (blur > 0).any()
+    torch.testing.assert_close(after.scales.square(), before.scales.square() + blur.square()[..., None])
+    torch.testing.assert_close(after.means, before.means, atol=0, rtol=0)
+    save_network(blurred, tmp_path / "w.safetensors")
+    assert load_network(tmp_path / "w.safetensors").config.footprint == 0.5
+    with pytest.raises(ValueError, match="needs photo_colors"):
+        NetworkConfig(width=32, heads=2, encoder_depth=1, decoder_depth=1, tokens=6, footprint=0.5)

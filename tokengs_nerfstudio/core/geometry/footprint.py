@@ -6,8 +6,6 @@ from torch import Tensor
 
 from tokengs_nerfstudio.core.types import Views
 
-_NEAREST = 1e-6
-
 
 @torch.no_grad()
 def pixel_widths(points: Float[Tensor, "*batch point 3"], views: Views) -> Float[Tensor, "*batch point"]:
@@ -17,10 +15,11 @@ def pixel_widths(points: Float[Tensor, "*batch point 3"], views: Views) -> Float
     """
     ways = points[..., None, :, :] - views.c2w[..., None, :3, 3]
     own = ways @ views.c2w[..., :3, :3]
-    depth = own[..., 2].clamp(min=_NEAREST)
+    before = own[..., 2] > 0
+    depth = torch.where(before, own[..., 2], 1.0)
     pixels = (own @ views.intrinsics.mT)[..., :2] / depth[..., None]
     size = pixels.new_tensor([views.width, views.height])
-    seen = (own[..., 2] > _NEAREST) & ((pixels > 0) & (pixels < size)).all(-1)
+    seen = before & ((pixels > 0) & (pixels < size)).all(-1)
     focal = torch.maximum(views.intrinsics[..., 0, 0], views.intrinsics[..., 1, 1])[..., None]
     widths = torch.where(seen, depth / focal, torch.inf).amin(-2)
     return widths.nan_to_num(posinf=0.0)
