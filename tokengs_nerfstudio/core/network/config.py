@@ -139,7 +139,7 @@ _LATENT = replace(
     frame="mean",
 )
 _KUBRIC = replace(_LATENT, tokens=1024, image_size=(256, 256), scale="pointmap", scale_value=1.0)
-_SCRATCH = NetworkConfig(
+_ANCHORED = NetworkConfig(
     width=192,
     heads=6,
     encoder_depth=4,
@@ -150,11 +150,11 @@ _SCRATCH = NetworkConfig(
     frame="middle",
     image_size=(64, 64),
     anchors=True,
-    sweep=True,
-    photo_colors=True,
-    opacity_floor=0.1,
 )
-_ANCHORED = replace(_SCRATCH, sweep=False, photo_colors=False, opacity_floor=0.0)
+_PHOTO = replace(_ANCHORED, photo_colors=True)
+_VISIBLE = replace(_PHOTO, opacity_floor=0.1)
+_SWEPT = replace(_VISIBLE, sweep=True)
+_SCRATCH = replace(_SWEPT, surfaces=True, footprint=0.45)
 _LOCUS = replace(_BASE, anchors=True)
 
 PRESETS: dict[str, NetworkConfig] = {
@@ -162,9 +162,9 @@ PRESETS: dict[str, NetworkConfig] = {
     "tiny-plain": replace(_ANCHORED, anchors=False),
     "tiny-anchored": _ANCHORED,
     "tiny-bounded": replace(_ANCHORED, bounded=True),
-    "tiny-photo": replace(_ANCHORED, photo_colors=True),
-    "tiny-visible": replace(_SCRATCH, sweep=False),
-    "tiny-surfaces": replace(_SCRATCH, surfaces=True, footprint=0.45),
+    "tiny-photo": _PHOTO,
+    "tiny-visible": _VISIBLE,
+    "tiny-swept": _SWEPT,
     "small": replace(
         _SCRATCH,
         width=256,
