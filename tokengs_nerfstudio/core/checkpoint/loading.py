@@ -25,8 +25,6 @@ from tokengs_nerfstudio.core.network.tokengs import Precision, TokenGSNetwork
 _SUFFIX = ".safetensors"
 _EXACT = (
     "head.",
-    "photo_colors.",
-    "surface_pull.",
     "tokens",
     "dynamic_tokens",
     "latents",
