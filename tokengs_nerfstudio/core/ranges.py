@@ -76,9 +76,9 @@ def check(config: Any, name: Naming = str) -> None:
 
 
 def check_value(value: Any, annotation: Any, name: str) -> None:
-    """The same for one value that is no field."""
-    for path, complaint in _complaint(value, annotation, "", ""):
-        raise UserError(f"{name}{path} {complaint}")
+    """The same for one value that is no field, `name` being the beginning of all paths in it."""
+    for path, complaint in _complaint(value, annotation, name, _package(type(value))):
+        raise UserError(f"{path} {complaint}")
 
 
 def _complaints(config: Any, path: str, home: str) -> Iterator[tuple[str, str]]:

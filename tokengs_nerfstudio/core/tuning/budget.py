@@ -1,6 +1,6 @@
 """Which Gaussians matter, keeping only those, and whether a scene fits into memory before it is started."""
 
-import os
+from pathlib import Path
 
 import torch
 from jaxtyping import Float, Int
@@ -51,13 +51,14 @@ def step_memory(gaussians: int, views: int, height: int, width: int) -> int:
 
 
 def free_memory(device: torch.device) -> int | None:
-    """Bytes that can still be had on `device`; None where the system does not say."""
+    """Bytes that can still be had on `device`, what files are cached in counted; None where the system does not say."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    names = os.sysconf_names if hasattr(os, "sysconf_names") else {}
-    if "SC_AVPHYS_PAGES" not in names:
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration):
         return None
-    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def views_that_fit(gaussians: int, views: int, height: int, width: int, free: int | None) -> int:
