@@ -233,7 +233,7 @@ def test_names_with_markup_are_printed_as_they_are(capture, weights, tmp_path, c
     edit(folder, lambda m: [f.update(file_path=f"images/[red]{i}.png") for i, f in enumerate(m["frames"])])
     edit(folder, lambda m: [m.pop(key, None) for key in ("train_filenames", "val_filenames", "test_filenames")])
     trained(run_config(folder, weights, tmp_path / "out", steps=1))
-    assert "[red]1.png" in capsys.readouterr().out
+    assert "Context: [red]" in capsys.readouterr().out
 
 
 def test_a_disk_that_is_full_is_one_line_and_leaves_the_older_checkpoint(capture, weights, tmp_path, monkeypatch):
@@ -258,6 +258,9 @@ def test_a_disk_that_is_full_is_one_line_and_leaves_the_older_checkpoint(capture
 
 def test_memory_that_will_not_suffice_is_said_before_the_first_step(capture, weights, tmp_path):
     config = run_config(capture, weights, tmp_path / "out", steps=100)
+    config.pipeline.model.num_tokens = 2**22
+    assert "4194304 tokens" in refused(config)
+    config.pipeline.model.num_tokens = None
     config.pipeline.model.tuning = copy.deepcopy(config.pipeline.model.tuning)
     config.pipeline.model.tuning.space = "tokens+gaussians"
     config.pipeline.model.tuning.gaussians.per_pixel = 1e6

@@ -21,6 +21,7 @@ from tokengs_nerfstudio.core.checks import all_finite
 from tokengs_nerfstudio.core.errors import UserError, one_line
 from tokengs_nerfstudio.core.evaluation import score
 from tokengs_nerfstudio.core.metrics import psnr
+from tokengs_nerfstudio.core.network.config import TokenCount
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.preparation import PreparedScene, prepare
 from tokengs_nerfstudio.core.ranges import Count, Length
@@ -50,9 +51,9 @@ class TokenGSModelConfig(SplatsModelConfig):
     _target: type = field(default_factory=lambda: TokenGSModel)
     checkpoint: str = "tiny"
     """Weights: a registered name, a .safetensors file, or hf://owner/repo/path."""
-    num_tokens: Count | None = None
+    num_tokens: TokenCount | None = None
     """Tokens to decode, each a fixed number of Gaussians. If not set: as many as the weights have."""
-    num_latents: Count | None = None
+    num_latents: TokenCount | None = None
     """Latents between photos and Gaussians, for weights that have such a bottleneck. If not set: as many as those."""
     scene_scale: Length | None = None
     """What the lengths of the capture (in nerfstudio's frame) are multiplied with for the network.

@@ -29,8 +29,13 @@ class RunFolder:
 
         UserError for what is in the way: a file, another run's checkpoints, or a run that writes at this moment.
         """
-        self._refuse_other_runs()
-        made = _made(self.folder)
+        try:
+            self._refuse_other_runs()
+            made = _made(self.folder)
+        except UserError:
+            raise
+        except OSError as error:
+            raise UserError(f"cannot make the folder {self.folder}: {error.strerror}; {_ELSEWHERE}") from error
         try:
             self._lock = FolderLock(self.folder, f"another run is writing to it: wait for its end, or {_ELSEWHERE}")
             remove_scratch(self.folder)
@@ -67,10 +72,7 @@ def _made(folder: Path) -> list[Path]:
     in_the_way = next((path for path in (folder, *folder.parents) if path.exists() and not path.is_dir()), None)
     if in_the_way is not None:
         raise ExistingFileError(f"{in_the_way} is a file where a folder is to be: {_ELSEWHERE}")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot make the folder {folder}: {error.strerror}; {_ELSEWHERE}") from error
+    folder.mkdir(parents=True, exist_ok=True)
     return missing
 
 

@@ -83,7 +83,7 @@ def test_headers_that_are_no_list_of_tensors(file, change, said):
         ("near", 200.0, "near 200.0 must be smaller than far"),
     ],
 )
-def test_settings_out_of_their_range_are_named(file, setting, value, said):
+def test_settings_out_of_their_range_are_named(no_shape_checks, file, setting, value, said):
     def change(header: dict[str, Any]) -> None:
         stored = {**json.loads(header["__metadata__"][HEADER_KEY]), setting: value}
         header["__metadata__"][HEADER_KEY] = json.dumps(stored)

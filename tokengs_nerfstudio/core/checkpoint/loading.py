@@ -18,10 +18,10 @@ from tokengs_nerfstudio.core.checkpoint.architecture import HEADER_KEY, configur
 from tokengs_nerfstudio.core.checkpoint.registry import locate, preset
 from tokengs_nerfstudio.core.checkpoint.weight_file import CheckpointError, WeightFile, listed
 from tokengs_nerfstudio.core.errors import UserError
-from tokengs_nerfstudio.core.network.config import NetworkConfig
+from tokengs_nerfstudio.core.network.config import NetworkConfig, TokenCount
 from tokengs_nerfstudio.core.network.token_count import resize_network
 from tokengs_nerfstudio.core.network.tokengs import Precision, TokenGSNetwork
-from tokengs_nerfstudio.core.ranges import Count, check_value
+from tokengs_nerfstudio.core.ranges import check_value
 
 _SUFFIX = ".safetensors"
 _EXACT = ("head.", "photo_colors.", "tokens", "dynamic_tokens", "latents", "anchors.positions", "anchors.radii")
@@ -51,7 +51,7 @@ def load_network(
     """
     check_value(source, Path, "source")
     for name, count in (("num_tokens", num_tokens), ("num_latents", num_latents)):
-        check_value(count, Count | None, name)
+        check_value(count, TokenCount | None, name)
     check_value(precision, Precision, "precision")
     location = locate(os.fspath(source))
     file = WeightFile.open(location.path)

@@ -17,7 +17,7 @@ from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.preparation import PreparedScene
 from tokengs_nerfstudio.core.ranges import Seed, Whole, check_value
 from tokengs_nerfstudio.core.rendering.gsplat_strategies import check_densification
-from tokengs_nerfstudio.core.tuning.budget import contributing, free_memory, most_seen, views_that_fit
+from tokengs_nerfstudio.core.tuning.budget import check_decoding, contributing, free_memory, most_seen, views_that_fit
 from tokengs_nerfstudio.core.tuning.cameras import CameraVariables
 from tokengs_nerfstudio.core.tuning.config import TuningConfig
 from tokengs_nerfstudio.core.tuning.gaussians import GaussianStage, gaussian_budget
@@ -79,6 +79,7 @@ class SceneTuning:
         self._number, self._stage_step = 0, 0
         self._kept: Tensor | None = None
         self._time = None if supervised.times is None else float(supervised.times[0])
+        check_decoding(network.config, scene.example.context)
         self._stage: Stage | None = self._encoded(scene.example.context, supervised) if start is None else None
         self._start = start
         self.supervision = Supervision(supervised, self._left_out(supervised), seed)
