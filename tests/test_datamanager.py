@@ -57,7 +57,7 @@ def test_context_indices_that_cannot_be_are_refused(tmp_path):
         manager(folder, context_indices=(10,)).choose_context(4)
     with pytest.raises(ValueError, match="each of them once"):
         manager(folder, context_indices=(1, 1)).choose_context(4)
-    with pytest.raises(ValueError, match="num-context 3 beside 2 .*give one of the two"):
+    with pytest.raises(ValueError, match=r"num-context 3 beside 2 .*give one of the two"):
         manager(folder, context_indices=(1, 2), num_context=3).choose_context(4)
 
 

@@ -194,7 +194,7 @@ def test_older_checkpoints_and_evaluations_while_tuning_where_asked_for(capture,
         (lambda c, _: setattr(c.pipeline.datamanager, "context_indices", (0,)), "held out for evaluation"),
         (
             lambda c, _: setattr(c.pipeline.model, "scene_scale", -1.0),
-            r"--pipeline\.model\.scene-scale is -1\.0; a number from",
+            r"scene-scale is -1\.0; a number from",
         ),
         (lambda c, t: setattr(c, "load_dir", t / "nowhere"), "nothing to resume at .*nowhere"),
         (lambda c, t: setattr(c, "load_checkpoint", t / "nothing.ckpt"), "there is no checkpoint"),

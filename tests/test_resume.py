@@ -256,11 +256,11 @@ def test_a_disk_that_is_full_is_one_line_and_leaves_the_older_checkpoint(capture
     assert not list((tmp_path / "blobs/tokengs/run").glob(".step*"))
 
 
-def test_memory_that_will_not_suffice_is_said_before_the_first_step(capture, weights, tmp_path):
+def test_memory_that_will_not_suffice_is_said_before_the_first_step(capture, weights, tmp_path, monkeypatch):
     config = run_config(capture, weights, tmp_path / "out", steps=100)
-    config.pipeline.model.num_tokens = 2**22
-    assert "4194304 tokens" in refused(config)
-    config.pipeline.model.num_tokens = None
+    with monkeypatch.context() as small:
+        small.setattr("tokengs_nerfstudio.core.tuning.budget.free_memory", lambda _: 100_000)
+        assert "32 tokens and 3 photos of " in refused(config)
     config.pipeline.model.tuning = copy.deepcopy(config.pipeline.model.tuning)
     config.pipeline.model.tuning.space = "tokens+gaussians"
     config.pipeline.model.tuning.gaussians.per_pixel = 1e6

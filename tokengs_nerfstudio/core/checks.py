@@ -32,7 +32,7 @@ def check_views(views: Any, name: str, dtype: torch.dtype) -> None:
         value = getattr(views, field)
         if value is not None or field in ("c2w", "intrinsics"):
             _check_tensor(value, f"{name}.{field}", shapes.get(field, [count, 1, height, width]), images)
-            if field not in shapes:
+            if field not in shapes and value is not None:
                 _check_finite(value, f"{name}.{field}")
     _check_range(images, f"{name}.images", "RGB in [0, 1]; divide 8-bit values by 255")
     check_poses(views.c2w, f"{name}.c2w")

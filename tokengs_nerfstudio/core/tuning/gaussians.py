@@ -174,6 +174,12 @@ def gaussian_budget(config: TuningConfig, first: int, views: Views) -> int:
     return budget if config.max_gaussians is None else min(budget, config.max_gaussians)
 
 
+def check_memory(config: TuningConfig, first: int, views: Views) -> None:
+    """UserError where not even one of the views fits into memory beside the Gaussians that `first` may grow to."""
+    budget = gaussian_budget(config, first, views)
+    views_that_fit(budget, 1, views.height, views.width, free_memory(views.images.device))
+
+
 def densification(config: GaussianStageConfig, scene: StageScene, first: int, budget: int, steps: int) -> Densification:
     """What `config` asks for, from `first` Gaussians to `budget` within the first part of `steps`."""
     until, every = config.growth_end * steps, config.growth_every

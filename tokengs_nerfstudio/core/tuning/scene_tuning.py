@@ -11,20 +11,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tokengs_nerfstudio.core.checks import all_finite, check_gaussians
+from tokengs_nerfstudio.core.checks import check_gaussians
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.preparation import PreparedScene
 from tokengs_nerfstudio.core.ranges import Seed, Whole, check_value
 from tokengs_nerfstudio.core.rendering.gsplat_strategies import check_densification
-from tokengs_nerfstudio.core.tuning.budget import check_decoding, contributing, free_memory, most_seen, views_that_fit
+from tokengs_nerfstudio.core.tuning.budget import check_decoding, contributing, most_seen
 from tokengs_nerfstudio.core.tuning.cameras import CameraVariables
 from tokengs_nerfstudio.core.tuning.config import TuningConfig
-from tokengs_nerfstudio.core.tuning.gaussians import GaussianStage, gaussian_budget
+from tokengs_nerfstudio.core.tuning.gaussians import GaussianStage, check_memory
 from tokengs_nerfstudio.core.tuning.photometry import Parts, Photometry
+from tokengs_nerfstudio.core.tuning.resuming import check_content, check_kind
 from tokengs_nerfstudio.core.tuning.schedule import (
     PlannedStage,
-    check_plan,
     chosen_space,
     planned_stages,
     scene_extent,
@@ -84,7 +84,8 @@ class SceneTuning:
         self._start = start
         self.supervision = Supervision(supervised, self._left_out(supervised), seed)
         extent = scene_extent(self.gaussians(), supervised.c2w)
-        self._check_memory()
+        if any(stage.name == GaussianStage.name for stage in self._stages):
+            check_memory(config, self.gaussians().count, supervised)
         self._scene = StageScene(self.supervision, network.config.rendering, extent, seed)
         self._photometry = Photometry(config.ssim, self._scene.rendering, extent, self.supervision.valid_share)
         cameras = config.cameras
@@ -197,9 +198,7 @@ class SceneTuning:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Goes on where `state_dict()` was taken; errors as in `check_state`."""
         self.check_state(state)
-        check_plan(state["plan"], state["stage"])
-        if not all_finite(state["variables"]):
-            raise UserError("the run to resume holds values that are not finite: go on from an earlier checkpoint")
+        check_content(state)
         self.steps_done, self._start_psnr, self._kept = state["steps_done"], state["start_psnr"], None
         self._scene = replace(self._scene, seed=state["seed"])
         self._stages = [PlannedStage(name, steps) for name, steps in state["plan"]]
@@ -216,12 +215,7 @@ class SceneTuning:
 
     def check_state(self, state: dict[str, Any]) -> None:
         """ValueError for a state of version 0.1, and of a tuning of another kind."""
-        if "kind" not in state:
-            raise UserError("the run was tuned by version 0.1 and cannot go on: start anew without --load-dir")
-        for name, value in self._kind.items():
-            there = state["kind"].get(name, value)  # states of before a name was added do not say it
-            if there != value:
-                raise UserError(f"the run to resume was tuned with {name} {there!r}, now it is {value!r}: go on alike")
+        check_kind(state, self._kind)
 
     @property
     def _kind(self) -> dict[str, Any]:
@@ -254,14 +248,6 @@ class SceneTuning:
         """A stage that takes over the Gaussians of now."""
         planned = self._stages[min(self._number, len(self._stages) - 1)]
         return GaussianStage(self.gaussians(), self._scene, self.config, planned.steps)
-
-    def _check_memory(self) -> None:
-        """UserError before the first step where Gaussians are to be tuned that not even one view fits beside."""
-        if all(stage.name != GaussianStage.name for stage in self._stages):
-            return
-        views = self.supervision.views
-        budget = gaussian_budget(self.config, self.gaussians().count, views)
-        views_that_fit(budget, 1, views.height, views.width, free_memory(views.images.device))
 
     def _left_out(self, supervised: Views) -> list[int]:
         stopping = self.config.stopping

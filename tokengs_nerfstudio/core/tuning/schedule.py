@@ -56,14 +56,6 @@ def planned_stages(space: str, steps: int, config: TuningConfig, supervised: int
     return [stage for stage in stages if stage.steps > 0]
 
 
-def check_plan(plan: list[tuple[str, int]], stage: tuple[int, int]) -> None:
-    """UserError for a plan of stages that there are none of, and for a place outside of it."""
-    known = all(name in ("tokens", "latents", "gaussians") and steps > 0 for name, steps in plan)
-    number, step = stage
-    if not known or not 0 <= number <= len(plan) or not 0 <= step <= (plan[number][1] if number < len(plan) else 0):
-        raise UserError(f"the run to resume has an impossible plan: {plan}, at stage {number}, step {step}")
-
-
 def level_factor(progress: float, levels: tuple[tuple[float, float], ...]) -> float:
     """How many times smaller than the photos the images are at this point of a stage; levels are (start, factor)."""
     return levels[max(sum(progress >= start for start, _ in levels) - 1, 0)][1]
