@@ -32,6 +32,7 @@ def with_option(config: TokenGSTrainerConfig, folder: Path, path: str, value: An
         ("pipeline.model.tuning.stopping.check_every", -7, "--pipeline.model.tuning.stopping.check-every is -7"),
         ("pipeline.model.steps_per_bake", 0, "--pipeline.model.steps-per-bake is 0"),
         ("pipeline.model.num_tokens", 0, "--pipeline.model.num-tokens is 0"),
+        ("pipeline.model.num_tokens", 10**10, "--pipeline.model.num-tokens is 10000000000; a whole number from 1 to"),
         ("pipeline.model.scene_scale", math.inf, "--pipeline.model.scene-scale is inf"),
         ("pipeline.model.scene_scale", 1e-30, "--pipeline.model.scene-scale is 1e-30"),
         ("pipeline.datamanager.max_image_size", 0, "--pipeline.datamanager.max-image-size is 0"),

@@ -17,7 +17,7 @@ from nerfstudio.utils.rich_utils import CONSOLE
 from rich.progress import track
 
 from tokengs_nerfstudio import bridge
-from tokengs_nerfstudio.core.errors import one_line
+from tokengs_nerfstudio.core.errors import UserError, one_line
 from tokengs_nerfstudio.core.geometry.resize import fitted_size
 from tokengs_nerfstudio.core.ranges import Count, Range, Whole
 from tokengs_nerfstudio.core.types import Views
@@ -125,9 +125,14 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
         capture, held out for evaluation or repeated, and for more views than there are.
         """
         available = len(self.train_dataset)
-        if self.config.context_indices is not None:
-            return self._numbered(self.config.context_indices)
-        wanted = self.config.num_context
+        numbers, wanted = self.config.context_indices, self.config.num_context
+        if numbers is not None:
+            if wanted is not None and wanted != len(numbers):
+                raise UserError(
+                    f"--pipeline.datamanager.num-context {wanted} beside {len(numbers)} --pipeline.datamanager."
+                    "context-indices: give one of the two"
+                )
+            return self._numbered(numbers)
         if wanted is not None and not 1 <= wanted <= available:
             raise ValueError(
                 f"--pipeline.datamanager.num-context {wanted}: this capture has {available} images to choose from "

@@ -8,12 +8,13 @@ from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.ranges import Count, Positive, Range, Seed, check, check_value
 
 Port = Annotated[int, Range(0, 2**16 - 1)]
+MaybePort = Port | None
 # Numbers of nerfstudio's own configurations, which say no range.
 NERFSTUDIOS = {
     "machine.seed": Seed,
     "logging.steps_per_log": Count,
     "logging.max_buffer_size": Count,
-    "viewer.websocket_port": Port | None,
+    "viewer.websocket_port": MaybePort,
     "viewer.websocket_port_default": Port,
     "viewer.num_rays_per_chunk": Count,
     "viewer.max_num_display_images": Annotated[int, Range(-1)],

@@ -15,10 +15,13 @@ from nerfstudio.utils.rich_utils import CONSOLE
 from rich.logging import RichHandler
 from torch import Tensor
 
-from tokengs_nerfstudio.core.errors import UserError, one_line
+from tokengs_nerfstudio.core.errors import UserError, content_of, one_line
+from tokengs_nerfstudio.core.fingerprint import Fingerprint
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
+from tokengs_nerfstudio.core.ranges import check
 from tokengs_nerfstudio.core.types import Example, Views
 from tokengs_nerfstudio.datamanager import SceneDataManager, SceneDataManagerConfig
+from tokengs_nerfstudio.flags import flag
 from tokengs_nerfstudio.model import TokenGSModel, TokenGSModelConfig
 
 # What a dataparser may say, in its metadata, of what ns-process-data had done to the capture's world before.
@@ -52,16 +55,25 @@ class TokenGSPipeline(VanillaPipeline):
         local_rank: int = 0,
         grad_scaler: Any = None,
     ):
+        if test_mode == "val":
+            check(config, lambda path: flag(f"pipeline.{path}"))
         if world_size > 1:
             raise UserError(f"one scene is tuned on one device, got {world_size}; use --machine.num-devices 1")
         _show_messages_of_the_package()
         super().__init__(config, device, test_mode, world_size, local_rank, grad_scaler)  # type: ignore[arg-type]
         self._identity: dict[str, Any] = {}
+        self._fingerprint: Fingerprint | None = None
         self._record: dict[str, Any] = {}
 
     @property
     def model(self) -> TokenGSModel:
         return self._model  # type: ignore[return-value]
+
+    @one_line()
+    def load_pipeline(self, loaded_state: dict[str, Any], step: int) -> None:
+        """As nerfstudio's; UserError for what is no checkpoint of this method."""
+        with content_of(Path("the checkpoint"), "one of this method", "train again, or name another run"):
+            super().load_pipeline(loaded_state, step)
 
     def begin(self, steps: int, context_before: Sequence[str] | None = None) -> None:
         """Load the network, choose and read the photos, encode, and bake the feed-forward result.
@@ -88,6 +100,7 @@ class TokenGSPipeline(VanillaPipeline):
             "supervised": len(supervised),
             "size": list(size),
         }
+        self._fingerprint = Fingerprint.of(network, self.model.prepared_scene(), views, data.names(supervised))
         self._record = {**_placed(data.train_dataparser_outputs), **_cameras(seen), "near_far": self.model.near_far}
         seconds = (loaded - started, time.perf_counter() - loaded)
         self._report(network, data.names(context), len(supervised), size, seconds)
@@ -115,7 +128,9 @@ class TokenGSPipeline(VanillaPipeline):
         nerfstudio's [3, 4] and the scale that follows it (with what ns-process-data had applied before), the context
         cameras in nerfstudio's world with OpenCV axes, their times, and the near and far planes there.
         """
-        return {"scene": {**self._identity, **self._record}, "state": self.model.running_tuning().state_dict()}
+        content = {} if self._fingerprint is None else {"content": self._fingerprint.state_dict()}
+        scene = {**self._identity, **self._record, **content}
+        return {"scene": scene, "state": self.model.running_tuning().state_dict()}
 
     def resume(self, saved: Mapping[str, Any], steps: int) -> int:
         """Go on from `state_of_tuning` and say how many steps are to come: the rest of an interrupted plan, or `steps`.
@@ -124,18 +139,26 @@ class TokenGSPipeline(VanillaPipeline):
         """
         tuning = self.model.running_tuning()
         tuning.check_state(saved["state"])
-        for name, value in self._identity.items():
-            there = saved["scene"].get(name)
-            if there != value:
-                raise UserError(
-                    f"the run to resume had {name} {there}, now it is {value}: "
-                    "resume with the same capture and flags, or start anew without --load-dir"
-                )
+        self._check_content(saved["scene"])
         tuning.load_state_dict(saved["state"])
         if tuning.finished:
             tuning.extend(steps)
         self.model.bake()
         return tuning.steps_left
+
+    def _check_content(self, scene: Mapping[str, Any]) -> None:
+        """UserError that says what of photos, cameras, weights and frame is not as it was in the run to resume."""
+        again = "resume with the same capture, weights and flags, or start anew without --load-dir"
+        for name, value in self._identity.items():
+            if name != "checkpoint" and scene[name] != value:
+                raise UserError(f"the run to resume had {name} {scene[name]}, now it is {value}: {again}")
+        before = scene.get("content")
+        if before is None or self._fingerprint is None:
+            return
+        difference = self._fingerprint.difference(before)
+        if difference is not None:
+            said = f" (it had {scene['checkpoint']!r})" if "weights" in difference else ""
+            raise UserError(f"what the run to resume was made of has changed: {difference}{said}; {again}")
 
     def bake(self) -> None:
         """Make what the tuning has reached what everybody sees."""

@@ -3,7 +3,7 @@
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rich.errors import MarkupError
@@ -29,16 +29,20 @@ class RunFolder:
 
         UserError for what is in the way: a file, another run's checkpoints, or a run that writes at this moment.
         """
-        self._refuse_other_runs()
-        made = _made(self.folder)
+        try:
+            self._refuse_other_runs()
+            made = _made(self.folder)
+        except UserError:
+            raise
+        except OSError as error:
+            raise UserError(f"cannot make the folder {self.folder}: {error.strerror}; {_ELSEWHERE}") from error
         try:
             self._lock = FolderLock(self.folder, f"another run is writing to it: wait for its end, or {_ELSEWHERE}")
             remove_scratch(self.folder)
             yield
         except BaseException:
             self.close()
-            for folder in made:
-                shutil.rmtree(folder, ignore_errors=True)
+            _unmade(self.folder, made)
             raise
 
     def close(self) -> None:
@@ -63,16 +67,22 @@ class RunFolder:
 
 
 def _made(folder: Path) -> list[Path]:
-    """Makes a folder; the outermost of those that had to be made, if any."""
+    """Makes a folder; those that had to be made, the innermost first."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     in_the_way = next((path for path in (folder, *folder.parents) if path.exists() and not path.is_dir()), None)
     if in_the_way is not None:
         raise ExistingFileError(f"{in_the_way} is a file where a folder is to be: {_ELSEWHERE}")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot make the folder {folder}: {error.strerror}; {_ELSEWHERE}") from error
-    return missing[-1:]
+    folder.mkdir(parents=True, exist_ok=True)
+    return missing
+
+
+def _unmade(folder: Path, made: list[Path]) -> None:
+    """Takes a folder away if it was made, and those around it that were and hold nothing else."""
+    if folder in made:
+        shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):
+        for around in made[1:]:
+            around.rmdir()
 
 
 def check_name(folder: Path) -> None:

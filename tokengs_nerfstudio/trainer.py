@@ -1,6 +1,5 @@
 """TokenGSTrainer: nerfstudio's Trainer with checkpoints that are whole or absent, and errors a person can read."""
 
-import pickle
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,12 +14,14 @@ from nerfstudio.utils.decorators import check_main_thread
 from nerfstudio.utils.rich_utils import CONSOLE
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from tokengs_nerfstudio.core.errors import MissingFileError, UserError, one_line
+from tokengs_nerfstudio.core.errors import MissingFileError, UserError, content_of, one_line
 from tokengs_nerfstudio.core.files import replacing, write_text
-from tokengs_nerfstudio.core.ranges import Whole
+from tokengs_nerfstudio.core.ranges import Whole, check_value
 from tokengs_nerfstudio.flags import check_options
 from tokengs_nerfstudio.pipeline import TokenGSPipeline, say
 from tokengs_nerfstudio.run_folder import RunFolder, check_name, newest_checkpoint
+
+_CHECKPOINT = ("a checkpoint", "remove it and resume from another")
 
 
 @dataclass
@@ -133,12 +134,17 @@ class TokenGSTrainer(Trainer):
         An interrupted run is brought to its planned end; a finished one gets max_num_iterations steps more.
         """
         path = self._origin
-        saved = None if path is None else _read(path)
-        self.pipeline.begin(self.config.max_num_iterations, None if saved is None else _context_of(saved))
-        if saved is not None:
+        if path is None:
+            self.pipeline.begin(self.config.max_num_iterations)
+            return
+        with content_of(path, *_CHECKPOINT):
+            saved = _read(path)
+            context, step = _context_of(saved), _step_of(saved)
+        self.pipeline.begin(self.config.max_num_iterations, context)
+        with content_of(path, *_CHECKPOINT):
             self.config.max_num_iterations = self.pipeline.resume(saved["tuning"], self.config.max_num_iterations)
-            self._start_step = saved["step"] + 1
-            say(f"Resumed {path}: {self.config.max_num_iterations} steps to go")
+        self._start_step = step + 1
+        say(f"Resumed {path}: {self.config.max_num_iterations} steps to go")
 
     def _checkpoint_to_load(self) -> Path | None:
         if self.config.load_checkpoint is not None:
@@ -176,16 +182,17 @@ class TokenGSTrainer(Trainer):
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """A checkpoint of this method; ValueError for a damaged file or another method's."""
-    try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
-        raise UserError(
-            f"{path} cannot be read as a checkpoint ({error}); remove it and resume from another"
-        ) from error
+    """A checkpoint of this method; UserError for another method's."""
+    saved = torch.load(path, map_location="cpu", weights_only=True)
     if not isinstance(saved, dict) or "tuning" not in saved:
         raise UserError(f"{path} is no checkpoint of `ns-train tokengs`")
     return saved
+
+
+def _step_of(saved: dict[str, Any]) -> int:
+    """The training step that a checkpoint was written after."""
+    check_value(saved["step"], Whole, "step")
+    return saved["step"]
 
 
 def _context_of(saved: dict[str, Any]) -> list[str] | None:

@@ -19,7 +19,8 @@ from tokengs_nerfstudio.commands.pretraining import FINETUNINGS, Ledger, Pretrai
 from tokengs_nerfstudio.commands.progress import Display, display
 from tokengs_nerfstudio.commands.training_log import NoLog, TrainingLog
 from tokengs_nerfstudio.core.checkpoint.loading import save_network
-from tokengs_nerfstudio.core.errors import UserError, one_line
+from tokengs_nerfstudio.core.errors import UserError, content_of, one_line
+from tokengs_nerfstudio.core.files import FolderLock, remove_scratch
 from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.network.tokengs import Precision, TokenGSNetwork
 from tokengs_nerfstudio.core.training.gradients import novel_view_psnr
@@ -63,8 +64,9 @@ class Run:
         schedule = schedule_of(config.training) if config.cooldown is None else Cooldown()
         self.training = NetworkTraining(network, config.training, self._workers(network), Guarded(schedule, self.guard))
         self.ledger = Ledger(config.seed, config.kind, network.precision)
-        if saved is not None:
-            self._resume(saved)
+        if saved is not None and origin is not None:
+            with content_of(origin, "a training state", "move it away to start anew"):
+                self._resume(saved)
         source = source_of(config.data, config.procedural, config.captures, config.batches.context[1])
         here = (self.ranks.rank, self.ranks.count)
         self.batches = Batches(source, network.config, config.batches, self.ledger.seed, *here)
@@ -87,6 +89,7 @@ class Run:
         with display(speaks=self.ranks.first) as shown:
             if self.resumed:
                 shown.say(self._past())
+            lock = self._locked() if self.ranks.first else None
             self._log = self._opened_log()
             try:
                 self._train(shown)
@@ -96,6 +99,15 @@ class Run:
             finally:
                 self._log.close()
                 self.ranks.close()
+                if lock is not None:
+                    lock.close()
+
+    def _locked(self) -> FolderLock:
+        """The output folder, in which no second command may train meanwhile."""
+        self.config.output.mkdir(parents=True, exist_ok=True)
+        lock = FolderLock(self.config.output, "another command trains there: wait, or give another --output")
+        remove_scratch(self.config.output)
+        return lock
 
     def _train(self, shown: Display) -> None:
         config, training = self.config, self.training

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import torch
 
 from tokengs_nerfstudio.core.errors import UserError
-from tokengs_nerfstudio.core.network.config import PRESETS
+from tokengs_nerfstudio.core.network.config import PRESETS, TokenCount
 from tokengs_nerfstudio.core.network.tokengs import Precision
 from tokengs_nerfstudio.core.ranges import Count, NotNegative, Positive, Range
 from tokengs_nerfstudio.core.training.config import TrainingConfig
@@ -35,7 +35,7 @@ class Pretraining:
     start: str | None = None
     """weights to start from: a registered name, a .safetensors file, or hf://owner/repo/path; if not set, random ones.
     Tokens are grown or shrunk to the preset's number"""
-    tokens: Count | None = None
+    tokens: TokenCount | None = None
     """number of tokens to train with; if not set the preset's, or that of the weights"""
     cooldown: Path | None = None
     """state.pt of a run to cool down: the learning rate falls from that run's to nearly 0 over --hours or --steps, with

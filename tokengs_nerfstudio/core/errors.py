@@ -48,6 +48,20 @@ def one_line() -> Iterator[None]:
         raise CommandEnded(f"Error: {text}") from error
 
 
+@contextmanager
+def content_of(path: Path, kind: str, otherwise: str) -> Iterator[None]:
+    """For a block that takes to pieces what was read from a file: that may be anything, so whatever fails is a
+    UserError that names the file, what it should be (`kind`) and what to do (`otherwise`)."""
+    try:
+        yield
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:
+        raise UserError(
+            f"{path} cannot be read as {kind} ({type(error).__name__}: {_flat(str(error))[:200]}); {otherwise}"
+        ) from error
+
+
 def message(error: BaseException) -> str | None:
     """One line for what a user can put right: a mistake, a machine that is full or forbids; None for a defect."""
     if isinstance(error, UserError):

@@ -76,9 +76,9 @@ def check(config: Any, name: Naming = str) -> None:
 
 
 def check_value(value: Any, annotation: Any, name: str) -> None:
-    """The same for one value that is no field."""
-    for path, complaint in _complaint(value, annotation, "", ""):
-        raise UserError(f"{name}{path} {complaint}")
+    """The same for one value that is no field, `name` being the beginning of all paths in it."""
+    for path, complaint in _complaint(value, annotation, name, _package(type(value))):
+        raise UserError(f"{path} {complaint}")
 
 
 def _complaints(config: Any, path: str, home: str) -> Iterator[tuple[str, str]]:
@@ -152,7 +152,7 @@ def _of_plain(value: Any, annotation: Any, path: str) -> Iterator[tuple[str, str
 def _out_of_bounds(value: Any, bounds: tuple[Any, ...], path: str) -> Iterator[tuple[str, str]]:
     for bound in bounds:
         if isinstance(bound, Range) and value not in bound:
-            kind = "whole number" if isinstance(value, Integral) else "number"
+            kind = "whole number" if isinstance(value, int) else "number"
             yield path, f"is {value!r}; a {kind} {bound} is needed"
         elif isinstance(bound, NotEmpty) and not value:
             yield path, "is empty; at least one value is needed"

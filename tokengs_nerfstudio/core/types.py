@@ -74,7 +74,7 @@ class Views(TensorRecord):
 
     def select(self, indices: Sequence[int] | Tensor | slice) -> "Views":
         """The views at `indices`, along the view axis, in that order."""
-        index = indices if isinstance(indices, slice) else torch.as_tensor(indices, device=self.images.device)
+        index = indices if isinstance(indices, slice) else _index(indices, self.images.device)
         return Views(
             images=self.images[..., index, :, :, :],
             c2w=self.c2w[..., index, :, :],
@@ -83,6 +83,12 @@ class Views(TensorRecord):
             masks=None if self.masks is None else self.masks[..., index, :, :, :],
             depths=None if self.depths is None else self.depths[..., index, :, :, :],
         )
+
+
+def _index(indices: Sequence[int] | Tensor, device: torch.device) -> Tensor:
+    """Whole numbers, also where there are none at all."""
+    index = torch.as_tensor(indices, device=device)
+    return index if index.numel() else index.long()
 
 
 @dataclass(frozen=True)

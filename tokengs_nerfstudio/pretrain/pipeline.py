@@ -15,7 +15,7 @@ from torchvision.utils import save_image
 
 from tokengs_nerfstudio.core.errors import UserError, one_line
 from tokengs_nerfstudio.core.evaluation import score
-from tokengs_nerfstudio.core.ranges import Count, Range
+from tokengs_nerfstudio.core.ranges import Count, Range, check
 from tokengs_nerfstudio.core.rendering.piecewise import slices
 from tokengs_nerfstudio.core.training.config import TrainingConfig
 from tokengs_nerfstudio.core.training.gradients import predict, render_targets
@@ -25,6 +25,7 @@ from tokengs_nerfstudio.core.training.parallel import Threads, twin
 from tokengs_nerfstudio.core.training.start import starting_network
 from tokengs_nerfstudio.core.types import Example
 from tokengs_nerfstudio.data.examples.batches import MOST_RUNS, made_ahead
+from tokengs_nerfstudio.flags import flag
 from tokengs_nerfstudio.pretrain.datamanager import PretrainDataManager, PretrainDataManagerConfig
 from tokengs_nerfstudio.pretrain.model import PretrainModel, PretrainModelConfig
 
@@ -66,6 +67,8 @@ class PretrainPipeline(VanillaPipeline):
     ):
         # The scenes depend on the network, which is why nothing is set up in VanillaPipeline's order.
         Pipeline.__init__(self)
+        if test_mode == "val":
+            check(config, lambda path: flag(f"pipeline.{path}"))
         if world_size > 1:
             raise UserError(f"one process trains on one device, got {world_size}; use --machine.num-devices 1")
         self.config, self.test_mode, self.world_size = config, test_mode, world_size

@@ -11,7 +11,7 @@ from nerfstudio.utils.rich_utils import CONSOLE
 
 from tokengs_nerfstudio.commands.progress import display
 from tokengs_nerfstudio.core.checkpoint.loading import save_network
-from tokengs_nerfstudio.core.errors import UserError, one_line
+from tokengs_nerfstudio.core.errors import UserError, content_of, one_line
 from tokengs_nerfstudio.core.ranges import Whole
 from tokengs_nerfstudio.core.training.state import STATE_FORMAT, read_state
 from tokengs_nerfstudio.pipeline import say
@@ -74,10 +74,12 @@ class PretrainTrainer(TokenGSTrainer):
         path = self._origin
         saved = None if path is None else _read(path)
         self.pipeline.begin(self.config.max_num_iterations)
-        if saved is not None:
+        if path is None or saved is None:
+            return
+        with content_of(path, "a checkpoint", "remove it and resume from another"):
             self.config.max_num_iterations = self.pipeline.resume(saved["training"], self.config.max_num_iterations)
             self._start_step = saved["step"] + 1
-            say(f"Resumed {path}: {self.config.max_num_iterations} steps to go")
+        say(f"Resumed {path}: {self.config.max_num_iterations} steps to go")
 
     @check_main_thread
     def save_checkpoint(self, step: int) -> None:

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from tokengs_nerfstudio.core.errors import UserError
+from tokengs_nerfstudio.core.ranges import Length, check_value
 from tokengs_nerfstudio.core.rotation import rotate
 from tokengs_nerfstudio.core.types import Similarity
 
@@ -56,6 +57,7 @@ def canonical_frame(
 
     Raises ValueError for an unknown frame or scale rule, or no cameras at all.
     """
+    check_value(value, Length, "value")
     if c2w.shape[-3] == 0:
         raise UserError("canonical_frame needs at least one context camera, got none")
     rotation, position = _reference_camera(c2w, frame)

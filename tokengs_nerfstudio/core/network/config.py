@@ -10,6 +10,8 @@ from tokengs_nerfstudio.core.ranges import Length, Positive, Range, Share, Whole
 from tokengs_nerfstudio.core.types import RenderConfig
 
 _MOST_TOKENS = 2**22
+TokenCount = Annotated[int, Range(1, _MOST_TOKENS)]
+"""as many as can be decoded at all"""
 Depth = Annotated[int, Range(0, 2**8)]
 Side = Annotated[int, Range(8, 2**11)]
 
@@ -22,7 +24,7 @@ class NetworkConfig:
     heads: Annotated[int, Range(1, 2**10)]
     encoder_depth: Depth
     decoder_depth: Depth
-    tokens: Annotated[int, Range(1, _MOST_TOKENS)]
+    tokens: TokenCount
     gaussians_per_token: Annotated[int, Range(1, 2**12)] = 64
     patch_size: Annotated[int, Range(1, 2**8)] = 8
     dynamic_tokens: Annotated[int, Range(0, _MOST_TOKENS)] = 0

@@ -56,7 +56,7 @@ class GaussianStageConfig:
         (0.8, 1.0),
     )
     """coarse to fine, as pairs: from this share of the stage on, images so many times smaller than the capture's"""
-    per_pixel: NotNegative = 0.35
+    per_pixel: Annotated[float, Range(0, 1e6)] = 0.35
     """Gaussians that the stage grows to, per pixel of one supervised photo, below `max_gaussians`"""
     densification: DensificationName = "budget"
     """how their number rises, never above `per_pixel`: budget splits the most pulled ones until it is reached;

@@ -11,16 +11,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tokengs_nerfstudio.core.checks import check_gaussians
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.preparation import PreparedScene
-from tokengs_nerfstudio.core.ranges import Seed, Whole, check, check_value
+from tokengs_nerfstudio.core.ranges import Seed, Whole, check_value
 from tokengs_nerfstudio.core.rendering.gsplat_strategies import check_densification
-from tokengs_nerfstudio.core.tuning.budget import contributing, most_seen
+from tokengs_nerfstudio.core.tuning.budget import check_decoding, contributing, most_seen
 from tokengs_nerfstudio.core.tuning.cameras import CameraVariables
 from tokengs_nerfstudio.core.tuning.config import TuningConfig
-from tokengs_nerfstudio.core.tuning.gaussians import GaussianStage
+from tokengs_nerfstudio.core.tuning.gaussians import GaussianStage, check_memory
 from tokengs_nerfstudio.core.tuning.photometry import Parts, Photometry
+from tokengs_nerfstudio.core.tuning.resuming import check_content, check_kind
 from tokengs_nerfstudio.core.tuning.schedule import (
     PlannedStage,
     chosen_space,
@@ -44,7 +46,7 @@ class SceneTuning:
     points) where that is given, and the network is not asked.
 
     Raises ValueError where the space asked for is not one the network has, where there is nothing to supervise or to
-    start from, or where the densification asked for does not run here; TypeError for a scene that is not prepared.
+    start from, or or where the densification asked for does not run here.
     """
 
     def __init__(
@@ -57,10 +59,12 @@ class SceneTuning:
         seed: int = 0,
     ):
         if not isinstance(scene, PreparedScene):
-            raise TypeError(f"the scene must be what prepare(network, example) makes, got a {type(scene).__name__}")
-        if start is not None and start.count == 0:
-            raise UserError("tuning cannot start from no Gaussians at all")
-        check(config, "TuningConfig.{}".format)
+            raise UserError(f"the scene must be what prepare(network, example) makes, got a {type(scene).__name__}")
+        if start is not None:
+            check_gaussians(start, "start")
+            if start.count == 0:
+                raise UserError("tuning cannot start from no Gaussians at all")
+        check_value(config, TuningConfig, "TuningConfig")
         check_value(steps, Whole, "steps")
         check_value(seed, Seed, "seed")
         supervised = scene.example.target
@@ -75,10 +79,13 @@ class SceneTuning:
         self._number, self._stage_step = 0, 0
         self._kept: Tensor | None = None
         self._time = None if supervised.times is None else float(supervised.times[0])
+        check_decoding(network.config, scene.example.context)
         self._stage: Stage | None = self._encoded(scene.example.context, supervised) if start is None else None
         self._start = start
         self.supervision = Supervision(supervised, self._left_out(supervised), seed)
         extent = scene_extent(self.gaussians(), supervised.c2w)
+        if any(stage.name == GaussianStage.name for stage in self._stages):
+            check_memory(config, self.gaussians().count, supervised)
         self._scene = StageScene(self.supervision, network.config.rendering, extent, seed)
         self._photometry = Photometry(config.ssim, self._scene.rendering, extent, self.supervision.valid_share)
         cameras = config.cameras
@@ -191,6 +198,7 @@ class SceneTuning:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Goes on where `state_dict()` was taken; errors as in `check_state`."""
         self.check_state(state)
+        check_content(state)
         self.steps_done, self._start_psnr, self._kept = state["steps_done"], state["start_psnr"], None
         self._scene = replace(self._scene, seed=state["seed"])
         self._stages = [PlannedStage(name, steps) for name, steps in state["plan"]]
@@ -207,12 +215,7 @@ class SceneTuning:
 
     def check_state(self, state: dict[str, Any]) -> None:
         """ValueError for a state of version 0.1, and of a tuning of another kind."""
-        if "kind" not in state:
-            raise UserError("the run was tuned by version 0.1 and cannot go on: start anew without --load-dir")
-        for name, value in self._kind.items():
-            there = state["kind"][name]
-            if there != value:
-                raise UserError(f"the run to resume was tuned with {name} {there!r}, now it is {value!r}: go on alike")
+        check_kind(state, self._kind)
 
     @property
     def _kind(self) -> dict[str, Any]:
@@ -223,6 +226,7 @@ class SceneTuning:
             "tuning.gaussians.densification": self.config.gaussians.densification,
             "refined poses": cameras.pose_rate > 0,
             "tuned exposures": cameras.exposure_rate > 0,
+            "tuning.stopping": f"{self.config.stopping.rule}, without photo {self.supervision.held_out}",
         }
 
     def _splats(self, time: float | None) -> Gaussians:

@@ -1,0 +1,32 @@
+"""Whether the state of a tuning can be gone on with."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tokengs_nerfstudio.core.checks import all_finite
+from tokengs_nerfstudio.core.errors import UserError
+
+
+def check_kind(state: Mapping[str, Any], kind: Mapping[str, Any]) -> None:
+    """UserError for a state of version 0.1, and for one whose `kind` is another than that of the tuning at hand."""
+    if "kind" not in state:
+        raise UserError("the run was tuned by version 0.1 and cannot go on: start anew without --load-dir")
+    for name, value in kind.items():
+        there = state["kind"].get(name, value)  # states of before a name was added do not say it
+        if there != value:
+            raise UserError(f"the run to resume was tuned with {name} {there!r}, now it is {value!r}: go on alike")
+
+
+def check_content(state: Mapping[str, Any]) -> None:
+    """UserError for a state whose plan is impossible or whose values are not finite."""
+    _check_plan(state["plan"], state["stage"])
+    if not all_finite(state["variables"]):
+        raise UserError("the run to resume holds values that are not finite: go on from an earlier checkpoint")
+
+
+def _check_plan(plan: list[tuple[str, int]], stage: tuple[int, int]) -> None:
+    """UserError for a plan of stages that there are none of, and for a place outside of it."""
+    known = all(name in ("tokens", "latents", "gaussians") and steps > 0 for name, steps in plan)
+    number, step = stage
+    if not known or not 0 <= number <= len(plan) or not 0 <= step <= (plan[number][1] if number < len(plan) else 0):
+        raise UserError(f"the run to resume has an impossible plan: {plan}, at stage {number}, step {step}")
