@@ -12,11 +12,14 @@ from tokengs_nerfstudio.core.geometry.rays import intrinsics_matrix
 from tokengs_nerfstudio.core.geometry.resize import crop_and_resize
 from tokengs_nerfstudio.core.types import Cameras as PinholeCameras
 from tokengs_nerfstudio.core.types import Gaussians, RenderConfig, Views
-from tokengs_nerfstudio.data.capture.lens import Lens
+from tokengs_nerfstudio.data.capture.lens import Lens, check_view
+from tokengs_nerfstudio.data.capture.poses import check_positions
 
 # Saturated opacities and colours (exactly 0 or 1) have no finite logit; this far from the ends 8 bits cannot tell.
 _SATURATION = 1e-6
 _SMALLEST_SCALE = 1e-12
+# By how much axes may miss being orthonormal, by rounding.
+_MOST_BENT = 0.05
 
 
 def opencv_poses(camera_to_worlds: Float[Tensor, "*view 3 4"]) -> Float[Tensor, "*view 4 4"]:
@@ -35,6 +38,25 @@ def nerfstudio_poses(c2w: Float[Tensor, "*view 4 4"]) -> Float[Tensor, "*view 3 
 
 def _turned_over(pose: Float[Tensor, "*view 3 4"]) -> Float[Tensor, "*view 3 4"]:
     return pose * pose.new_tensor([1.0, -1.0, -1.0, 1.0])
+
+
+def check_cameras(cameras: Cameras, names: Sequence[str], source: object) -> None:
+    """Whether cameras that any dataparser gave can be those of photos of one scene.
+
+    ValueError naming the first whose axes are no rotation or whose lens no camera has, and where all are in one place.
+    """
+    poses = cameras.camera_to_worlds.reshape(-1, 3, 4).double().cpu()
+    axes = poses[:, :, :3]
+    bent = (axes.mT @ axes - torch.eye(3, dtype=axes.dtype)).abs().amax(dim=(1, 2))
+    for index, name in enumerate(names):
+        if not bent[index] < _MOST_BENT or torch.linalg.det(axes[index]) < 0:
+            raise ValueError(
+                f"the axes of the camera of {name} are no rotation: they shear, scale or mirror; correct its pose "
+                f"in {source}, or read it with the dataparser `tokengs-data`"
+            )
+        camera = cameras[index]
+        check_view(lens_of_camera(camera), int(camera.width), int(camera.height), name)
+    check_positions(poses[:, :, 3].numpy(), names, source)
 
 
 def lens_of_camera(camera: Cameras) -> Lens:

@@ -1,5 +1,6 @@
 """The images of one scene: what the encoder sees, what the tuning is supervised by, what is kept for evaluation."""
 
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from tokengs_nerfstudio import bridge
 from tokengs_nerfstudio.core.geometry.resize import fitted_size
 from tokengs_nerfstudio.core.types import Views
 from tokengs_nerfstudio.data.view_sampler import spread_views
-from tokengs_nerfstudio.dataparser import TokenGSDataParserConfig
+from tokengs_nerfstudio.dataparser import TokenGSDataParser, TokenGSDataParserConfig
 from tokengs_nerfstudio.dataset import EvalImages, SceneDataset
 
 
@@ -78,6 +79,9 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
         return self._dataset(self.dataparser.get_dataparser_outputs(split=self.test_split))
 
     def _dataset(self, outputs: DataparserOutputs) -> SceneDataset:
+        if self.test_mode == "val" and not isinstance(self.dataparser, TokenGSDataParser):  # which has looked already
+            names = [path.name for path in outputs.image_filenames]
+            bridge.check_cameras(outputs.cameras, names, self.get_datapath())
         return SceneDataset(outputs, self.config.camera_res_scale_factor, images_needed=self.test_mode == "val")
 
     def _load_images(
@@ -105,7 +109,9 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
     @property
     def num_held_out(self) -> int:
         """How many evaluation images are not training images too."""
-        return len(set(self.eval_dataset.image_filenames) - set(self.train_dataset.image_filenames))
+        sides = (self.eval_dataset, self.train_dataset)
+        held_out, seen = ({os.path.realpath(path) for path in side.image_filenames} for side in sides)
+        return len(held_out - seen)
 
     @property
     def context_is_asked_for(self) -> bool:

@@ -36,9 +36,10 @@ class _Photo:
         return self.lens.undistort(read_image(self.frame.image, self.window, background, self.frame.turned))
 
     def read_mask(self) -> Float[ndarray, "height width"]:
-        """The share of what is behind a pixel that is valid; for photos that have a mask."""
-        assert self.frame.mask is not None
-        return self.lens.undistort(read_mask(self.frame.mask, self.window))
+        """The share of what is behind a pixel that is valid: all of it for photos without a mask."""
+        if self.frame.mask is None:
+            return np.ones((self.window.height, self.window.width), np.float32)
+        return self.lens.undistort(read_mask(self.frame.mask, self.frame.size, self.window))
 
 
 class NerfstudioCapture:
@@ -101,7 +102,7 @@ class NerfstudioCapture:
             c2w=self.c2w[indices],
             intrinsics=self.intrinsics[indices],
             times=None if self.times is None else self.times[indices],
-            masks=self._masks(indices) if self._photos[0].frame.mask else None,
+            masks=self._masks(indices) if any(self._photos[index].frame.mask for index in indices) else None,
         )
 
     def _images(self, indices: list[int]) -> Float[Tensor, "view 3 height width"]:

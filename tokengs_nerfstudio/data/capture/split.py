@@ -53,6 +53,10 @@ class SplitLists:
     def held_out(self) -> frozenset[str]:
         return self.val | self.test
 
+    def holds_out(self, file_path: str) -> bool:
+        """Whether a frame of that path is kept for evaluation."""
+        return one_spelling(file_path) in self.held_out
+
 
 def split_lists(transforms: Transforms) -> SplitLists:
     """The split that a file names itself. Says which frames it lists both for training and for evaluation.
@@ -86,20 +90,21 @@ def _listed_names(transforms: Transforms, key: str, known: set[str]) -> frozense
     return listed
 
 
-def split_frames(lists: SplitLists, file_paths: Sequence[str], rule: SplitRule = DEFAULT_SPLIT) -> FrameSplit:
+def split_frames(
+    lists: SplitLists, file_paths: Sequence[str], rule: SplitRule = DEFAULT_SPLIT, files: Sequence[str] | None = None
+) -> FrameSplit:
     """The frames to learn from and those to evaluate on, as positions in `file_paths`, each in order of file name.
 
     Where the file lists frames, its lists decide and `rule` does not matter: what is listed for `test` or `val` is
     never learned from; `test` is evaluated on, `val` where there is no frame of `test`, and the rest where the file
-    lists training frames alone. Frames of one and the same file path stay together. `test` may be empty.
+    lists training frames alone. Frames of one and the same photo stay together: by their file paths, or by `files`,
+    which name the photos where several paths lead to one. `test` may be empty.
 
     ValueError for a rule that means nothing, and where no frame is left to learn from.
     """
-    places: dict[str, list[int]] = {}
-    for position, file_path in enumerate(file_paths):
-        places.setdefault(one_spelling(file_path), []).append(position)
-    names = sorted(places, key=PurePosixPath)
-    chosen = _by_lists(lists, names) if lists.train or lists.held_out else _by_rule(rule, names)
+    spelled = [one_spelling(file_path) for file_path in file_paths]
+    photos = _photos(spelled, files or spelled)
+    chosen = _by_lists(lists, photos) if lists.train or lists.held_out else _by_rule(rule, [p.name for p in photos])
     if not chosen.train:
         raise ValueError(
             f"all {len(file_paths)} frames of {lists.file} are held out for evaluation, none is left to reconstruct "
@@ -107,19 +112,40 @@ def split_frames(lists: SplitLists, file_paths: Sequence[str], rule: SplitRule =
         )
 
     def frames(part: list[int]) -> list[int]:
-        return [position for place in part for position in places[names[place]]]
+        return [position for place in part for position in photos[place].positions]
 
     return FrameSplit(frames(chosen.train), frames(chosen.test))
 
 
-def _by_lists(lists: SplitLists, names: list[str]) -> FrameSplit:
-    def within(listed: frozenset[str]) -> list[int]:
-        return [place for place, name in enumerate(names) if name in listed]
+@dataclass(frozen=True)
+class _Photo:
+    """A photo, all the names that frames have for it, and which frames those are."""
 
-    others = frozenset(names) - lists.held_out
+    names: frozenset[str]
+    positions: list[int]
+
+    @property
+    def name(self) -> str:
+        return min(self.names, key=PurePosixPath)
+
+
+def _photos(names: Sequence[str], files: Sequence[str]) -> list[_Photo]:
+    """The photos in order of file name."""
+    places: dict[str, list[int]] = {}
+    for position, file in enumerate(files):
+        places.setdefault(file, []).append(position)
+    photos = [_Photo(frozenset(names[place] for place in found), found) for found in places.values()]
+    return sorted(photos, key=lambda photo: PurePosixPath(photo.name))
+
+
+def _by_lists(lists: SplitLists, photos: Sequence[_Photo]) -> FrameSplit:
+    def within(listed: frozenset[str], but: frozenset[str] = frozenset()) -> list[int]:
+        return [place for place, photo in enumerate(photos) if photo.names & listed and not photo.names & but]
+
+    everything = frozenset(name for photo in photos for name in photo.names)
     if not lists.held_out:
-        return FrameSplit(within(lists.train), within(others - lists.train))
-    train = within(others & lists.train if lists.train else others)
+        return FrameSplit(within(lists.train), within(everything, lists.train))
+    train = within(lists.train or everything, lists.held_out)
     return FrameSplit(train, within(lists.test) or within(lists.val))
 
 
