@@ -129,10 +129,10 @@ def test_reduced_images_are_read_where_asked_for(tmp_path):
 
 
 def test_photos_too_long_are_read_reduced_where_they_are_there(tmp_path, caplog):
-    folder = write_capture(tmp_path, count=2, size=(3400, 3))
+    folder = write_capture(tmp_path, count=2, size=(3400, 8), w=3400, h=8, fl_x=3000.0, fl_y=3000.0, cx=1700.0, cy=4.0)
     (folder / "images_2").mkdir()
     for image in (folder / "images").iterdir():
-        Image.new("RGB", (1700, 2)).save(folder / "images_2" / image.name)
+        Image.new("RGB", (1700, 4)).save(folder / "images_2" / image.name)
     with caplog.at_level("INFO", logger="tokengs_nerfstudio"):
         parsed = outputs(folder)
     assert parsed.image_filenames[0].parent.name == "images_2"
@@ -207,9 +207,11 @@ def test_masks_of_reduced_images_and_masks_on_some_frames_only(tmp_path):
     for image in (folder / "images").iterdir():
         Image.new("RGB", (8, 6)).save(folder / "images_2" / image.name)
     edit(folder, lambda meta: [frame.update(mask_path="masks/m.png") for frame in meta["frames"]])
+    assert outputs(folder, downscale_factor=2).mask_filenames == [folder / "masks/m.png"] * 3
+    (folder / "masks_2").mkdir()
     assert outputs(folder, downscale_factor=2).mask_filenames == [folder / "masks_2/m.png"] * 3
     edit(folder, lambda meta: meta["frames"][1].pop("mask_path"))
-    with pytest.raises(ValueError, match=r"'mask_path' of frame 'images/frame_001\.png'"):
+    with pytest.raises(ValueError, match=r"'images/frame_001\.png' .* has no 'mask_path'"):
         outputs(folder)
 
 

@@ -4,7 +4,6 @@ nerfstudio imports this module while its own configuration modules are still loa
 to nerfstudio's data managers, models or method configurations.
 """
 
-import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +22,7 @@ from torch import Tensor
 
 from tokengs_nerfstudio.bridge import distortion_of_lens, nerfstudio_poses
 from tokengs_nerfstudio.data.capture.frames import CaptureFrame, CaptureFrames, read_frames
+from tokengs_nerfstudio.data.capture.poses import offset_and_unit
 from tokengs_nerfstudio.data.capture.split import SplitRule
 from tokengs_nerfstudio.data.capture.transforms_json import Transforms, finite_number, in_brief, read_transforms
 
@@ -30,8 +30,6 @@ Orientation = Literal["pca", "up", "vertical", "none"]
 
 # What ns-process-data says of what it did, as nerfstudio hands it on.
 _APPLIED = ("applied_transform", "applied_scale")
-# So many times their spread away from the origin, positions lose digits that matter when they become 32 bits.
-_MOST_EXTENTS_AWAY = 16.0
 
 
 @dataclass
@@ -119,7 +117,9 @@ class TokenGSDataParser(DataParser):
         """All poses [frame, 3, 4] in nerfstudio's frame, the [3, 4] transform into it and the scale."""
         config = self.config
         placed = np.stack([frame.c2w for frame in self._capture.frames])
-        offset, unit = _offset_and_unit(placed[:, :3, 3], config.center_method != "none")
+        offset, unit = offset_and_unit(placed[:, :3, 3])
+        if config.center_method == "none":
+            offset = np.zeros(3)
         placed[:, :3, 3] = (placed[:, :3, 3] - offset) * unit
         c2w = torch.from_numpy(placed).float()
         poses = torch.cat([nerfstudio_poses(c2w), c2w[:, 3:]], dim=1)
@@ -149,19 +149,6 @@ class TokenGSDataParser(DataParser):
                 f"got {in_brief(said)}"
             )
         return said
-
-
-def _offset_and_unit(positions: Float[ndarray, "frame 3"], centred: bool) -> tuple[Float[ndarray, "3"], float]:
-    """What to take away from positions, then to multiply them with, before they become 32 bits.
-
-    An offset of nothing where none is needed: 32 bits are enough for a few extents, and what is centred later is
-    centred once. The unit is a power of two, by which nothing is rounded.
-    """
-    middle = positions.mean(axis=0)
-    spread, largest = float(np.abs(positions - middle).max()), float(np.abs(positions).max())
-    offset = middle if centred and spread > 0 and largest > _MOST_EXTENTS_AWAY * spread else np.zeros(3)
-    extent = spread if spread > 0 else largest
-    return offset, 2.0 ** -math.floor(math.log2(extent)) if extent > 0 else 1.0
 
 
 def _of_the_world(transform: Tensor, offset: Float[ndarray, "3"], unit: float) -> Tensor:

@@ -135,7 +135,7 @@ def _full_and_half(draft: Draft, full: int, named: str = "images_2") -> None:
     for index in range(len(draft.frames)):
         photo = Image.open(draft.photo(index))
         photo.save(draft.folder / named / draft.photo(index).name)
-        photo.resize((full, full * HEIGHT // WIDTH)).save(draft.photo(index))
+        photo.resize((full, full * HEIGHT // WIDTH)).save(draft.photo(index), compress_level=1)
 
 
 @usual

@@ -100,18 +100,18 @@ def floats_to_one(draft: Draft) -> None:
 
 
 def floats_to_255(draft: Draft) -> None:
-    """Error: how bright is 255, `frame_00000.tiff`."""
+    """Error: how bright is 255, `frame_00001.tiff`."""
     draft.redraw(lambda picture: Image.fromarray(_levels(picture, np.float32) + 3), suffix=".tiff")
 
 
 def floats_that_are_none(draft: Draft) -> None:
-    """Error: nan in `frame_00000.tiff`."""
+    """Error: nan in `frame_00001.tiff`."""
     draft.redraw(lambda picture: Image.fromarray(_levels(picture, np.float32) * np.float32("nan")), suffix=".tiff")
 
 
 @usual
 def integers_of_32_bits(draft: Draft) -> None:
-    """Error: how bright is 65793 of 32 bits, `frame_00000.tiff`."""
+    """Error: how bright is 65793 of 32 bits, `frame_00001.tiff`."""
     draft.redraw(lambda picture: Image.fromarray(_levels(picture, np.int32) * 65793), suffix=".tiff")
 
 
@@ -254,7 +254,7 @@ def stored_sideways_sizes_of_the_turned(draft: Draft) -> None:
 
 
 def stored_sideways_and_halved(draft: Draft) -> None:
-    """Works: turned, then halved by `--pipeline.datamanager.camera-res-scale-factor`."""
+    """Works: turned, then halved by --pipeline.datamanager.camera-res-scale-factor."""
     stored_sideways_sizes_of_the_turned(draft)
     draft.options = ["--pipeline.datamanager.camera-res-scale-factor", "0.5"]
 
@@ -312,7 +312,7 @@ def mask_of_one_bit(draft: Draft) -> None:
 
 
 def mask_of_another_size(draft: Draft) -> None:
-    """Error: `masks/frame_00000.png` does not fit."""
+    """Error: `masks/frame_00001.png` does not fit."""
     draft.mask(lambda _: Image.fromarray(_half()[::2, ::2]))
 
 
@@ -327,7 +327,7 @@ def one_mask_that_leaves_nothing(draft: Draft) -> None:
 
 
 def mask_in_colours(draft: Draft) -> None:
-    """Error: `masks/frame_00000.png` has three channels."""
+    """Error: `masks/frame_00001.png` has three channels."""
     draft.mask(lambda _: Image.fromarray(_half()).convert("RGB"))
 
 

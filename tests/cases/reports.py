@@ -69,16 +69,15 @@ def paths_of_windows(draft: Draft) -> None:
 
 @usual
 def absolute_paths_of_another_machine(draft: Draft) -> None:
-    """Error: `16 of 16` photos do not exist, and `C:\\Users\\me` is not of this machine."""
+    """Error: `14 of 14` photos do not exist, for `C:/Users/me` is not of this machine."""
     for frame in draft.frames:
         frame["file_path"] = "C:\\Users\\me\\capture\\images\\" + Path(frame["file_path"]).name
     draft.forget_split()
 
 
 def names_of_other_scripts(draft: Draft) -> None:
-    """Same: any letters, blanks, absolute paths."""
+    """Works: any letters, blanks, absolute paths."""
     draft.forget_split()
-    draft.options = ["tokengs-data", "--eval-interval", "4"]
     for index, frame in enumerate(draft.frames):
         photo = draft.photo(index)
         moved = photo.with_name(f"{index:02d} Übung 猫 {photo.name}")
@@ -144,7 +143,7 @@ def poses_of_nerfstudio_data_in_one_place(draft: Draft) -> None:
     """Error: all cameras are in `one place`."""
     first = draft.frames[0]["transform_matrix"]
     draft.move(lambda _, __: first)
-    draft.options = ["nerfstudio-data"]
+    draft.options = ["nerfstudio-data", "--auto-scale-poses", "False"]
 
 
 @usual

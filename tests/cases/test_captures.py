@@ -111,5 +111,6 @@ def check_same(spoiled: Draft, held: dict[str, Any], clean: dict[str, Any]) -> N
 def check_masks(masks: torch.Tensor | None, expected: np.ndarray) -> None:
     assert masks is not None
     assert masks.shape[-2:] == expected.shape
-    # A pixel at the edge of a lossy or reduced mask may go either way.
-    assert float((masks.squeeze(1).bool() != torch.from_numpy(expected)).float().mean()) < 0.03
+    # A column at the edge of a lossy or reduced mask may go either way.
+    wrong = float((masks.squeeze(1).bool() != torch.from_numpy(expected)).float().mean())
+    assert wrong < 0.04

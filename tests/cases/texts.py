@@ -178,7 +178,7 @@ def files_that_are_not_there_beside_the_photos(draft: Draft) -> None:
 
 
 def numbers_as_text(draft: Draft) -> None:
-    """Error: `fl_x` is no number."""
+    """Error: `w` is no number."""
     for key in ("w", "h", "fl_x", "fl_y", "cx", "cy"):
         draft.meta[key] = str(draft.meta[key])
 

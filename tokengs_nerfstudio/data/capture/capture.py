@@ -18,6 +18,7 @@ from tokengs_nerfstudio.core.types import Views
 from tokengs_nerfstudio.data.capture.frames import THREADS, CaptureFrame, read_frames
 from tokengs_nerfstudio.data.capture.images import check_mask, read_image, read_mask
 from tokengs_nerfstudio.data.capture.lens import Lens, Window, centred_window
+from tokengs_nerfstudio.data.capture.poses import needs_64_bits
 from tokengs_nerfstudio.data.capture.split import DEFAULT_SPLIT, FrameSplit, SplitRule
 from tokengs_nerfstudio.data.capture.transforms_json import read_transforms
 
@@ -54,6 +55,7 @@ class NerfstudioCapture:
       recorded width and height are those of the turned photo.
     * Transparent pixels are composited over `background` (grey 0.5, over which the method renders).
     * `mask_path` files become the views' masks.
+    * `c2w` has 32 bits; 64 where those would blur the positions (georeferenced coordinates, extreme units).
     * `times` are the frames' `time`, mapped to [0, 1] over the frames that are there.
 
     `max_size` caps the longer side of the loaded images in pixels. A `downscale_factor` of N reads the photos of the
@@ -83,7 +85,7 @@ class NerfstudioCapture:
         self.image_paths = [frame.image for frame in frames]
         self._photos = _photos(frames, max_size)
         self.image_size: tuple[int, int] = (self._photos[0].window.height, self._photos[0].window.width)
-        self.c2w: Float[Tensor, "frame 4 4"] = _stacked([frame.c2w for frame in frames])
+        self.c2w: Float[Tensor, "frame 4 4"] = _poses([frame.c2w for frame in frames])
         self.intrinsics: Float[Tensor, "frame 3 3"] = _stacked(_pinhole_matrices(self._photos))
         times = [frame.time for frame in frames if frame.time is not None]
         self.times: Float[Tensor, " frame"] | None = torch.tensor(times) if times else None
@@ -179,6 +181,12 @@ def _pinhole_matrices(photos: list[_Photo]) -> list[Float[ndarray, "3 3"]]:
             except ValueError as error:
                 raise ValueError(f"{photo.frame.record}: {error}") from error
     return [matrices[photo.lens, photo.window] for photo in photos]
+
+
+def _poses(matrices: list[Float[ndarray, "4 4"]]) -> Float[Tensor, "frame 4 4"]:
+    poses = np.stack(matrices)
+    kept = torch.from_numpy(poses)
+    return kept if needs_64_bits(poses[:, :3, 3]) else kept.float()
 
 
 def _stacked(matrices: list[Float[ndarray, "side side"]]) -> Float[Tensor, "frame side side"]:

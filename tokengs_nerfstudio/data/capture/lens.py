@@ -111,7 +111,7 @@ class Lens:
         return self.matrix - np.array([[0, 0, 0.5], [0, 0, 0.5], [0, 0, 0]])
 
 
-# Focal lengths in widths of the image: from 160 degrees (and a fisheye's full circle) to half a degree.
+# Focal lengths in longer sides of the image: from 160 degrees (and a fisheye's full circle) to half a degree.
 _SHORTEST, _LONGEST = 0.08, 115.0
 # Pixels that are not square are rare, pixels three times as wide as high are a mistake.
 _FOCAL_RATIO = 3.0
@@ -123,7 +123,8 @@ def check_view(lens: Lens, width: float, height: float, whose: str) -> None:
     ValueError, naming `whose` it is, for a field of view that no camera has (intrinsics divided by the image's size,
     angles in the wrong unit), focal lengths far apart, and a principal point outside of the image.
     """
-    for key, focal, side in (("fl_x", lens.fx, width), ("fl_y", lens.fy, height)):
+    side = max(width, height)
+    for key, focal in (("fl_x", lens.fx), ("fl_y", lens.fy)):
         if not _SHORTEST * side <= focal <= _LONGEST * side:
             degrees = math.degrees(2 * math.atan(side / (2 * focal)))
             raise ValueError(

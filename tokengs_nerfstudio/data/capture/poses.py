@@ -20,6 +20,9 @@ _ONE_PLACE = 1e-12
 # So many times the radius of the others away, a camera is said to be far, or leaves nothing of the others to see.
 _FAR, _TOO_FAR = 30.0, 1e5
 _SHARE_OF_THE_OTHERS = 0.9
+# So many times their spread away from the origin, positions lose digits that matter when they become 32 bits.
+_MOST_EXTENTS_AWAY = 16.0
+_RANGE = 1e12
 
 
 def camera_to_world(frame: FrameRecord) -> Float[ndarray, "4 4"]:
@@ -107,3 +110,25 @@ def check_positions(positions: Float[ndarray, "frame 3"], names: Sequence[str], 
             f"cameras of {source} are so far away that nothing is left of the others ({said}); remove those frames"
         )
     _log.warning(f"cameras of {source} are far from all others ({said}); remove those frames if their poses are wrong")
+
+
+def offset_and_unit(positions: Float[ndarray, "frame 3"]) -> tuple[Float[ndarray, "3"], float]:
+    """What to take away from positions, then to multiply them with, before they become 32 bits.
+
+    The offset is nothing where none is needed: 32 bits are enough for positions a few extents away from the origin. The
+    unit is a power of two, by which nothing is rounded.
+    """
+    with np.errstate(over="ignore"):
+        middle = positions.mean(axis=0)
+        if not np.isfinite(middle).all():
+            middle = np.median(positions, axis=0)
+    spread, largest = float(np.abs(positions - middle).max()), float(np.abs(positions).max())
+    offset = middle if 0 < _MOST_EXTENTS_AWAY * spread < largest else np.zeros(3)
+    extent = spread if spread > 0 else largest
+    return offset, 2.0 ** -math.floor(math.log2(extent)) if extent > 0 else 1.0
+
+
+def needs_64_bits(positions: Float[ndarray, "frame 3"]) -> bool:
+    """Whether 32 bits lose what matters of positions: far from the origin, or of units whose squares they cannot hold."""
+    offset, unit = offset_and_unit(positions)
+    return bool(offset.any()) or not 1 / _RANGE < unit < _RANGE
