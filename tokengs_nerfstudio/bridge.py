@@ -17,7 +17,7 @@ from tokengs_nerfstudio.data.capture.poses import check_positions
 
 # Saturated opacities and colours (exactly 0 or 1) have no finite logit; this far from the ends 8 bits cannot tell.
 _SATURATION = 1e-6
-_SMALLEST_SCALE = 1e-12
+_SMALLEST_SCALE = 1e-30  # of no unit in particular: what 32 bits still hold
 # By how much axes may miss being orthonormal, by rounding.
 _MOST_BENT = 0.05
 

@@ -20,6 +20,7 @@ from rich.progress import track
 from tokengs_nerfstudio import bridge
 from tokengs_nerfstudio.core.geometry.resize import fitted_size
 from tokengs_nerfstudio.core.types import Views
+from tokengs_nerfstudio.data.capture.transforms_json import in_short
 from tokengs_nerfstudio.data.view_sampler import spread_views
 from tokengs_nerfstudio.dataparser import TokenGSDataParser, TokenGSDataParserConfig
 from tokengs_nerfstudio.dataset import EvalImages, SceneDataset
@@ -71,6 +72,7 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
     def __init__(self, config: SceneDataManagerConfig, *args: Any, **kwargs: Any):
         super().__init__(config, *args, **kwargs)
         self.train_cameras = self.train_dataset.cameras
+        self._check_sides()
 
     def create_train_dataset(self) -> SceneDataset:
         return self._dataset(self.train_dataparser_outputs)
@@ -109,9 +111,26 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
     @property
     def num_held_out(self) -> int:
         """How many evaluation images are not training images too."""
-        sides = (self.eval_dataset, self.train_dataset)
-        held_out, seen = ({os.path.realpath(path) for path in side.image_filenames} for side in sides)
-        return len(held_out - seen)
+        seen, evaluated = self._photos()
+        return len(evaluated - seen)
+
+    def _photos(self) -> tuple[set[str], set[str]]:
+        """The photos of the train and of the evaluation split, whatever links and spellings lead to them."""
+        train, evaluation = (
+            {os.path.realpath(path) for path in side.image_filenames}
+            for side in (self.train_dataset, self.eval_dataset)
+        )
+        return train, evaluation
+
+    def _check_sides(self) -> None:
+        """Whether photos are held out from training wholly, or none is: dataparsers split frames, not photos."""
+        seen, evaluated = self._photos()
+        both = sorted(evaluated & seen)
+        if both and evaluated - seen:
+            raise ValueError(
+                f"{len(both)} photos are in the train split and held out for evaluation ({in_short(both)}); list each "
+                "photo once, or read the capture with the dataparser `tokengs-data`"
+            )
 
     @property
     def context_is_asked_for(self) -> bool:

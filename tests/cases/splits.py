@@ -126,3 +126,11 @@ def other_spelling_in_the_lists(draft: Draft) -> None:
     """Same: ./images/x and images/x are one."""
     for frame in draft.frames:
         frame["file_path"] = "./" + frame["file_path"]
+
+
+@usual
+def every_frame_twice_with_nerfstudio_data(draft: Draft) -> None:
+    """Error: that dataparser splits frames, so `held out` photos would be trained on."""
+    draft.forget_split()
+    draft.meta["frames"] = draft.frames + [dict(frame) for frame in draft.frames]
+    draft.options = ["nerfstudio-data", "--eval-mode", "interval"]

@@ -58,7 +58,7 @@ def prepare(network: TokenGSNetwork, example: Example, scale: float | None = Non
         unit = 1.0 if local is None else float(local.scale)
         frame = FrameRule(network.config.frame, "constant", scale / unit).of(seen.c2w)
     times = example.target.times if network.config.time_channels > 0 else None
-    to_canonical = frame if local is None else frame.map(torch.Tensor.double).compose(local)
+    to_canonical = frame if local is None else _in_64_bits(frame).compose(local)
     moments = () if times is None else _spread(times)
     return PreparedScene(Example(seen, example.target).moved(frame), to_canonical, moments)
 
@@ -75,6 +75,13 @@ def _local(example: Example) -> tuple[Example, Similarity | None]:
         return replace(views, c2w=local.cameras(views.c2w.double()).float(), depths=depths)
 
     return Example(near(example.context), near(example.target)), local
+
+
+def _in_64_bits(frame: Similarity) -> Similarity:
+    """The frame with a rotation that is one to 64 bits: its transpose undoes it also far from the origin."""
+    exact = frame.map(torch.Tensor.double)
+    left, _, right = torch.linalg.svd(exact.rotation)
+    return replace(exact, rotation=left @ right)
 
 
 def _timed(network: TokenGSNetwork, example: Example) -> Example:

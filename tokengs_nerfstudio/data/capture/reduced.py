@@ -75,7 +75,7 @@ def _places(full: Path, folder: Path, kind: str, factor: int) -> list[Path]:
     reduced = folder / f"{kind}_{factor}"
     beside = reduced / full.name
     try:
-        parts = full.relative_to(folder).parts
+        parts = Path(os.path.normpath(full)).relative_to(os.path.normpath(folder)).parts
     except ValueError:
         return [beside]
     return [beside] if len(parts) < 3 else [reduced.joinpath(*parts[1:]), beside]
