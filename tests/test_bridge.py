@@ -138,11 +138,13 @@ def test_cameras_of_one_scene_are_fine():
     bridge.check_cameras(whole(), ["a", "b", "c"], "there")
 
 
-@pytest.mark.parametrize("axes", [torch.diag(torch.tensor([-1.0, 1, 1])), 2 * torch.eye(3), torch.full((3, 3), torch.nan)])
+@pytest.mark.parametrize(
+    "axes", [torch.diag(torch.tensor([-1.0, 1, 1])), 2 * torch.eye(3), torch.full((3, 3), torch.nan)]
+)
 def test_axes_that_are_no_rotation_are_named(axes):
     cameras = whole()
     cameras.camera_to_worlds[1, :, :3] = cameras.camera_to_worlds[1, :, :3] @ axes
-    with pytest.raises(ValueError, match="camera of b are no rotation.* in there"):
+    with pytest.raises(ValueError, match=r"camera of b are no rotation.* in there"):
         bridge.check_cameras(cameras, ["a", "b", "c"], "there")
 
 

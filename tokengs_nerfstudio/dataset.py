@@ -48,11 +48,12 @@ class SceneDataset(InputDataset):
             )
 
     def get_numpy_image(self, image_idx: int) -> npt.NDArray[np.uint8]:
-        """The stored pixels [H, W, 3 or 4] in colours, turned by the photo's EXIF entry where its camera is for that."""
+        """The stored pixels as RGB(A) [H, W, C], turned by the photo's EXIF entry where its camera is for that."""
         path = self.image_filenames[image_idx]
         wanted, stored = self._size(image_idx), stored_size(path)
-        upright = self._scaled(stored) != wanted and self._scaled(stored[::-1]) == wanted and is_turned(path)
-        return read_pixels(path, self._scaled(stored[::-1] if upright else stored), upright)
+        turned = (stored[1], stored[0])
+        upright = self._scaled(stored) != wanted and self._scaled(turned) == wanted and is_turned(path)
+        return read_pixels(path, self._scaled(turned if upright else stored), upright)
 
     def _size(self, image_idx: int) -> tuple[int, int]:
         """(width, height) that a photo's camera is for."""
@@ -84,7 +85,7 @@ class SceneDataset(InputDataset):
     def _mask(self, path: Path, size: tuple[int, int]) -> Bool[Tensor, "height width 1"]:
         full = (round(size[0] / self.scale_factor), round(size[1] / self.scale_factor))
         check_mask(path, full if self.scale_factor < 1 else size)
-        shown = read_mask(path, size, Window(0, 0, *map(float, size), *size))
+        shown = read_mask(path, size, Window(0.0, 0.0, float(size[0]), float(size[1]), *size))
         return wholly_valid(torch.from_numpy(shown))[..., None].bool()
 
     def _placeholder(self, image_idx: int, path: Path, image_type: str) -> dict[str, Any]:

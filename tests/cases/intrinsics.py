@@ -2,9 +2,8 @@
 
 import math
 
-from PIL import Image
-
 from cases.draft import HEIGHT, WIDTH, Draft, usual
+from PIL import Image
 
 
 def _angle(draft: Draft) -> float:

@@ -1,7 +1,6 @@
 """Poses: any unit and origin, what is no camera, what cannot be known."""
 
 import numpy as np
-
 from cases.draft import Draft, usual
 
 
@@ -182,4 +181,4 @@ def matrix_an_object(draft: Draft) -> None:
 
 def matrix_of_sixteen_in_a_row(draft: Draft) -> None:
     """Error: a `transform_matrix` of the wrong shape."""
-    draft.frames[0]["transform_matrix"] = sum(draft.frames[0]["transform_matrix"], [])
+    draft.frames[0]["transform_matrix"] = [value for row in draft.frames[0]["transform_matrix"] for value in row]

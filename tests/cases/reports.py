@@ -4,9 +4,8 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
-
 from cases.draft import HEIGHT, WIDTH, Draft, usual
+from PIL import Image
 
 
 def _rig(draft: Draft, photos: Path, reduced: bool = False) -> None:

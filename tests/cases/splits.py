@@ -83,7 +83,9 @@ def every_frame_twice(draft: Draft) -> None:
 def every_frame_twice_in_another_spelling(draft: Draft) -> None:
     """Works: both frames of a photo are on one side; that they are listed `more than once` is said."""
     draft.forget_split()
-    others = [frame | {"file_path": frame["file_path"].replace("images/", "images/../images/")} for frame in draft.frames]
+    others = [
+        frame | {"file_path": frame["file_path"].replace("images/", "images/../images/")} for frame in draft.frames
+    ]
     draft.meta["frames"] = draft.frames + others
 
 

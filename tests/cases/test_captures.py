@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from cases import intrinsics, photos, poses, reports, splits, texts
+from cases import intrinsics, masks, photos, poses, reports, splits, texts
 from cases.draft import COUNT, HEIGHT, WIDTH, Draft, Expected, draft
 from cases.running import ForkServer, Outcome
 from made.captures import write_blobs, write_weights
 
-KINDS = (texts, splits, intrinsics, poses, photos, reports)
+KINDS = (texts, splits, intrinsics, poses, photos, masks, reports)
 
 
 def cases_of(module: ModuleType) -> list[Any]:
@@ -108,9 +108,9 @@ def check_same(spoiled: Draft, held: dict[str, Any], clean: dict[str, Any]) -> N
         assert float(held["times"].max()) <= 1
 
 
-def check_masks(masks: torch.Tensor | None, expected: np.ndarray) -> None:
-    assert masks is not None
-    assert masks.shape[-2:] == expected.shape
+def check_masks(found: torch.Tensor | None, expected: np.ndarray) -> None:
+    assert found is not None
+    assert found.shape[-2:] == expected.shape
     # A column at the edge of a lossy or reduced mask may go either way.
-    wrong = float((masks.squeeze(1).bool() != torch.from_numpy(expected)).float().mean())
+    wrong = float((found.squeeze(1).bool() != torch.from_numpy(expected)).float().mean())
     assert wrong < 0.04

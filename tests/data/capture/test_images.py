@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tokengs_nerfstudio.data.capture.images import check_mask, is_turned, read_image, read_mask, read_pixels, stored_size
+from tokengs_nerfstudio.data.capture.images import (
+    check_mask,
+    is_turned,
+    read_image,
+    read_mask,
+    read_pixels,
+    stored_size,
+)
 from tokengs_nerfstudio.data.capture.lens import Window, centred_window
 
 GREY = np.full(3, 0.5)

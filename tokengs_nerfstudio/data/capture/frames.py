@@ -103,7 +103,8 @@ def read_frames(
     factor = automatic_factor(folder, full) if downscale_factor is None else downscale_factor
     photos = reduced_photos(full, folder, factor)
     there = _present(transforms, photos, cameras_suffice)
-    records, full, photos = (list(compress(items, there)) for items in (transforms.frames, full, photos))
+    records = list(compress(transforms.frames, there))
+    full, photos = list(compress(full, there)), list(compress(photos, there))
     with ThreadPoolExecutor(max_workers=THREADS) as pool:
         sizes = list(pool.map(_size, records, photos))
     masks = reduced_masks(mask_paths(records), folder, factor)

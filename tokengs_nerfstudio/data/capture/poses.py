@@ -129,6 +129,6 @@ def offset_and_unit(positions: Float[ndarray, "frame 3"]) -> tuple[Float[ndarray
 
 
 def needs_64_bits(positions: Float[ndarray, "frame 3"]) -> bool:
-    """Whether 32 bits lose what matters of positions: far from the origin, or of units whose squares they cannot hold."""
+    """Whether 32 bits lose what matters of positions: far from the origin, or in units whose squares leave them."""
     offset, unit = offset_and_unit(positions)
     return bool(offset.any()) or not 1 / _RANGE < unit < _RANGE
