@@ -68,7 +68,7 @@ def checked(splats: Gaussians, cameras: Cameras, config: RenderConfig, depth: bo
 
 
 def _near_the_first_camera(splats: Gaussians, c2w: Tensor) -> tuple[Gaussians, Tensor]:
-    """Positions of 64 bits relative to the first camera, before they become 32, which are coarse far from the origin."""
+    """Positions of 64 bits relative to the first camera, before they become 32, too coarse far from the origin."""
     origin = c2w[..., :1, :3, 3].detach().double()
     position = (c2w[..., :3, 3] - origin)[..., None]
     upper = torch.cat([c2w[..., :3, :3].double(), position], dim=-1)
