@@ -57,6 +57,8 @@ def test_context_indices_that_cannot_be_are_refused(tmp_path):
         manager(folder, context_indices=(10,)).choose_context(4)
     with pytest.raises(ValueError, match="each of them once"):
         manager(folder, context_indices=(1, 1)).choose_context(4)
+    with pytest.raises(ValueError, match=r"num-context 3 beside 2 .*give one of the two"):
+        manager(folder, context_indices=(1, 2), num_context=3).choose_context(4)
 
 
 def test_photos_keep_their_names_when_the_split_changes(tmp_path):

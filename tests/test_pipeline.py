@@ -1,25 +1,23 @@
 """One scene from photos to a checkpoint through nerfstudio's Trainer, in this process."""
 
 import json
-import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-import yaml
 from made.captures import edit, write_blobs, write_weights
+from made.tuned_runs import checkpoints, run_config, saved, trained
 from made.tuning import tuning_config
 from nerfstudio.utils.eval_utils import eval_setup
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from tokengs_nerfstudio.configs import tokengs
 from tokengs_nerfstudio.core.baking import BakedScene
 from tokengs_nerfstudio.core.types import Gaussians, RenderConfig
 from tokengs_nerfstudio.data import NerfstudioCapture, write_nerfstudio_capture
-from tokengs_nerfstudio.trainer import TokenGSTrainer, TokenGSTrainerConfig, newest_checkpoint
+from tokengs_nerfstudio.trainer import TokenGSTrainer, newest_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -30,37 +28,6 @@ def capture(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory) -> Path:
     return write_weights(tmp_path_factory.mktemp("weights") / "small.safetensors")
-
-
-def run_config(capture: Path, weights: Path, output: Path, steps: int = 4, **options) -> TokenGSTrainerConfig:
-    """The method's own configuration, as `ns-train tokengs` would change it."""
-    config: TokenGSTrainerConfig = yaml.load(yaml.dump(tokengs.config), Loader=yaml.Loader)
-    config.output_dir, config.experiment_name, config.timestamp = output, "blobs", "run"
-    config.vis = "tensorboard"
-    config.max_num_iterations = steps
-    config.pipeline.datamanager.data = capture
-    config.pipeline.model.checkpoint = str(weights)
-    config.pipeline.model.tuning = tuning_config(space="tokens", rule="steps")
-    config.viewer.quit_on_train_completion = True
-    for name, value in options.items():
-        setattr(config, name, value)
-    return config
-
-
-def trained(config: TokenGSTrainerConfig) -> TokenGSTrainer:
-    config.save_config()
-    trainer = config.setup(local_rank=0, world_size=1)
-    trainer.setup()
-    trainer.train()
-    return trainer
-
-
-def checkpoints(output: Path) -> list[str]:
-    return sorted(os.listdir(output / "blobs/tokengs/run/nerfstudio_models"))
-
-
-def saved(output: Path) -> dict:
-    return torch.load(newest_checkpoint(output / "blobs/tokengs/run"), weights_only=True)
 
 
 def test_a_run_leaves_one_whole_checkpoint_that_evaluates_without_network_and_photos(capture, weights, tmp_path):
@@ -225,7 +192,10 @@ def test_older_checkpoints_and_evaluations_while_tuning_where_asked_for(capture,
         (lambda c, _: setattr(c.pipeline.model, "checkpoint", "no-such-weights"), "no-such-weights"),
         (lambda c, _: setattr(c.pipeline.datamanager, "num_context", 99), "num-context 99"),
         (lambda c, _: setattr(c.pipeline.datamanager, "context_indices", (0,)), "held out for evaluation"),
-        (lambda c, _: setattr(c.pipeline.model, "scene_scale", -1.0), "scene-scale must be positive"),
+        (
+            lambda c, _: setattr(c.pipeline.model, "scene_scale", -1.0),
+            r"--pipeline\.model\.scene-scale is -1\.0; a number from",
+        ),
         (lambda c, t: setattr(c, "load_dir", t / "nowhere"), "nothing to resume at .*nowhere"),
         (lambda c, t: setattr(c, "load_checkpoint", t / "nothing.ckpt"), "there is no checkpoint"),
     ],

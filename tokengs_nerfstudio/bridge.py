@@ -8,6 +8,7 @@ from nerfstudio.cameras.cameras import Cameras, CameraType
 from torch import Tensor
 
 from tokengs_nerfstudio.core.baking import BakedScene, Motion
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.geometry.rays import intrinsics_matrix
 from tokengs_nerfstudio.core.geometry.resize import crop_and_resize
 from tokengs_nerfstudio.core.types import Cameras as PinholeCameras
@@ -50,7 +51,7 @@ def check_cameras(cameras: Cameras, names: Sequence[str], source: object) -> Non
     bent = (axes.mT @ axes - torch.eye(3, dtype=axes.dtype)).abs().amax(dim=(1, 2))
     for index, name in enumerate(names):
         if not bent[index] < _MOST_BENT or torch.linalg.det(axes[index]) < 0:
-            raise ValueError(
+            raise UserError(
                 f"the axes of the camera of {name} are no rotation: they shear, scale or mirror; correct its pose "
                 f"in {source}, or read it with the dataparser `tokengs-data`"
             )
@@ -63,12 +64,12 @@ def lens_of_camera(camera: Cameras) -> Lens:
     """The lens of a single nerfstudio camera; ValueError for kinds that no pinhole camera can stand in for."""
     kind = CameraType(int(camera.camera_type))
     if kind not in (CameraType.PERSPECTIVE, CameraType.FISHEYE):
-        raise ValueError(f"{kind.name} images cannot be reconstructed from; PERSPECTIVE and FISHEYE images can")
+        raise UserError(f"{kind.name} images cannot be reconstructed from; PERSPECTIVE and FISHEYE images can")
     given = camera.distortion_params
     k1, k2, k3, k4, p1, p2 = [0.0] * 6 if given is None else given.reshape(-1).tolist()
     fisheye = kind is CameraType.FISHEYE
     if k4 != 0 and not fisheye:
-        raise ValueError(f"distortion k4 = {k4:g} of a PERSPECTIVE camera: only k1, k2, k3, p1, p2 are known there")
+        raise UserError(f"distortion k4 = {k4:g} of a PERSPECTIVE camera: only k1, k2, k3, p1, p2 are known there")
     numbers = (float(value) for value in (camera.fx, camera.fy, camera.cx, camera.cy))
     return Lens(*numbers, coefficients=(k1, k2, k3, k4) if fisheye else (k1, k2, p1, p2, k3), fisheye=fisheye)
 

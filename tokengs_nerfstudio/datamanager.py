@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 import tyro
@@ -18,7 +18,9 @@ from nerfstudio.utils.rich_utils import CONSOLE
 from rich.progress import track
 
 from tokengs_nerfstudio import bridge
+from tokengs_nerfstudio.core.errors import UserError, one_line
 from tokengs_nerfstudio.core.geometry.resize import fitted_size
+from tokengs_nerfstudio.core.ranges import Count, Range, Whole
 from tokengs_nerfstudio.core.types import Views
 from tokengs_nerfstudio.data.capture.transforms_json import in_short
 from tokengs_nerfstudio.data.view_sampler import spread_views
@@ -32,14 +34,17 @@ class SceneDataManagerConfig(FullImageDatamanagerConfig):
 
     _target: type = field(default_factory=lambda: SceneDataManager)
     dataparser: AnnotatedDataParserUnion = field(default_factory=TokenGSDataParserConfig)
-    num_context: int | None = None
+    num_context: Count | None = None
     """How many images the encoder sees. If not set: as many as the network was trained with, or all there are."""
-    context_indices: tuple[int, ...] | None = None
+    context_indices: tuple[Whole, ...] | None = None
     """The images the encoder sees, numbered from 0 in order of file name over the whole capture (held-out ones count,
     but cannot be chosen). If not set, images well spread in position and viewing direction are chosen."""
-    max_image_size: int = 512
+    max_image_size: Annotated[int, Range(16)] = 512
     """Longer side of the images that the tuning is supervised by, in pixels; larger ones are reduced.
     Evaluation and rendering always use the capture's own size."""
+
+    camera_res_scale_factor: Annotated[float, Range(0.01, 4)] = 1.0
+    """Factor on the size of all images, as they are read."""
 
     # What nerfstudio's own data manager needs and has no meaning here.
     cache_images: tyro.conf.Suppress[Literal["cpu", "gpu"]] = "cpu"
@@ -69,6 +74,7 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
     train_dataset: SceneDataset  # pyright: ignore[reportIncompatibleVariableOverride]
     eval_dataset: SceneDataset  # pyright: ignore[reportIncompatibleVariableOverride]
 
+    @one_line()
     def __init__(self, config: SceneDataManagerConfig, *args: Any, **kwargs: Any):
         super().__init__(config, *args, **kwargs)
         self.train_cameras = self.train_dataset.cameras
@@ -127,7 +133,7 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
         seen, evaluated = self._photos()
         both = sorted(evaluated & seen)
         if both and evaluated - seen:
-            raise ValueError(
+            raise UserError(
                 f"{len(both)} photos are in the train split and held out for evaluation ({in_short(both)}); list each "
                 "photo once, or read the capture with the dataparser `tokengs-data`"
             )
@@ -144,11 +150,16 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
         capture, held out for evaluation or repeated, and for more views than there are.
         """
         available = len(self.train_dataset)
-        if self.config.context_indices is not None:
-            return self._numbered(self.config.context_indices)
-        wanted = self.config.num_context
+        numbers, wanted = self.config.context_indices, self.config.num_context
+        if numbers is not None:
+            if wanted is not None and wanted != len(numbers):
+                raise UserError(
+                    f"--pipeline.datamanager.num-context {wanted} beside {len(numbers)} --pipeline.datamanager."
+                    "context-indices: give one of the two"
+                )
+            return self._numbered(numbers)
         if wanted is not None and not 1 <= wanted <= available:
-            raise ValueError(
+            raise UserError(
                 f"--pipeline.datamanager.num-context {wanted}: this capture has {available} images to choose from "
                 f"({self.num_held_out} more are held out for evaluation)"
             )
@@ -160,12 +171,12 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
         paths = sorted({*train, *self.eval_dataset.image_filenames})
         flag = f"--pipeline.datamanager.context-indices {' '.join(map(str, numbers))}"
         if not numbers or len(set(numbers)) != len(numbers):
-            raise ValueError(f"{flag}: expected at least one index, each of them once")
+            raise UserError(f"{flag}: expected at least one index, each of them once")
         for number in numbers:
             if not 0 <= number < len(paths):
-                raise ValueError(f"{flag}: there is no image {number}, the capture has images 0 to {len(paths) - 1}")
+                raise UserError(f"{flag}: there is no image {number}, the capture has images 0 to {len(paths) - 1}")
             if paths[number] not in train:
-                raise ValueError(
+                raise UserError(
                     f"{flag}: image {number} ({paths[number].name}) is held out for evaluation; choose among "
                     f"{' '.join(str(i) for i, path in enumerate(paths) if path in train)}"
                 )
@@ -183,7 +194,7 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
         if gone:
             held_out = {self._name(path) for path in self.eval_dataset.image_filenames}
             said = (f"{name} (held out for evaluation now)" if name in held_out else name for name in gone)
-            raise ValueError(
+            raise UserError(
                 f"{self.get_datapath()} does not have these photos to reconstruct from: {', '.join(said)}; put them "
                 "back, or restore the split they were chosen from"
             )

@@ -7,7 +7,7 @@ to nerfstudio's data managers, models or method configurations.
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -21,6 +21,8 @@ from numpy import ndarray
 from torch import Tensor
 
 from tokengs_nerfstudio.bridge import distortion_of_lens, nerfstudio_poses
+from tokengs_nerfstudio.core.errors import UserError
+from tokengs_nerfstudio.core.ranges import Count, Length, Range
 from tokengs_nerfstudio.data.capture.frames import CaptureFrame, CaptureFrames, read_frames
 from tokengs_nerfstudio.data.capture.poses import offset_and_unit
 from tokengs_nerfstudio.data.capture.split import SplitRule
@@ -39,14 +41,14 @@ class TokenGSDataParserConfig(DataParserConfig):
     _target: type = field(default_factory=lambda: TokenGSDataParser)
     data: Path = Path()
     """Folder with a transforms.json, or a JSON file of that form."""
-    downscale_factor: int | None = None
+    downscale_factor: Count | None = None
     """Read images_N instead of images. If not set: the first whose longer side is at most 1600 pixels."""
     eval_mode: Literal["interval", "fraction", "filename", "all"] = "interval"
     """How images are held out for evaluation where the capture does not name them itself (train_filenames):
     every eval_interval-th, a fraction, by "train" or "eval" in the file name, or none (all serve both ends)."""
-    eval_interval: int = 8
+    eval_interval: Annotated[int, Range(2)] = 8
     """Every so many images one is held out, in order of file name. A capture with fewer images is used whole."""
-    train_split_fraction: float = 0.9
+    train_split_fraction: Annotated[float, Range(0, 1, above=True)] = 0.9
     """Share of the images to reconstruct from, where eval_mode is fraction."""
     orientation_method: Orientation = "up"
     """How the world is turned."""
@@ -54,7 +56,7 @@ class TokenGSDataParserConfig(DataParserConfig):
     """Where the world's origin is put."""
     auto_scale_poses: bool = True
     """Scale the world so that all cameras lie within +-1."""
-    scale_factor: float = 1.0
+    scale_factor: Length = 1.0
     """Further factor on the camera positions."""
 
 
@@ -144,7 +146,7 @@ class TokenGSDataParser(DataParser):
             return self.config.orientation_method
         known = get_args(Orientation)
         if said not in known:
-            raise ValueError(
+            raise UserError(
                 f"'orientation_override' of {self._transforms.file} must be one of {', '.join(known)}, "
                 f"got {in_brief(said)}"
             )
@@ -198,13 +200,13 @@ def _applied(transforms: Transforms) -> tuple[Tensor, float]:
     rows, scale = (transforms.shared.get(name) for name in _APPLIED)
     factor = 1.0 if scale is None else finite_number(scale)
     if factor is None or factor <= 0:
-        raise ValueError(f"'applied_scale' of {transforms.file} must be a positive number, got {in_brief(scale)}")
+        raise UserError(f"'applied_scale' of {transforms.file} must be a positive number, got {in_brief(scale)}")
     if rows is None:
         return torch.eye(4)[:3], factor
     right = isinstance(rows, list) and len(rows) in (3, 4) and all(isinstance(row, list) for row in rows)
     numbers = [[finite_number(value) for value in row] for row in rows] if right else []
     if not right or any(len(row) != 4 or None in row for row in numbers):
-        raise ValueError(f"'applied_transform' of {transforms.file} must be 3x4 numbers, got {in_brief(rows)}")
+        raise UserError(f"'applied_transform' of {transforms.file} must be 3x4 numbers, got {in_brief(rows)}")
     return torch.tensor(numbers[:3]), factor
 
 

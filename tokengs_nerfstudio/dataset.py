@@ -14,6 +14,7 @@ from nerfstudio.data.datasets.base_dataset import InputDataset
 from torch import Tensor
 
 from tokengs_nerfstudio import bridge
+from tokengs_nerfstudio.core.errors import MissingFileError, UserError
 from tokengs_nerfstudio.core.geometry.resize import wholly_valid
 from tokengs_nerfstudio.data.capture.images import check_mask, is_turned, read_mask, read_pixels, stored_size
 from tokengs_nerfstudio.data.capture.lens import Lens, Window
@@ -42,7 +43,7 @@ class SceneDataset(InputDataset):
     def _check_photos(self) -> None:
         missing = [path for path in self.image_filenames if not path.exists()]
         if missing:
-            raise FileNotFoundError(
+            raise MissingFileError(
                 f"{len(missing)} of {len(self)} images do not exist ({in_short([str(path) for path in missing])}); put "
                 "them there, correct the paths in the capture, or remove their frames"
             )
@@ -71,7 +72,7 @@ class SceneDataset(InputDataset):
         data = super().get_data(image_idx, image_type)
         found = (data["image"].shape[1], data["image"].shape[0])
         if found != size:
-            raise ValueError(
+            raise UserError(
                 f"{path} is {found[0]}x{found[1]} pixels, but its camera is for {size[0]}x{size[1]}; the dataparser "
                 "`tokengs-data` adapts cameras to the images"
             )
@@ -91,7 +92,7 @@ class SceneDataset(InputDataset):
     def _placeholder(self, image_idx: int, path: Path, image_type: str) -> dict[str, Any]:
         """A grey image where the photo is gone: a finished run can be viewed and rendered without its photos."""
         if self.images_needed:
-            raise FileNotFoundError(f"the image {path} does not exist any more; put it back or remove its frame")
+            raise MissingFileError(f"the image {path} does not exist any more; put it back or remove its frame")
         height, width = int(self.cameras.height[image_idx]), int(self.cameras.width[image_idx])
         grey = torch.full((height, width, 3), 127, dtype=torch.uint8)
         return {"image_idx": image_idx, "image": grey if image_type == "uint8" else grey.float() / 255}
@@ -148,6 +149,6 @@ class EvalImages:
             raise IndexError(index)
         path = self.dataset.image_filenames[index]
         if not path.exists():
-            raise FileNotFoundError(f"there is nothing to compare with: the image {path} does not exist")
+            raise MissingFileError(f"there is nothing to compare with: the image {path} does not exist")
         data = self.dataset.get_data(index, image_type="uint8")
         return self.dataset.cameras[index : index + 1].to(self.device), data | {"image": data["image"].to(self.device)}

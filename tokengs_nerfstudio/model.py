@@ -17,10 +17,14 @@ from torch.nn import Parameter, ParameterDict
 from tokengs_nerfstudio import bridge
 from tokengs_nerfstudio.core.baking import BakedScene, bake
 from tokengs_nerfstudio.core.checkpoint import load_network
+from tokengs_nerfstudio.core.checks import all_finite
+from tokengs_nerfstudio.core.errors import UserError, one_line
 from tokengs_nerfstudio.core.evaluation import score
 from tokengs_nerfstudio.core.metrics import psnr
+from tokengs_nerfstudio.core.network.config import TokenCount
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.preparation import PreparedScene, prepare
+from tokengs_nerfstudio.core.ranges import Count, Length
 from tokengs_nerfstudio.core.rendering import render_cameras
 from tokengs_nerfstudio.core.tuning import SceneTuning, TuningConfig
 from tokengs_nerfstudio.core.types import Example, Gaussians, RenderConfig
@@ -47,16 +51,16 @@ class TokenGSModelConfig(SplatsModelConfig):
     _target: type = field(default_factory=lambda: TokenGSModel)
     checkpoint: str = "tiny"
     """Weights: a registered name, a .safetensors file, or hf://owner/repo/path."""
-    num_tokens: int | None = None
+    num_tokens: TokenCount | None = None
     """Tokens to decode, each a fixed number of Gaussians. If not set: as many as the weights have."""
-    num_latents: int | None = None
+    num_latents: TokenCount | None = None
     """Latents between photos and Gaussians, for weights that have such a bottleneck. If not set: as many as those."""
-    scene_scale: float | None = None
+    scene_scale: Length | None = None
     """What the lengths of the capture (in nerfstudio's frame) are multiplied with for the network.
     If not set: the rule that the weights were trained with."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """Arithmetic of encoder and decoder."""
-    steps_per_bake: int = 10
+    steps_per_bake: Count = 10
     """Steps between two looks that viewer and evaluation get at the scene while it is tuned."""
     tuning: TuningConfig = field(default_factory=TuningConfig)
     """How the scene is tuned"""
@@ -99,17 +103,14 @@ class TokenGSModel(SplatfactoModel):
             precision=config.precision,
             device=self.device,
         )
-        return network.requires_grad_(False)
+        return network.float().requires_grad_(False)
 
     def begin(self, network: TokenGSNetwork, example: Example, steps: int) -> None:
         """Encode the context and bake the feed-forward result; `steps` tuning steps may follow.
 
         The photos are one scene's, in nerfstudio's world with OpenCV axes, at the size of the supervision.
         """
-        scale = self.config.scene_scale
-        if scale is not None and not scale > 0:
-            raise ValueError(f"--pipeline.model.scene-scale must be positive, got {scale}")
-        scene = prepare(network, example.to(self.device), scale)
+        scene = prepare(network, example.to(self.device), self.config.scene_scale)
         self.tuning, self._prepared = SceneTuning(network, scene, self.config.tuning, steps), scene
         self.bake()
 
@@ -120,6 +121,12 @@ class TokenGSModel(SplatfactoModel):
     def supervised_by_context(self) -> bool:
         """Whether the tuning looks at no photo but those that the encoder sees."""
         return self.config.tuning.supervision == "context"
+
+    def prepared_scene(self) -> PreparedScene:
+        """The scene as the network sees it; RuntimeError for a run that is only looked at."""
+        if self._prepared is None:
+            raise RuntimeError("this run is only looked at: there is no scene to tune")
+        return self._prepared
 
     def running_tuning(self) -> SceneTuning:
         """The tuning; RuntimeError for a run that is only looked at."""
@@ -188,6 +195,8 @@ class TokenGSModel(SplatfactoModel):
 
     def load_state_dict(self, dict: dict[str, Tensor], **kwargs: Any) -> Any:  # type: ignore[override]
         """Baked Gaussians of any number, moving or not."""
+        if not all_finite(dict):
+            raise UserError("the checkpoint holds Gaussians that are not finite; go on from another")
         prefix = "gauss_params."
         sizes = {name.removeprefix(prefix): value for name, value in dict.items() if name.startswith(prefix)}
         empty = {name: torch.empty_like(value, device=self.device) for name, value in sizes.items()}
@@ -207,6 +216,7 @@ class TokenGSModel(SplatfactoModel):
     def _get_downscale_factor(self) -> int:
         return 1
 
+    @one_line()
     def get_outputs(self, camera: Cameras | RayBundle) -> dict[str, Tensor]:  # type: ignore[override]
         """RGB over the background, z-depth and accumulation [H, W, C] as the (one) camera sees the baked Gaussians.
 

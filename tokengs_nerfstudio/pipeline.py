@@ -15,9 +15,13 @@ from nerfstudio.utils.rich_utils import CONSOLE
 from rich.logging import RichHandler
 from torch import Tensor
 
+from tokengs_nerfstudio.core.errors import UserError, content_of, one_line
+from tokengs_nerfstudio.core.fingerprint import Fingerprint
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
+from tokengs_nerfstudio.core.ranges import check
 from tokengs_nerfstudio.core.types import Example, Views
 from tokengs_nerfstudio.datamanager import SceneDataManager, SceneDataManagerConfig
+from tokengs_nerfstudio.flags import flag
 from tokengs_nerfstudio.model import TokenGSModel, TokenGSModelConfig
 
 # What a dataparser may say, in its metadata, of what ns-process-data had done to the capture's world before.
@@ -41,6 +45,7 @@ class TokenGSPipeline(VanillaPipeline):
     config: TokenGSPipelineConfig  # type: ignore[assignment]
     datamanager: SceneDataManager  # type: ignore[assignment]
 
+    @one_line()
     def __init__(
         self,
         config: TokenGSPipelineConfig,
@@ -50,16 +55,25 @@ class TokenGSPipeline(VanillaPipeline):
         local_rank: int = 0,
         grad_scaler: Any = None,
     ):
+        if test_mode == "val":
+            check(config, lambda path: flag(f"pipeline.{path}"))
         if world_size > 1:
-            raise ValueError(f"one scene is tuned on one device, got {world_size}; use --machine.num-devices 1")
+            raise UserError(f"one scene is tuned on one device, got {world_size}; use --machine.num-devices 1")
         _show_messages_of_the_package()
         super().__init__(config, device, test_mode, world_size, local_rank, grad_scaler)  # type: ignore[arg-type]
         self._identity: dict[str, Any] = {}
+        self._fingerprint: Fingerprint | None = None
         self._record: dict[str, Any] = {}
 
     @property
     def model(self) -> TokenGSModel:
         return self._model  # type: ignore[return-value]
+
+    @one_line()
+    def load_pipeline(self, loaded_state: dict[str, Any], step: int) -> None:
+        """As nerfstudio's; UserError for what is no checkpoint of this method."""
+        with content_of(Path("the checkpoint"), "one of this method", "train again, or name another run"):
+            super().load_pipeline(loaded_state, step)
 
     def begin(self, steps: int, context_before: Sequence[str] | None = None) -> None:
         """Load the network, choose and read the photos, encode, and bake the feed-forward result.
@@ -86,6 +100,7 @@ class TokenGSPipeline(VanillaPipeline):
             "supervised": len(supervised),
             "size": list(size),
         }
+        self._fingerprint = Fingerprint.of(network, self.model.prepared_scene(), views, data.names(supervised))
         self._record = {**_placed(data.train_dataparser_outputs), **_cameras(seen), "near_far": self.model.near_far}
         seconds = (loaded - started, time.perf_counter() - loaded)
         self._report(network, data.names(context), len(supervised), size, seconds)
@@ -99,8 +114,8 @@ class TokenGSPipeline(VanillaPipeline):
         seconds: tuple[float, float],
     ) -> None:
         names = [Path(name).name for name in context]
-        CONSOLE.log(f"Context: {', '.join(names[:8])}{' ...' if len(names) > 8 else ''}")
-        CONSOLE.log(
+        say(f"Context: {', '.join(names[:8])}{' ...' if len(names) > 8 else ''}")
+        say(
             f"{self.model.num_points:,} Gaussians from {len(context)} views and {network.config.tokens} tokens in "
             f"{seconds[1]:.1f} s (photos and weights read in {seconds[0]:.1f} s); tuning is supervised by {supervised} "
             f"photos of {size[1]}x{size[0]}, {self.datamanager.num_held_out} photos are held out"
@@ -113,7 +128,9 @@ class TokenGSPipeline(VanillaPipeline):
         nerfstudio's [3, 4] and the scale that follows it (with what ns-process-data had applied before), the context
         cameras in nerfstudio's world with OpenCV axes, their times, and the near and far planes there.
         """
-        return {"scene": {**self._identity, **self._record}, "state": self.model.running_tuning().state_dict()}
+        content = {} if self._fingerprint is None else {"content": self._fingerprint.state_dict()}
+        scene = {**self._identity, **self._record, **content}
+        return {"scene": scene, "state": self.model.running_tuning().state_dict()}
 
     def resume(self, saved: Mapping[str, Any], steps: int) -> int:
         """Go on from `state_of_tuning` and say how many steps are to come: the rest of an interrupted plan, or `steps`.
@@ -122,18 +139,26 @@ class TokenGSPipeline(VanillaPipeline):
         """
         tuning = self.model.running_tuning()
         tuning.check_state(saved["state"])
-        for name, value in self._identity.items():
-            there = saved["scene"].get(name)
-            if there != value:
-                raise ValueError(
-                    f"the run to resume had {name} {there}, now it is {value}: "
-                    "resume with the same capture and flags, or start anew without --load-dir"
-                )
+        self._check_content(saved["scene"])
         tuning.load_state_dict(saved["state"])
         if tuning.finished:
             tuning.extend(steps)
         self.model.bake()
         return tuning.steps_left
+
+    def _check_content(self, scene: Mapping[str, Any]) -> None:
+        """UserError that says what of photos, cameras, weights and frame is not as it was in the run to resume."""
+        again = "resume with the same capture, weights and flags, or start anew without --load-dir"
+        for name, value in self._identity.items():
+            if name != "checkpoint" and scene[name] != value:
+                raise UserError(f"the run to resume had {name} {scene[name]}, now it is {value}: {again}")
+        before = scene.get("content")
+        if before is None or self._fingerprint is None:
+            return
+        difference = self._fingerprint.difference(before)
+        if difference is not None:
+            said = f" (it had {scene['checkpoint']!r})" if "weights" in difference else ""
+            raise UserError(f"what the run to resume was made of has changed: {difference}{said}; {again}")
 
     def bake(self) -> None:
         """Make what the tuning has reached what everybody sees."""
@@ -165,6 +190,7 @@ class TokenGSPipeline(VanillaPipeline):
 
         return [TrainingCallback([TrainingCallbackLocation.AFTER_TRAIN_ITERATION], stop_when_finished)]
 
+    @one_line()
     def get_average_eval_image_metrics(
         self, step: int | None = None, output_path: Path | None = None, get_std: bool = False
     ) -> dict[str, Any]:
@@ -174,6 +200,11 @@ class TokenGSPipeline(VanillaPipeline):
             CONSOLE.log("[yellow]No photo is held out: these are the photos the scene was made from")
         metrics = super().get_average_eval_image_metrics(step, output_path, get_std)
         return {**metrics, "held_out_images": held_out}
+
+
+def say(text: str) -> None:
+    """A line on nerfstudio's console as it is: names of files are no markup."""
+    CONSOLE.log(text, markup=False)
 
 
 def _placed(outputs: DataparserOutputs) -> dict[str, Any]:

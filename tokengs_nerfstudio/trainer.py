@@ -1,25 +1,27 @@
 """TokenGSTrainer: nerfstudio's Trainer with checkpoints that are whole or absent, and errors a person can read."""
 
-import pickle
-import re
-import traceback
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 import tyro
+import yaml
 from nerfstudio.configs.base_config import LocalWriterConfig, LoggingConfig, MachineConfig, ViewerConfig
 from nerfstudio.engine.trainer import Trainer, TrainerConfig
 from nerfstudio.utils.decorators import check_main_thread
 from nerfstudio.utils.rich_utils import CONSOLE
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from tokengs_nerfstudio.core.files import replacing
-from tokengs_nerfstudio.pipeline import TokenGSPipeline
+from tokengs_nerfstudio.core.errors import MissingFileError, UserError, content_of, one_line
+from tokengs_nerfstudio.core.files import replacing, write_text
+from tokengs_nerfstudio.core.ranges import Whole, check_value
+from tokengs_nerfstudio.flags import check_options
+from tokengs_nerfstudio.pipeline import TokenGSPipeline, say
+from tokengs_nerfstudio.run_folder import RunFolder, check_name, newest_checkpoint
 
-_PACKAGE = Path(__file__).resolve().parent
-_CHECKPOINT = re.compile(r"step-(\d+)\.ckpt")
+_CHECKPOINT = ("a checkpoint", "remove it and resume from another")
 
 
 @dataclass
@@ -27,15 +29,21 @@ class TokenGSTrainerConfig(TrainerConfig):
     """Tuning of one scene."""
 
     _target: type = field(default_factory=lambda: TokenGSTrainer)
-    max_num_iterations: int = 600
+    max_num_iterations: Whole = 600
     """Tuning steps; 0 for the feed-forward result. Resuming an interrupted run takes the steps that it still had to
     take, resuming a finished one takes so many more."""
-    steps_per_save: int = 100
+    steps_per_save: Whole = 100
     """Steps between two checkpoints; there is always one at the end."""
     load_dir: Path | None = None
     """Run to go on with: its folder, or the nerfstudio_models in it."""
-    steps_per_eval_batch: int = 0
+    steps_per_eval_batch: Whole = 0
     """Steps between two evaluations on rays, of which there are none here."""
+    steps_per_eval_image: Whole = 500
+    """Steps between two looks at one evaluation image."""
+    steps_per_eval_all_images: Whole = 25_000
+    """Steps between two evaluations on all of them."""
+    load_step: Whole | None = None
+    """Step of the checkpoint to go on from; if not set the newest."""
     machine: MachineConfig = field(
         default_factory=lambda: MachineConfig(device_type="cuda" if torch.cuda.is_available() else "cpu")
     )
@@ -57,6 +65,15 @@ class TokenGSTrainerConfig(TrainerConfig):
     gradient_accumulation_steps: tyro.conf.Suppress[dict[str, int]] = field(default_factory=dict)
     prompt: tyro.conf.Suppress[str | None] = None
 
+    @one_line()
+    def save_config(self) -> None:
+        """What `ns-train` does first: here it checks all options. The file is written once the run has started."""
+        check_options(self)
+
+    def write(self) -> None:
+        """config.yml in the run's folder, by which everything finds the run."""
+        write_text(self.get_base_dir() / "config.yml", yaml.dump(self))
+
 
 class TokenGSTrainer(Trainer):
     """Drives the tuning, shows its progress, saves it so that it can go on after any interruption."""
@@ -64,17 +81,24 @@ class TokenGSTrainer(Trainer):
     config: TokenGSTrainerConfig
     pipeline: TokenGSPipeline  # pyright: ignore[reportIncompatibleVariableOverride]
 
+    @one_line()
+    def __init__(self, config: TokenGSTrainerConfig, local_rank: int = 0, world_size: int = 1) -> None:
+        check_options(config)
+        check_name(config.get_base_dir())
+        super().__init__(config, local_rank, world_size)
+
+    @one_line()
     def setup(self, test_mode: Literal["test", "val", "inference"] = "val") -> None:
-        """As nerfstudio's; what a user has to put right ends the command with one message instead of a traceback."""
-        try:
+        """As nerfstudio's; the run's folder is made, locked and gets its config.yml. The viewer's address is said."""
+        self._origin = self._checkpoint_to_load()
+        self._folder = RunFolder(self.base_dir, self.checkpoint_dir, self._origin)
+        with self._folder.starting():
             super().setup(test_mode)
-        except (ValueError, FileNotFoundError) as error:
-            if not _raised_by_us(error):
-                raise
-            raise SystemExit(f"Error: {error}") from error
+            self.config.write()
         if self.viewer_state is not None and self.config.is_viewer_enabled():
             CONSOLE.log(*getattr(self.viewer_state, "viewer_info", []))
 
+    @one_line()
     def train(self) -> None:
         """Tune, with a progress bar that knows the loss."""
         columns = (
@@ -87,7 +111,7 @@ class TokenGSTrainer(Trainer):
         )
         self._progress = Progress(*columns, console=CONSOLE, transient=True)
         self._task = self._progress.add_task("", total=self.config.max_num_iterations, what="", loss="")
-        with self._progress:
+        with closing(self._folder), self._progress:
             super().train()
 
     def train_iteration(self, step: int) -> Any:
@@ -101,7 +125,7 @@ class TokenGSTrainer(Trainer):
         self._progress.stop()
         self.pipeline.bake()
         for line in self.pipeline.summary():
-            CONSOLE.log(line)
+            say(line)
         super()._after_train()
 
     def _load_checkpoint(self) -> None:
@@ -109,18 +133,23 @@ class TokenGSTrainer(Trainer):
 
         An interrupted run is brought to its planned end; a finished one gets max_num_iterations steps more.
         """
-        path = self._checkpoint_to_load()
-        saved = None if path is None else _read(path)
-        self.pipeline.begin(self.config.max_num_iterations, None if saved is None else _context_of(saved))
-        if saved is not None:
+        path = self._origin
+        if path is None:
+            self.pipeline.begin(self.config.max_num_iterations)
+            return
+        with content_of(path, *_CHECKPOINT):
+            saved = _read(path)
+            context, step = _context_of(saved), _step_of(saved)
+        self.pipeline.begin(self.config.max_num_iterations, context)
+        with content_of(path, *_CHECKPOINT):
             self.config.max_num_iterations = self.pipeline.resume(saved["tuning"], self.config.max_num_iterations)
-            self._start_step = saved["step"] + 1
-            CONSOLE.log(f"Resumed {path}: {self.config.max_num_iterations} steps to go")
+        self._start_step = step + 1
+        say(f"Resumed {path}: {self.config.max_num_iterations} steps to go")
 
     def _checkpoint_to_load(self) -> Path | None:
         if self.config.load_checkpoint is not None:
             if not self.config.load_checkpoint.is_file():
-                raise FileNotFoundError(f"there is no checkpoint {self.config.load_checkpoint}")
+                raise MissingFileError(f"there is no checkpoint {self.config.load_checkpoint}")
             return self.config.load_checkpoint
         if self.config.load_dir is None:
             return None
@@ -152,45 +181,21 @@ class TokenGSTrainer(Trainer):
                     older.unlink()
 
 
-def newest_checkpoint(folder: Path, step: int | None = None) -> Path:
-    """The last checkpoint in `folder` (a run's, or its nerfstudio_models), or that of `step`.
-
-    FileNotFoundError that says why there is none.
-    """
-    inner = folder / "nerfstudio_models"
-    folder = inner if inner.is_dir() else folder
-    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-    found = {int(name[1]): name[0] for name in map(_CHECKPOINT.fullmatch, names) if name}
-    if not found:
-        reason = "no complete checkpoint in it" if folder.is_dir() else "there is no such folder"
-        if any((run / "config.yml").is_file() for run in (folder, folder.parent)):
-            reason = "that run ended before its first checkpoint was complete"
-        raise FileNotFoundError(f"nothing to resume at {folder}: {reason}; start anew without --load-dir")
-    if step is not None and step not in found:
-        raise FileNotFoundError(f"no checkpoint of step {step} in {folder}; there are those of {sorted(found)}")
-    return folder / found[max(found) if step is None else step]
-
-
 def _read(path: Path) -> dict[str, Any]:
-    """A checkpoint of this method; ValueError for a damaged file or another method's."""
-    try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
-        raise ValueError(
-            f"{path} cannot be read as a checkpoint ({error}); remove it and resume from another"
-        ) from error
+    """A checkpoint of this method; UserError for another method's."""
+    saved = torch.load(path, map_location="cpu", weights_only=True)
     if not isinstance(saved, dict) or "tuning" not in saved:
-        raise ValueError(f"{path} is no checkpoint of `ns-train tokengs`")
+        raise UserError(f"{path} is no checkpoint of `ns-train tokengs`")
     return saved
+
+
+def _step_of(saved: dict[str, Any]) -> int:
+    """The training step that a checkpoint was written after."""
+    check_value(saved["step"], Whole, "step")
+    return saved["step"]
 
 
 def _context_of(saved: dict[str, Any]) -> list[str] | None:
     """The names of the photos that a run's encoder saw; None for version 0.1, which kept their places in a list."""
     names = saved["tuning"]["scene"]["context"]
     return names if all(isinstance(name, str) for name in names) else None
-
-
-def _raised_by_us(error: BaseException) -> bool:
-    """Whether the innermost frame is this package's: its errors are messages, those of others may be defects."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return bool(frames) and Path(frames[-1].filename).resolve().is_relative_to(_PACKAGE)

@@ -23,8 +23,10 @@ def test_a_procedural_capture_reads_back(tmp_path, capsys):
 
 
 def test_impossible_sizes_are_named(tmp_path):
-    with pytest.raises(SystemExit, match=r"Error: .*--hold-out from 2"):
+    with pytest.raises(SystemExit, match=r"Error: --hold-out is 1; a whole number from 2 is needed"):
         main(["procedural", str(tmp_path / "capture"), "--hold-out", "1"])
+    with pytest.raises(SystemExit, match=r"--hold-out 7 holds none of 6 views out"):
+        main(["procedural", str(tmp_path / "capture"), "--views", "6", "--hold-out", "7"])
 
 
 def test_the_sample_is_copied_where_nothing_is_yet(tmp_path):
@@ -45,7 +47,7 @@ def test_meshes_are_packed(tmp_path, capsys):
     assert said.startswith("1 meshes in 1 categories, 12 triangles, 1 textures, ")
     assert said.endswith("(left out: 0 broken files, 1 meshes too large, 0 with nothing to see)")
     assert MeshPack.load(tmp_path / "out" / "pack.npz").names == ("box",)
-    with pytest.raises(SystemExit, match="max_triangles must be at least 1"):
+    with pytest.raises(SystemExit, match="--max-triangles is 0; a whole number from 1"):
         main(["pack-meshes", str(tmp_path), str(tmp_path / "pack.npz"), "--max-triangles", "0"])
 
 

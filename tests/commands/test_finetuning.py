@@ -61,5 +61,3 @@ def test_weights_are_finetuned_with_more_tokens(tmp_path) -> None:
 def test_without_weights_there_is_nothing_to_finetune() -> None:
     with pytest.raises(ValueError, match="finetune-4view goes on from weights: name them with --from"):
         Pretraining(Path("out"), preset="finetune-4view")
-    with pytest.raises(ValueError, match="--tokens must be at least 1"):
-        Pretraining(Path("out"), steps=1, tokens=0)

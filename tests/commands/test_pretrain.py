@@ -223,10 +223,17 @@ def test_a_run_of_another_seed_is_not_continued(tmp_path):
     [
         (["--steps", "3", "--preset", "large"], "unknown preset 'large'; there are tiny"),
         ([], "either --steps or --hours"),
-        (["--steps", "0"], "must be positive"),
+        (["--steps", "0"], "--steps is 0; a whole number from 1"),
+        (["--hours", "-1"], r"--hours is -1\.0; a number above 0"),
+        (["--hours", "nan"], "--hours is nan; a finite number"),
+        (["--steps", "3", "--evaluate-every", "0"], "--evaluate-every is 0; a whole number from 1"),
+        (
+            ["--steps", "3", "--training.guard.gradient", "0.5"],
+            r"guard\.gradient is 0\.5; a number above 1",
+        ),
         (["--steps", "3", "--from", "nothing"], "no registered weights 'nothing'"),
-        (["--steps", "3", "--held-out", "0"], "must be at least 1"),
-        (["--steps", "3", "--seed", "-1"], r"the seed of a run must be in \[0, 1,000,000\), got -1"),
+        (["--steps", "3", "--held-out", "0"], "--held-out is 0; a whole number from 1"),
+        (["--steps", "3", "--seed", "-1"], "--seed is -1; a whole number from 0 to 999999"),
     ],
 )
 def test_wrong_options_end_with_one_line(tmp_path, arguments, said):

@@ -7,6 +7,7 @@ import pytest
 import torch
 from made.scenes import arc_cameras, blobs, photos, small_network
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.preparation import prepare
 from tokengs_nerfstudio.core.types import Example, Similarity, Views
 
@@ -35,8 +36,11 @@ def test_context_and_targets_come_into_one_frame_the_context_at_the_networks_siz
 def test_a_scale_can_be_given() -> None:
     views = in_the_world()
     assert float(prepare(small_network(), Example(views, views), scale=0.25).to_canonical.scale) == 0.25
-    with pytest.raises(ValueError, match="scale of a scene must be positive, got 0"):
+    with pytest.raises(ValueError, match=r"scale is 0\.0; a number from 1e-12"):
         prepare(small_network(), Example(views, views), scale=0.0)
+    for scale in (1e-9, 1e9):
+        with pytest.raises(ValueError, match="nothing would be seen; leave the scale out"):
+            prepare(small_network(), Example(views, views), scale=scale)
 
 
 def test_weights_that_know_time_take_photos_without_for_one_moment_and_say_so(caplog) -> None:
@@ -68,7 +72,7 @@ def test_weights_that_know_no_time_have_none() -> None:
 @pytest.mark.usefixtures("no_shape_checks")
 def test_what_is_not_one_scenes_photos_is_named() -> None:
     views = in_the_world()
-    with pytest.raises(TypeError, match=r"takes an Example\(context, target\) of Views, got a Views"):
+    with pytest.raises(UserError, match=r"takes an Example\(context, target\) of Views, got a Views"):
         prepare(small_network(), views)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="the target must be one scene's"):
+    with pytest.raises(ValueError, match=r"target\.images must be one scene's"):
         prepare(small_network(), Example(views, views.unsqueeze()))

@@ -8,8 +8,11 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from tokengs_nerfstudio.commands.options import one_line_errors, parsed
+from tokengs_nerfstudio.commands.options import parsed
+from tokengs_nerfstudio.core.errors import ExistingFileError, UserError, one_line
+from tokengs_nerfstudio.core.ranges import Count, Range, Seed
 from tokengs_nerfstudio.data.capture.writer import write_nerfstudio_capture
 from tokengs_nerfstudio.data.procedural.meshes.packing import PackingConfig, pack_meshes
 from tokengs_nerfstudio.data.procedural.tracing import ProceduralScene, Tracer
@@ -21,22 +24,22 @@ class Procedural:
 
     output: Path
     """folder of the capture; must not exist yet, or be one that was written before (see --overwrite)"""
-    seed: int = 12
+    seed: Seed = 12
     """which scene"""
-    views: int = 32
+    views: Count = 32
     """how many photos"""
-    height: int = 192
+    height: Annotated[int, Range(8, 8192)] = 192
     """image height in pixels"""
-    width: int = 256
+    width: Annotated[int, Range(8, 8192)] = 256
     """image width in pixels"""
-    hold_out: int = 4
+    hold_out: Annotated[int, Range(2)] = 4
     """every so many views one belongs to the test split"""
     overwrite: bool = False
     """replace a capture written before"""
 
     def __post_init__(self) -> None:
-        if min(self.views, self.height, self.width) < 1 or self.hold_out < 2 or self.seed < 0:
-            raise ValueError("--views, --height and --width from 1, --hold-out from 2 and --seed from 0 are possible")
+        if 0 < self.views < self.hold_out:
+            raise UserError(f"--hold-out {self.hold_out} holds none of {self.views} views out: give at most --views")
 
     def write(self) -> str:
         """Does it, and says what was written."""
@@ -59,7 +62,7 @@ class Sample:
         from tokengs_nerfstudio.samples import sample_capture
 
         if self.output.exists():
-            raise FileExistsError(f"{self.output} exists already: name a folder that does not")
+            raise ExistingFileError(f"{self.output} exists already: name a folder that does not")
         self.output.parent.mkdir(parents=True, exist_ok=True)
         scratch = self.output.with_name(f".{self.output.name}.{os.getpid()}")
         try:
@@ -92,7 +95,7 @@ class PackMeshes(PackingConfig):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """`tokengs-capture`; what is wrong ends it with one line and a non-zero code."""
-    with one_line_errors():
+    with one_line():
         print(parsed("tokengs-capture", Procedural | Sample | PackMeshes, arguments, positional=True).write())
 
 

@@ -3,9 +3,12 @@
 import contextlib
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from types import UnionType
 from typing import Any, TypeVar, cast
+
+from tokengs_nerfstudio.core.errors import CommandEnded, one_line
+from tokengs_nerfstudio.core.ranges import check
 
 T = TypeVar("T")
 
@@ -23,7 +26,7 @@ def parsed(
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            return tyro.cli(
+            options = tyro.cli(
                 cast(Any, kind),
                 args=arguments,
                 prog=command,
@@ -32,7 +35,10 @@ def parsed(
     except SystemExit as ending:
         if not ending.code:
             raise
-        raise SystemExit(f"Error: {_complaint(said.getvalue())}; see {command} --help") from None
+        raise CommandEnded(f"Error: {_complaint(said.getvalue())}; see {command} --help") from None
+    with one_line():
+        check(options, lambda path: "--" + path.replace("_", "-"))
+    return options
 
 
 def _complaint(panel: str) -> str:
@@ -41,12 +47,3 @@ def _complaint(panel: str) -> str:
     parts = [" ".join(part.split()) for part in re.split(r"-{4,}", re.sub("[━-╿]", " ", plain))]
     said = [part for part in parts if part]
     return re.sub(r"^Error parsing [\w.-]+: ", "", said[1] if len(said) > 1 else " ".join(said))
-
-
-@contextlib.contextmanager
-def one_line_errors(*kinds: type[Exception]) -> Iterator[None]:
-    """What a user has to put right (ValueError, OSError and `kinds`) ends the command with its message alone."""
-    try:
-        yield
-    except (ValueError, OSError, *kinds) as error:
-        raise SystemExit(f"Error: {error}") from error

@@ -3,14 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 
-from tokengs_nerfstudio.core.network.config import PRESETS
+from tokengs_nerfstudio.core.errors import UserError
+from tokengs_nerfstudio.core.network.config import PRESETS, TokenCount
 from tokengs_nerfstudio.core.network.tokengs import Precision
+from tokengs_nerfstudio.core.ranges import Count, NotNegative, Positive, Range
 from tokengs_nerfstudio.core.training.config import TrainingConfig
 from tokengs_nerfstudio.core.training.precision import PrecisionChoice
+from tokengs_nerfstudio.data.examples.batches import MOST_RUNS
 from tokengs_nerfstudio.data.examples.curriculum import ProceduralCurriculumConfig
 from tokengs_nerfstudio.data.examples.scenes import CapturesConfig
 from tokengs_nerfstudio.data.examples.shapes import BatchConfig
@@ -32,7 +35,7 @@ class Pretraining:
     start: str | None = None
     """weights to start from: a registered name, a .safetensors file, or hf://owner/repo/path; if not set, random ones.
     Tokens are grown or shrunk to the preset's number"""
-    tokens: int | None = None
+    tokens: TokenCount | None = None
     """number of tokens to train with; if not set the preset's, or that of the weights"""
     cooldown: Path | None = None
     """state.pt of a run to cool down: the learning rate falls from that run's to nearly 0 over --hours or --steps, with
@@ -41,24 +44,24 @@ class Pretraining:
     data: Path | None = None
     """folder of captures, each a folder with a transforms.json; if not set, procedural scenes. Both with
     --captures.share"""
-    steps: int | None = None
+    steps: Count | None = None
     """length of the run in steps; give this or --hours. A run of --training.schedule wsd goes on when started with
     more of them"""
-    hours: float | None = None
+    hours: Positive | None = None
     """length of the run in hours of training time, interruptions not counted"""
-    seed: int = 0
+    seed: Annotated[int, Range(0, MOST_RUNS - 1)] = 0
     """seed of the weights and of the scenes"""
-    threads: int = 2
+    threads: Count = 2
     """threads that share a step on the CPU, one core each"""
     device: str = "cuda" if torch.cuda.is_available() else "cpu"
     """where to train"""
     precision: PrecisionChoice = "auto"
     """arithmetic of encoder and decoder; auto is bf16 on CPUs that are faster in it (AMX), and fp32 elsewhere"""
-    save_every: float = 120.0
+    save_every: NotNegative = 120.0
     """seconds between two saved states"""
-    evaluate_every: int = 250
+    evaluate_every: Count = 250
     """steps between two evaluations on held-out scenes"""
-    held_out: int = 32
+    held_out: Count = 32
     """scenes of the evaluation"""
     training: TrainingConfig = field(default_factory=TrainingConfig)
     batches: BatchConfig = field(default_factory=BatchConfig)
@@ -68,21 +71,17 @@ class Pretraining:
     def __post_init__(self) -> None:
         lengths = [length for length in (self.steps, self.hours) if length is not None]
         if len(lengths) > 1 or not (lengths or self.preset in FINETUNINGS):
-            raise ValueError("give the length of the run as either --steps or --hours")
-        if min(lengths, default=1) <= 0:
-            raise ValueError("the length of the run must be positive")
+            raise UserError("give the length of the run as either --steps or --hours")
         if self.preset is not None and self.preset not in (*PRESETS, *FINETUNINGS):
-            raise ValueError(f"unknown preset '{self.preset}'; there are {', '.join((*PRESETS, *FINETUNINGS))}")
+            raise UserError(f"unknown preset '{self.preset}'; there are {', '.join((*PRESETS, *FINETUNINGS))}")
         if self.preset in FINETUNINGS and self.start is None:
-            raise ValueError(f"--preset {self.preset} goes on from weights: name them with --from")
-        if self.tokens is not None and (self.tokens < 1 or self.cooldown is not None):
-            raise ValueError("--tokens must be at least 1, and a cooldown has those of its state")
-        if min(self.threads, self.evaluate_every, self.held_out) < 1:
-            raise ValueError("--threads, --evaluate-every and --held-out must be at least 1")
+            raise UserError(f"--preset {self.preset} goes on from weights: name them with --from")
+        if self.tokens is not None and self.cooldown is not None:
+            raise UserError("--tokens cannot be given: a cooldown has those of its state")
         if self.cooldown is not None and (self.preset or self.start):
-            raise ValueError("--cooldown takes its network from the state: leave out --preset and --from")
+            raise UserError("--cooldown takes its network from the state: leave out --preset and --from")
         if self.cooldown is not None and self.cooldown.resolve().parent == self.output.resolve():
-            raise ValueError(f"--output is the folder of the run to cool down, {self.output}: name another one")
+            raise UserError(f"--output is the folder of the run to cool down, {self.output}: name another one")
 
     @property
     def kind(self) -> str:

@@ -4,10 +4,14 @@ import logging
 from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
 
+from tokengs_nerfstudio.core.checks import check_views
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.geometry.frame import FrameRule, local_frame
 from tokengs_nerfstudio.core.geometry.resize import crop_and_resize
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
+from tokengs_nerfstudio.core.ranges import Length, check_value
 from tokengs_nerfstudio.core.scale_search import choose_scale
 from tokengs_nerfstudio.core.types import Example, Similarity, Views
 
@@ -38,18 +42,10 @@ def prepare(network: TokenGSNetwork, example: Example, scale: float | None = Non
     Cameras may have 64 bits, for worlds that 32 bits cannot tell apart (georeferenced coordinates): so has then what
     leads to the canonical frame, and what is baked by it.
 
-    Raises ValueError for a scale that is not positive and for photos that the network cannot use, TypeError for what is
-    no Example.
+    Raises UserError for what is no Example, photos that are not as `Views` says, and a scale by which nothing is seen.
     """
-    if not isinstance(example, Example):
-        raise TypeError(f"prepare() takes an Example(context, target) of Views, got a {type(example).__name__}")
-    for name, views in (("context", example.context), ("target", example.target)):
-        if views.images.ndim != 4:
-            shape = list(views.images.shape)
-            raise ValueError(f"the {name} must be one scene's, images [view 3 height width], got {shape}")
-    if scale is not None and not scale > 0:
-        raise ValueError(f"the scale of a scene must be positive, got {scale}")
-    example, local = _local(_timed(network, example))
+    _check_arguments(network, example, scale)
+    example, local = _local(_timed(network, _in_one_type(example.detach())))
     context = example.context
     seen = crop_and_resize(context, *network.config.input_size(context.height, context.width))
     if scale is None:
@@ -57,6 +53,7 @@ def prepare(network: TokenGSNetwork, example: Example, scale: float | None = Non
     else:
         unit = 1.0 if local is None else float(local.scale)
         frame = FrameRule(network.config.frame, "constant", scale / unit).of(seen.c2w)
+        _check_scale(network, frame.cameras(seen.c2w), scale)
     times = example.target.times if network.config.time_channels > 0 else None
     to_canonical = frame if local is None else _in_64_bits(frame).compose(local)
     moments = () if times is None else _spread(times)
@@ -82,6 +79,38 @@ def _in_64_bits(frame: Similarity) -> Similarity:
     exact = frame.map(torch.Tensor.double)
     left, _, right = torch.linalg.svd(exact.rotation)
     return replace(exact, rotation=left @ right)
+
+
+def _check_arguments(network: TokenGSNetwork, example: Example, scale: float | None) -> None:
+    if not isinstance(network, TokenGSNetwork):
+        raise UserError(f"the network must be what load_network() gives, got a {type(network).__name__}")
+    if not isinstance(example, Example):
+        raise UserError(f"prepare() takes an Example(context, target) of Views, got a {type(example).__name__}")
+    dtype = next(network.parameters()).dtype
+    check_views(example.context, "context", dtype)
+    if example.target is not example.context:
+        check_views(example.target, "target", dtype)
+    check_value(scale, Length | None, "scale")
+
+
+def _check_scale(network: TokenGSNetwork, c2w: Tensor, scale: float) -> None:
+    """UserError for a scale by which all that cameras see lies before the near plane or behind the far one."""
+    spread = float((c2w[:, :3, 3] - c2w[:1, :3, 3]).norm(dim=-1).amax())
+    near, far = network.config.near, network.config.far
+    if spread > 0 and not near / 100 < spread < far:
+        raise UserError(
+            f"the scene scale {scale:g} puts the context cameras {spread:.3g} apart where these weights see from "
+            f"{near:g} to {far:g}: nothing would be seen; leave the scale out"
+        )
+
+
+def _in_one_type(example: Example) -> Example:
+    """Everything in the images' type but the poses, of which 64 bits may tell more."""
+
+    def converted(views: Views) -> Views:
+        return replace(views.to(views.images.dtype), c2w=views.c2w)
+
+    return Example(converted(example.context), converted(example.target))
 
 
 def _timed(network: TokenGSNetwork, example: Example) -> Example:

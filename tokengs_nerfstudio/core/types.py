@@ -9,6 +9,7 @@ from einops import einsum
 from jaxtyping import Float
 from torch import Tensor
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.rotation import multiply_quaternions, quaternion_from_matrix, rotate
 
 _Record = TypeVar("_Record", bound="TensorRecord")
@@ -39,7 +40,7 @@ class TensorRecord:
         for entry in fields(self):  # type: ignore[arg-type]
             ours, theirs = getattr(self, entry.name), getattr(other, entry.name)
             if (ours is None) != (theirs is None):
-                raise ValueError(f"'{entry.name}' is present in one {type(self).__name__} and missing in the other")
+                raise UserError(f"'{entry.name}' is present in one {type(self).__name__} and missing in the other")
             if isinstance(ours, Tensor):
                 combined[entry.name] = function(ours, theirs)
             elif isinstance(ours, TensorRecord):
@@ -53,12 +54,12 @@ class TensorRecord:
         ValueError for no items, and where a field is present in some and missing in others.
         """
         if not items:
-            raise ValueError(f"cannot join {cls.__name__}s: there are none")
+            raise UserError(f"cannot join {cls.__name__}s: there are none")
         combined: dict[str, Any] = {}
         for entry in fields(cls):  # type: ignore[arg-type]
             column = [getattr(item, entry.name) for item in items]
             if len({value is None for value in column}) > 1:
-                raise ValueError(
+                raise UserError(
                     f"cannot join {cls.__name__}s: '{entry.name}' is present in some items and missing in others"
                 )
             if isinstance(column[0], Tensor):
@@ -100,7 +101,7 @@ class TensorRecord:
         """The only item of a batch of one; ValueError for any other batch."""
         sizes = {tensor.shape[0] for _, tensor in self.tensors()}
         if sizes != {1}:
-            raise ValueError(
+            raise UserError(
                 f"squeeze() needs a batch of one scene, got {', '.join(map(str, sorted(sizes)))}; "
                 "index the batch instead"
             )
@@ -169,7 +170,7 @@ class Views(TensorRecord):
 
     def select(self, indices: Sequence[int] | Tensor | slice) -> "Views":
         """The views at `indices`, along the view axis, in that order."""
-        index = indices if isinstance(indices, slice) else torch.as_tensor(indices, device=self.images.device)
+        index = indices if isinstance(indices, slice) else _index(indices, self.images.device)
         return Views(
             images=self.images[..., index, :, :, :],
             c2w=self.c2w[..., index, :, :],
@@ -178,6 +179,12 @@ class Views(TensorRecord):
             masks=None if self.masks is None else self.masks[..., index, :, :, :],
             depths=None if self.depths is None else self.depths[..., index, :, :, :],
         )
+
+
+def _index(indices: Sequence[int] | Tensor, device: torch.device) -> Tensor:
+    """Whole numbers, also where there are none at all."""
+    index = torch.as_tensor(indices, device=device)
+    return index if index.numel() else index.long()
 
 
 @dataclass(frozen=True)

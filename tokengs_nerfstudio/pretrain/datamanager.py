@@ -15,7 +15,9 @@ from nerfstudio.data.datasets.base_dataset import InputDataset
 from nerfstudio.data.utils.dataloaders import FixedIndicesEvalDataloader
 
 from tokengs_nerfstudio import bridge
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.config import NetworkConfig
+from tokengs_nerfstudio.core.ranges import Count, Whole
 from tokengs_nerfstudio.core.types import Example, Views
 from tokengs_nerfstudio.data.examples import source_of
 from tokengs_nerfstudio.data.examples.batches import Batches
@@ -37,9 +39,9 @@ class PretrainDataManagerConfig(DataManagerConfig):
     """The scenes without --data, and those beside it where captures.share is below 1"""
     captures: CapturesConfig = field(default_factory=CapturesConfig)
     """The scenes with --data"""
-    held_out: int = 32
+    held_out: Count = 32
     """Scenes of the evaluation."""
-    shown: int = 0
+    shown: Whole = 0
     """Which of them the viewer shows."""
 
     # What nerfstudio's own data manager needs and has no meaning here.
@@ -47,8 +49,8 @@ class PretrainDataManagerConfig(DataManagerConfig):
     images_on_gpu: tyro.conf.Suppress[bool] = False
 
     def __post_init__(self) -> None:
-        if not 0 <= self.shown < self.held_out:
-            raise ValueError(f"of {self.held_out} held-out scenes number {self.shown} cannot be shown")
+        if not self.shown < self.held_out:
+            raise UserError(f"of {self.held_out} held-out scenes number {self.shown} cannot be shown")
 
 
 class ViewsDataset(InputDataset):

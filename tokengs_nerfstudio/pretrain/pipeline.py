@@ -6,14 +6,16 @@ The step is that of `tokengs-pretrain`: with the same seed and settings both hav
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from nerfstudio.pipelines.base_pipeline import Pipeline, VanillaPipeline, VanillaPipelineConfig
 from torch import Tensor
 from torchvision.utils import save_image
 
+from tokengs_nerfstudio.core.errors import UserError, one_line
 from tokengs_nerfstudio.core.evaluation import score
+from tokengs_nerfstudio.core.ranges import Count, Range, check
 from tokengs_nerfstudio.core.rendering.piecewise import slices
 from tokengs_nerfstudio.core.training.config import TrainingConfig
 from tokengs_nerfstudio.core.training.gradients import predict, render_targets
@@ -22,7 +24,8 @@ from tokengs_nerfstudio.core.training.pace import Pace
 from tokengs_nerfstudio.core.training.parallel import Threads, twin
 from tokengs_nerfstudio.core.training.start import starting_network
 from tokengs_nerfstudio.core.types import Example
-from tokengs_nerfstudio.data.examples.batches import made_ahead
+from tokengs_nerfstudio.data.examples.batches import MOST_RUNS, made_ahead
+from tokengs_nerfstudio.flags import flag
 from tokengs_nerfstudio.pretrain.datamanager import PretrainDataManager, PretrainDataManagerConfig
 from tokengs_nerfstudio.pretrain.model import PretrainModel, PretrainModelConfig
 
@@ -38,16 +41,12 @@ class PretrainPipelineConfig(VanillaPipelineConfig):
     """The network"""
     training: TrainingConfig = field(default_factory=TrainingConfig)
     """How it is optimised"""
-    seed: int = 0
+    seed: Annotated[int, Range(0, MOST_RUNS - 1)] = 0
     """Seed of the weights and of the scenes."""
-    threads: int = 2
+    threads: Count = 2
     """Threads that share a step on the CPU, one core each."""
-    steps_per_show: int = 25
+    steps_per_show: Count = 25
     """Steps between two looks that the viewer gets at what the network predicts."""
-
-    def __post_init__(self) -> None:
-        if min(self.threads, self.steps_per_show) < 1:
-            raise ValueError("--pipeline.threads and --pipeline.steps-per-show must be at least 1")
 
 
 class PretrainPipeline(VanillaPipeline):
@@ -56,6 +55,7 @@ class PretrainPipeline(VanillaPipeline):
     config: PretrainPipelineConfig  # type: ignore[assignment]
     datamanager: PretrainDataManager  # type: ignore[assignment]
 
+    @one_line()
     def __init__(
         self,
         config: PretrainPipelineConfig,
@@ -67,8 +67,10 @@ class PretrainPipeline(VanillaPipeline):
     ):
         # The scenes depend on the network, which is why nothing is set up in VanillaPipeline's order.
         Pipeline.__init__(self)
+        if test_mode == "val":
+            check(config, lambda path: flag(f"pipeline.{path}"))
         if world_size > 1:
-            raise ValueError(f"one process trains on one device, got {world_size}; use --machine.num-devices 1")
+            raise UserError(f"one process trains on one device, got {world_size}; use --machine.num-devices 1")
         self.config, self.test_mode, self.world_size = config, test_mode, world_size
         # A run that is only looked at brings its own weights; those it started from may be gone.
         start = None if test_mode != "val" and config.model.preset else config.model.start
@@ -117,7 +119,7 @@ class PretrainPipeline(VanillaPipeline):
         """
         training, run = self._running(), saved["run"]
         if run["seed"] != self.config.seed:
-            raise ValueError(f"the run to resume had --pipeline.seed {run['seed']}, now it is {self.config.seed}")
+            raise UserError(f"the run to resume had --pipeline.seed {run['seed']}, now it is {self.config.seed}")
         training.load_state_dict(dict(saved))
         planned = run["planned"]
         self._steps = planned if training.steps < planned else training.steps + steps
@@ -163,6 +165,7 @@ class PretrainPipeline(VanillaPipeline):
         return self.datamanager.batches.batch(number, maturity)
 
     @torch.no_grad()
+    @one_line()
     def get_average_eval_image_metrics(
         self, step: int | None = None, output_path: Path | None = None, get_std: bool = False
     ) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """PretrainTrainer: nerfstudio's loop around the training of a network, with checkpoints that are whole or absent."""
 
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,10 @@ from nerfstudio.utils.rich_utils import CONSOLE
 
 from tokengs_nerfstudio.commands.progress import display
 from tokengs_nerfstudio.core.checkpoint.loading import save_network
-from tokengs_nerfstudio.core.training.network_training import TrainingDiverged
+from tokengs_nerfstudio.core.errors import UserError, content_of, one_line
+from tokengs_nerfstudio.core.ranges import Whole
 from tokengs_nerfstudio.core.training.state import STATE_FORMAT, read_state
+from tokengs_nerfstudio.pipeline import say
 from tokengs_nerfstudio.pretrain.pipeline import PretrainPipeline
 from tokengs_nerfstudio.trainer import TokenGSTrainer, TokenGSTrainerConfig
 
@@ -22,10 +24,10 @@ class PretrainTrainerConfig(TokenGSTrainerConfig):
     """Training of a network over many scenes."""
 
     _target: type = field(default_factory=lambda: PretrainTrainer)
-    max_num_iterations: int = 10_000
+    max_num_iterations: Whole = 10_000
     """Training steps. Resuming an interrupted run takes the steps that it still had to take, resuming a finished one
     takes so many more."""
-    steps_per_save: int = 200
+    steps_per_save: Whole = 200
     """Steps between two checkpoints; there is always one at the end."""
 
 
@@ -43,14 +45,12 @@ class PretrainTrainer(TokenGSTrainer):
         """Where the averaged weights are written."""
         return self.base_dir / "network.safetensors"
 
+    @one_line()
     def train(self) -> None:
         """Train, and show loss, scenes per second and time left."""
-        try:
-            with ExitStack() as self._showing:
-                self._shown = self._showing.enter_context(display(CONSOLE))
-                Trainer.train(self)
-        except TrainingDiverged as error:
-            raise SystemExit(f"Error: {error}") from error
+        with closing(self._folder), ExitStack() as self._showing:
+            self._shown = self._showing.enter_context(display(CONSOLE))
+            Trainer.train(self)
 
     def train_iteration(self, step: int) -> Any:
         result = Trainer.train_iteration(self, step)
@@ -60,7 +60,7 @@ class PretrainTrainer(TokenGSTrainer):
     def _after_train(self) -> None:
         self._showing.close()
         scores = self.pipeline.get_average_eval_image_metrics()
-        CONSOLE.log(
+        say(
             f"Novel views of {scores['held_out_scenes']} held-out scenes: {scores['psnr']:.2f} dB, SSIM "
             f"{scores['ssim']:.3f}; `ns-train tokengs --pipeline.model.checkpoint {self.weights}` takes the weights"
         )
@@ -71,13 +71,15 @@ class PretrainTrainer(TokenGSTrainer):
 
         An interrupted run is brought to its planned end; a finished one gets max_num_iterations steps more.
         """
-        path = self._checkpoint_to_load()
+        path = self._origin
         saved = None if path is None else _read(path)
         self.pipeline.begin(self.config.max_num_iterations)
-        if saved is not None:
+        if path is None or saved is None:
+            return
+        with content_of(path, "a checkpoint", "remove it and resume from another"):
             self.config.max_num_iterations = self.pipeline.resume(saved["training"], self.config.max_num_iterations)
             self._start_step = saved["step"] + 1
-            CONSOLE.log(f"Resumed {path}: {self.config.max_num_iterations} steps to go")
+        say(f"Resumed {path}: {self.config.max_num_iterations} steps to go")
 
     @check_main_thread
     def save_checkpoint(self, step: int) -> None:
@@ -89,5 +91,5 @@ class PretrainTrainer(TokenGSTrainer):
 def _read(path: Path) -> dict[str, Any]:
     saved = read_state(path)
     if "training" not in saved:
-        raise ValueError(f"{path} is a state of `tokengs-pretrain`: go on with that command and its output folder")
+        raise UserError(f"{path} is a state of `tokengs-pretrain`: go on with that command and its output folder")
     return saved

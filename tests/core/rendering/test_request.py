@@ -1,8 +1,7 @@
 """What `render` refuses, and with which words. The checks are called by themselves: annotations are looser there."""
 
-from typing import Any
-
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch

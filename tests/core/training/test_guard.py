@@ -93,8 +93,3 @@ def test_back_once_slower_for_a_while_then_an_error_also_after_saving() -> None:
     again.load_state_dict(guard.state_dict())
     with pytest.raises(TrainingCollapsed, match=r"again at step 200 \(black\) .* once, to step 180"):
         again.set_back(200, 180, "black")
-
-
-def test_what_makes_no_sense_is_refused() -> None:
-    with pytest.raises(ValueError, match="gradient > 1"):
-        GuardConfig(gradient=0.5)

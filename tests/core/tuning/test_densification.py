@@ -164,7 +164,10 @@ def test_both_run_on_cuda(kind: str, clear_share: float, least: int) -> None:
 @pytest.mark.usefixtures("no_shape_checks")
 def test_what_a_strategy_needs_is_said_before_the_first_step(monkeypatch: pytest.MonkeyPatch) -> None:
     views = scene_views(3)
-    for kind, message in (("gsplat-mcmc", "needs CUDA.*'budget' or 'gsplat-default'"), ("magic", "unknown")):
+    for kind, message in (
+        ("gsplat-mcmc", "needs CUDA.*'budget' or 'gsplat-default'"),
+        ("magic", "choose one of budget"),
+    ):
         with pytest.raises(ValueError, match=message):
             SceneTuning(small_network(), ready(views), changed(CONFIG, densification=kind), steps=2)  # type: ignore[arg-type]
     monkeypatch.setitem(sys.modules, "gsplat.strategy", None)

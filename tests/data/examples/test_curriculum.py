@@ -84,5 +84,5 @@ def test_what_is_wrong_with_files_is_said_before_the_first_step(tmp_path):
     gone = MeshSceneConfig(MeshSources(tmp_path / "gone.npz"))
     with pytest.raises(FileNotFoundError, match="no mesh pack"):
         ProceduralCurriculumConfig(meshes=gone).source()
-    with pytest.raises(ValueError, match="share of solids"):
-        ProceduralCurriculumConfig(solids=1.5)
+    with pytest.raises(ValueError, match=r"solids is 1\.5; a number from 0 to 1"):
+        ProceduralCurriculumConfig(solids=1.5).source()

@@ -108,6 +108,6 @@ def test_a_run_mixes_procedural_scenes_and_captures_where_a_share_is_given(tmp_p
 
 
 @pytest.mark.parametrize("share", [0.0, -0.1, 1.5])
-def test_an_impossible_share_is_named(share):
-    with pytest.raises(ValueError, match=r"0 < share <= 1"):
-        CapturesConfig(share=share)
+def test_an_impossible_share_is_named(tmp_path, share):
+    with pytest.raises(ValueError, match=r"share is .*; a number above 0 and at most 1"):
+        CapturesConfig(share=share).source(tmp_path, 2)

@@ -89,5 +89,7 @@ def test_what_is_no_folder_of_captures_says_so(captures, tmp_path):
         CapturesConfig().source(tmp_path, most_context=2)
     with pytest.raises(ValueError, match="0 captures of at least 8 frames: two are needed"):
         CapturesConfig().source(captures, most_context=8)
-    with pytest.raises(ValueError, match="hold_out >= 2"):
-        CapturesConfig(hold_out=1)
+    with pytest.raises(ValueError, match="hold_out is 1; a whole number from 2"):
+        CapturesConfig(hold_out=1).source(captures, most_context=2)
+    with pytest.raises(ValueError, match="min_gap 5 is larger than max_gap 4"):
+        CapturesConfig(min_gap=5, max_gap=4)

@@ -30,5 +30,5 @@ def test_shapes_vary_and_keep_the_cost() -> None:
 
 
 def test_settings_that_contradict_are_named() -> None:
-    with pytest.raises(ValueError, match="shown <= low"):
+    with pytest.raises(ValueError, match="3 of as few as 2 context views"):
         BatchConfig(context=(2, 6), shown=3)

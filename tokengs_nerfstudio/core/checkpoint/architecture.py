@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
@@ -34,7 +35,7 @@ def sizes_of(file: WeightFile, shapes: Mapping[str, list[int]]) -> dict[str, int
 
     def depth(stack: str) -> int:
         numbers = [key.split(".")[1] for key in shapes if key.startswith(stack + ".")]
-        return max((int(number) for number in numbers if number.isdecimal()), default=-1) + 1
+        return max((int(number) for number in numbers if re.fullmatch(r"\d{1,6}", number)), default=-1) + 1
 
     width = size("image_embedding.conv.weight")
     return {
@@ -77,7 +78,7 @@ def configuration(file: WeightFile, architecture: dict[str, int], given: Network
 def _from_header(file: WeightFile, architecture: dict[str, int]) -> NetworkConfig:
     try:
         stored: dict[str, Any] = dict(json.loads(file.text[HEADER_KEY]))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise CheckpointError(
             f"{file.path}: the JSON under {HEADER_KEY!r} in its header is broken ({error})"
         ) from error

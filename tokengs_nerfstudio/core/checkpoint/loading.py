@@ -17,9 +17,11 @@ from tokengs_nerfstudio.core.checkpoint import key_table, weight_file
 from tokengs_nerfstudio.core.checkpoint.architecture import HEADER_KEY, configuration, sizes_of
 from tokengs_nerfstudio.core.checkpoint.registry import locate, preset
 from tokengs_nerfstudio.core.checkpoint.weight_file import CheckpointError, WeightFile, listed
-from tokengs_nerfstudio.core.network.config import NetworkConfig
+from tokengs_nerfstudio.core.errors import UserError
+from tokengs_nerfstudio.core.network.config import NetworkConfig, TokenCount
 from tokengs_nerfstudio.core.network.token_count import resize_network
 from tokengs_nerfstudio.core.network.tokengs import Precision, TokenGSNetwork
+from tokengs_nerfstudio.core.ranges import check_value
 
 _SUFFIX = ".safetensors"
 _EXACT = ("head.", "photo_colors.", "tokens", "dynamic_tokens", "latents", "anchors.positions", "anchors.radii")
@@ -47,6 +49,10 @@ def load_network(
         CheckpointError: The file is missing, no whole safetensors file, or holds another network.
         ValueError: Unknown preset, fewer than one token, latents for a network without.
     """
+    check_value(source, Path, "source")
+    for name, count in (("num_tokens", num_tokens), ("num_latents", num_latents)):
+        check_value(count, TokenCount | None, name)
+    check_value(precision, Precision, "precision")
     location = locate(os.fspath(source))
     file = WeightFile.open(location.path)
     names = _own_names(file)
@@ -57,7 +63,7 @@ def load_network(
     with torch.device("meta"):
         network = TokenGSNetwork(configuration(file, sizes_of(file, shapes), given), precision)
     _check_strictly(file, network, names)
-    tensors = {names[key]: tensor for key, tensor in file.read().items() if key in names}
+    tensors = {names[key]: tensor for key, tensor in file.read(names).items()}
     dtype = torch.float64 if all(tensor.dtype == torch.float64 for tensor in tensors.values()) else torch.float32
     network.load_state_dict({key: tensor.to(dtype) for key, tensor in tensors.items()}, assign=True)
     if num_tokens is not None or num_latents is not None:
@@ -81,11 +87,11 @@ def save_network(
     """
     path = Path(path)
     if path.suffix != _SUFFIX:
-        raise ValueError(f"weights are written as {_SUFFIX}, not as {path.name!r}")
+        raise UserError(f"weights are written as {_SUFFIX}, not as {path.name!r}")
     if layout not in ("own", "published"):
-        raise ValueError(f"unknown layout {layout!r}; choose own or published")
+        raise UserError(f"unknown layout {layout!r}; choose own or published")
     if layout == "published" and (network.config.photo_colors or network.config.sweep):
-        raise ValueError("the published layout has no place for photo_colors and sweep; write layout='own'")
+        raise UserError("the published layout has no place for photo_colors and sweep; write layout='own'")
     tensors = network.state_dict()
     if compact:
         tensors = {name: _rounded(name, tensor) for name, tensor in tensors.items()}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tokengs_nerfstudio.core.checkpoint.weight_file import CheckpointError
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.config import PRESETS, NetworkConfig
 
 SHIPPED = Path(__file__).resolve().parents[2] / "weights"
@@ -75,7 +76,7 @@ def preset(name: str) -> NetworkConfig:
     """The configuration of that name, ours or the published code's. ValueError for an unknown one."""
     ours = PUBLISHED_OPTION_PRESETS.get(name, name)
     if ours not in PRESETS:
-        raise ValueError(f"there is no preset {name!r}; choose one of {', '.join(PRESETS)}")
+        raise UserError(f"there is no preset {name!r}; choose one of {', '.join(PRESETS)}")
     return PRESETS[ours]
 
 
@@ -102,8 +103,12 @@ def locate(source: str, published: Mapping[str, PublishedWeights] = PUBLISHED) -
         return Location(shipped[source])
     if source in published:
         return Location(_published_file(source, published[source]), published[source].preset)
-    path = Path(source).expanduser()
-    if not path.exists():
+    try:
+        path = Path(source).expanduser()
+        there = path.exists()
+    except (RuntimeError, OSError, ValueError) as error:  # no such user, a name too long, a zero byte in it
+        raise CheckpointError(f"the weights {source[:200]!r} cannot be looked for: {error!s:.200}") from error
+    if not there:
         names = [*shipped, *published]
         close = difflib.get_close_matches(source, names, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"registered names: {', '.join(names)}"
@@ -134,6 +139,10 @@ def _fetch_address(address: str) -> Path:
     repo, revision, file = parts.groups()
     if not file.endswith(".safetensors"):
         raise CheckpointError(f"{address!r}: only .safetensors files are read, never pickles")
+    if ".." in file.split("/"):
+        raise CheckpointError(
+            f"{address!r} leads out of the repository; write hf://owner/repo/path/to/file.safetensors"
+        )
     return _fetch(repo, file, revision, "pass the path of a local copy")
 
 
@@ -145,7 +154,7 @@ def _fetch(repo: str, file: str, revision: str | None, otherwise: str) -> Path:
         # The endpoint is read here because the client reads its environment only once, when first imported.
         endpoint = os.environ.get("HF_ENDPOINT")
         return Path(hf_hub_download(repo, file, revision=revision, endpoint=endpoint))
-    except (OSError, EntryNotFoundError, HFValidationError) as error:
+    except (OSError, ValueError, EntryNotFoundError, HFValidationError) as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise CheckpointError(f"cannot fetch {file} from hf://{repo}: {reason[0]}; {otherwise}") from error
 

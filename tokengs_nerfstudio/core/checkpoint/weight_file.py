@@ -2,14 +2,16 @@
 
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.files import replacing
 
 _PICKLE_SUFFIXES = (".ckpt", ".pt", ".pth", ".pkl")
@@ -17,9 +19,10 @@ _PICKLE_MAGIC = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x0
 _LENGTH_BYTES = 8
 _LONGEST_HEADER = 100_000_000
 _LISTED = 12
+_FLOATING = ("F32", "F16", "BF16", "F64")
 
 
-class CheckpointError(ValueError):
+class CheckpointError(UserError):
     """A weight file that cannot be found, read or understood; the message names it and says what to do."""
 
 
@@ -29,6 +32,8 @@ class WeightFile:
 
     path: Path
     shapes: dict[str, list[int]]
+    dtypes: dict[str, str]
+    """as safetensors writes them: F32, BF16"""
     text: dict[str, str]
 
     @classmethod
@@ -39,13 +44,23 @@ class WeightFile:
         text = header.pop("__metadata__", {})
         if not header:
             raise CheckpointError(f"{path} is a safetensors file without any tensor in it")
-        return cls(path, {key: list(entry["shape"]) for key, entry in header.items()}, text)
+        shapes, dtypes = ({key: entry[name] for key, entry in header.items()} for name in ("shape", "dtype"))
+        return cls(path, shapes, dtypes, text)
 
-    def read(self) -> dict[str, Tensor]:
+    def read(self, names: Iterable[str]) -> dict[str, Tensor]:
+        """The tensors of these names; CheckpointError for those that hold no floating numbers, or not finite ones."""
+        wanted = set(names)
+        other = [f"{name} ({self.dtypes[name]})" for name in sorted(wanted) if self.dtypes[name] not in _FLOATING]
+        if other:
+            raise CheckpointError(f"{self.path}: weights are of {', '.join(_FLOATING)}, not so {listed(other)}")
         try:
-            return load_file(self.path)
+            tensors = {name: tensor for name, tensor in load_file(self.path).items() if name in wanted}
         except SafetensorError as error:
             raise CheckpointError(f"{self.path} is a broken safetensors file: {error}") from error
+        bad = [name for name, tensor in sorted(tensors.items()) if not tensor.isfinite().all()]
+        if bad:
+            raise CheckpointError(f"{self.path} holds values that are not finite, in {listed(bad)}: fetch it again")
+        return tensors
 
 
 def write(path: Path, tensors: Mapping[str, Tensor], text: Mapping[str, str]) -> None:
@@ -85,13 +100,45 @@ def _read_header(path: Path) -> dict:
         raise CheckpointError(_truncated(path, size, _LENGTH_BYTES + length))
     try:
         header = json.loads(content)
-        ends = [entry["data_offsets"][1] for key, entry in header.items() if key != "__metadata__"]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is no safetensors file: its header is not readable ({error})") from error
+    if not isinstance(header, dict):
+        raise CheckpointError(f"{path} is no safetensors file: its header is a {type(header).__name__}, no object")
+    for key, entry in header.items():
+        complaint = _text_complaint(entry) if key == "__metadata__" else _entry_complaint(entry)
+        if complaint is not None:
+            raise CheckpointError(f"{path} is no safetensors file: in its header {key[:80]!r} {complaint}")
+    ends = [entry["data_offsets"][1] for key, entry in header.items() if key != "__metadata__"]
     needed = _LENGTH_BYTES + length + max(ends, default=0)
     if size < needed:
         raise CheckpointError(_truncated(path, size, needed))
     return header
+
+
+def _text_complaint(entry: Any) -> str | None:
+    texts = isinstance(entry, dict) and all(isinstance(value, str) for value in entry.values())
+    return None if texts else "is no object of texts"
+
+
+def _entry_complaint(entry: Any) -> str | None:
+    """What is wrong with what a header says of one tensor."""
+    if not isinstance(entry, dict):
+        return f"is {entry!r:.80}, no object"
+    for name in ("dtype", "shape", "data_offsets"):
+        if name not in entry:
+            return f"has no {name}"
+    if not isinstance(entry["dtype"], str):
+        return f"has dtype {entry['dtype']!r:.80}, no text"
+    shape, offsets = entry["shape"], entry["data_offsets"]
+    if not _whole_numbers(shape):
+        return f"has shape {shape!r:.80}, no list of sizes"
+    if not _whole_numbers(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
+        return f"has data_offsets {offsets!r:.80}, no begin and end"
+    return None
+
+
+def _whole_numbers(values: Any) -> bool:
+    return isinstance(values, list) and all(type(value) is int and value >= 0 for value in values)
 
 
 def _truncated(path: Path, size: int, needed: int) -> str:

@@ -12,8 +12,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.losses.ssim import ssim
 from tokengs_nerfstudio.core.losses.visibility import anchor_visibility, visibility
+from tokengs_nerfstudio.core.ranges import Positive, Weight
 from tokengs_nerfstudio.core.types import Gaussians, Renders, Views
 
 OPACITY_FLOOR = 1e-6
@@ -28,30 +30,24 @@ class LossConfig:
     L = rgb*(L1|L2) + ssim*(1-SSIM)/2 + lpips*LPIPS + visibility*VIS + anchors*VIS(anchors) + mask*MSE + opacity*E.
     """
 
-    rgb: float = 1.0
+    rgb: Weight = 1.0
     """weight of the colour difference"""
     rgb_norm: Literal["l1", "l2"] = "l2"
     """absolute or squared colour difference"""
-    ssim: float = 0.2
+    ssim: Weight = 0.2
     """weight of (1 - SSIM) / 2"""
-    lpips: float = 0.0
+    lpips: Weight = 0.0
     """weight of the perceptual distance; needs `perceptual` in `reconstruction_loss`"""
-    visibility: float = 1.0
+    visibility: Weight = 1.0
     """weight of the pull that keeps Gaussian centres inside at least one supervised view"""
-    visibility_limit: float = 1.0
+    visibility_limit: Positive = 1.0
     """value at which one Gaussian's share of the visibility loss is cut, and one anchor's"""
-    anchors: float = 0.1
+    anchors: Weight = 0.1
     """weight of the pull that keeps anchors inside at least one supervised view, for networks that have them"""
-    mask: float = 0.0
+    mask: Weight = 0.0
     """weight of the squared difference between accumulated opacity and the mask"""
-    opacity: float = 0.0
+    opacity: Weight = 0.0
     """weight of mean(-ln opacity), which keeps Gaussians from dying"""
-
-    def __post_init__(self) -> None:
-        if self.rgb_norm not in ("l1", "l2"):
-            raise ValueError(f"LossConfig.rgb_norm is '{self.rgb_norm}'; use 'l1' or 'l2'")
-        if not 0.0 < self.visibility_limit < float("inf"):
-            raise ValueError(f"LossConfig.visibility_limit is {self.visibility_limit}; use a finite number above 0")
 
 
 @dataclass(frozen=True)
@@ -127,7 +123,7 @@ def reconstruction_loss(
         ValueError: sizes of renders and views differ, or the perceptual distance is asked for and missing.
     """
     if renders.rgb.shape != views.images.shape:
-        raise ValueError(f"renders {tuple(renders.rgb.shape)} and views {tuple(views.images.shape)} differ in shape")
+        raise UserError(f"renders {tuple(renders.rgb.shape)} and views {tuple(views.images.shape)} differ in shape")
     parts = {"rgb": (l1 if config.rgb_norm == "l1" else l2)(renders.rgb, views.images)}
     weights = {"rgb": config.rgb}
     if config.ssim != 0:
@@ -151,6 +147,6 @@ def reconstruction_loss(
 
 def _perceptual_distance(renders: Renders, views: Views, perceptual: Perceptual | None) -> Float[Tensor, "*batch"]:
     if perceptual is None:
-        raise ValueError("LossConfig.lpips is not 0, but no perceptual distance was given to reconstruction_loss()")
+        raise UserError("LossConfig.lpips is not 0, but no perceptual distance was given to reconstruction_loss()")
     per_image = perceptual(renders.rgb.flatten(0, -4), views.images.flatten(0, -4))
     return per_image.reshape(renders.rgb.shape[:-3]).mean(-1)

@@ -2,30 +2,39 @@
 
 import math
 from dataclasses import dataclass, replace
+from typing import Annotated
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.geometry.frame import CameraFrame, FrameRule, ScaleRule
+from tokengs_nerfstudio.core.ranges import Length, Positive, Range, Share, Whole, check
 from tokengs_nerfstudio.core.types import RenderConfig
+
+_MOST_TOKENS = 2**22
+TokenCount = Annotated[int, Range(1, _MOST_TOKENS)]
+"""as many as can be decoded at all"""
+Depth = Annotated[int, Range(0, 2**8)]
+Side = Annotated[int, Range(8, 2**11)]
 
 
 @dataclass(frozen=True)
 class NetworkConfig:
     """Architecture, Gaussian head, and the conventions the weights were made for."""
 
-    width: int
-    heads: int
-    encoder_depth: int
-    decoder_depth: int
-    tokens: int
-    gaussians_per_token: int = 64
-    patch_size: int = 8
-    dynamic_tokens: int = 0
-    time_channels: int = 0
+    width: Annotated[int, Range(1, 2**16)]
+    heads: Annotated[int, Range(1, 2**10)]
+    encoder_depth: Depth
+    decoder_depth: Depth
+    tokens: TokenCount
+    gaussians_per_token: Annotated[int, Range(1, 2**12)] = 64
+    patch_size: Annotated[int, Range(1, 2**8)] = 8
+    dynamic_tokens: Annotated[int, Range(0, _MOST_TOKENS)] = 0
+    time_channels: Annotated[int, Range(0, 2**10)] = 0
     """Channels of the embedded time; 0 for a network that knows no time."""
-    multiscale_layers: tuple[int, ...] = ()
+    multiscale_layers: tuple[Whole, ...] = ()
     """Encoder blocks (from zero) whose outputs are read together; empty for the last one alone."""
-    latents: int = 0
+    latents: Annotated[int, Range(0, _MOST_TOKENS)] = 0
     """Learned latents between images and Gaussians; 0 for a decoder that attends to the image features."""
-    latent_depth: int = 0
+    latent_depth: Depth = 0
     anchors: bool = False
     """Every token has a place in the scene, from where it looks and around which it puts Gaussians (LocusGS)."""
     bounded: bool = False
@@ -36,53 +45,54 @@ class NetworkConfig:
     photo_colors: bool = False
     """Gaussians take their colours from the context photos that show them (ours)."""
 
-    z_offset: float = 1.0
-    opacity_bias: float = 2.0
-    opacity_floor: float = 0.0
+    z_offset: Annotated[float, Range(-1e3, 1e3)] = 1.0
+    opacity_bias: Annotated[float, Range(-1e3, 1e3)] = 2.0
+    opacity_floor: Annotated[float, Range(0, 1, below=True)] = 0.0
     """Least opacity of a Gaussian: what cannot hide is put where it is of use (ours)."""
-    scale_cap: float = 0.075
+    scale_cap: Annotated[float, Range(0, 1e3, above=True)] = 0.075
 
     frame: CameraFrame = "first"
     scale: ScaleRule = "max_baseline"
-    scale_value: float = 1.0
-    near: float = 0.025
+    scale_value: Length = 1.0
+    near: Positive = 0.025
     """Near plane of the renders that the weights are trained with, in canonical units, as `far`."""
-    far: float = 125.0
-    background: float = 0.5
+    far: Positive = 125.0
+    background: Share = 0.5
     """Grey behind the Gaussians."""
-    image_size: tuple[int, int] = (256, 256)
+    image_size: tuple[Side, Side] = (256, 256)
     """Height and width of the training images, in pixels."""
-    num_context: int = 4
+    num_context: Annotated[int, Range(1, 2**10)] = 4
 
     def __post_init__(self) -> None:
+        check(self)
+        if not self.near < self.far:
+            raise UserError(f"near {self.near} must be smaller than far {self.far}")
         if self.width % self.heads:
-            raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}")
+            raise UserError(f"width {self.width} is not a multiple of heads {self.heads}")
         if self.dynamic_tokens and not self.time_channels:
-            raise ValueError(f"{self.dynamic_tokens} dynamic tokens need time_channels above 0, got 0")
+            raise UserError(f"{self.dynamic_tokens} dynamic tokens need time_channels above 0, got 0")
         if bool(self.latents) != bool(self.latent_depth):
-            raise ValueError(f"latents {self.latents} and latent_depth {self.latent_depth}: one without the other")
+            raise UserError(f"latents {self.latents} and latent_depth {self.latent_depth}: one without the other")
         layers = self.multiscale_layers
         if list(layers) != [layer for layer in range(self.encoder_depth) if layer in layers]:
-            raise ValueError(f"multiscale_layers {layers} are not ascending numbers of {self.encoder_depth} blocks")
+            raise UserError(f"multiscale_layers {layers} are not ascending numbers of {self.encoder_depth} blocks")
         if self.anchors and (self.latents or self.dynamic_tokens):
-            raise ValueError(
+            raise UserError(
                 f"anchors need a decoder that reads image patches with static tokens alone, got latents {self.latents} "
                 f"and dynamic_tokens {self.dynamic_tokens}"
             )
         if self.photo_colors and (self.latents or self.dynamic_tokens):
-            raise ValueError(
+            raise UserError(
                 f"photo_colors need the photos beside the memory and a scene that stands still, got latents "
                 f"{self.latents} and dynamic_tokens {self.dynamic_tokens}"
             )
         if self.sweep and (self.time_channels or self.patch_size % 2):
-            raise ValueError(
+            raise UserError(
                 f"sweep needs photos of one moment and patches of an even size, got time_channels {self.time_channels} "
                 f"and patch_size {self.patch_size}"
             )
-        if not 0 <= self.opacity_floor < 1:
-            raise ValueError(f"opacity_floor must be in [0, 1), got {self.opacity_floor}")
         if self.bounded and not self.anchors:
-            raise ValueError("bounded is about anchors: it needs anchors to be True")
+            raise UserError("bounded is about anchors: it needs anchors to be True")
 
     @property
     def rule(self) -> FrameRule:

@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from tokengs_nerfstudio.core.checks import check_gaussians, check_intrinsics, check_poses
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.rendering.request import Request, checked
 from tokengs_nerfstudio.core.types import Cameras, Gaussians, RenderConfig, Renders
 
@@ -47,8 +49,18 @@ def render(
         ValueError: shapes or devices that do not fit together, sizes or planes out of range, an unknown backend, or one
             that does not run where the tensors are.
     """
+    check_gaussians(splats, "splats")
+    check_poses(c2w, "c2w")
+    check_intrinsics(intrinsics, "intrinsics")
+    _check_background(background)
     config = RenderConfig(near, far, background)
     return render_cameras(splats, Cameras(c2w, intrinsics, width, height), config, depth, backend)
+
+
+def _check_background(background: float | Tensor) -> None:
+    values = torch.as_tensor(background)
+    if not bool(((values >= 0) & (values <= 1)).all()):
+        raise UserError(f"background must be RGB in [0, 1], got {values.tolist()}; divide 8-bit values by 255")
 
 
 def render_cameras(
@@ -69,7 +81,7 @@ def render_with_info(
     `means2d` receives the gradient but does not hand one on: losses on the positions themselves need gsplat or "torch".
     """
     if cameras.c2w.ndim != 3:
-        raise ValueError(f"densification works on one scene: c2w must be [view 4 4], got {list(cameras.c2w.shape)}")
+        raise UserError(f"densification works on one scene: c2w must be [view 4 4], got {list(cameras.c2w.shape)}")
     return _drawn(checked(splats, cameras, config, depth, backend), tap=True)
 
 

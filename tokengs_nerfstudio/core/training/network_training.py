@@ -11,8 +11,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
+from tokengs_nerfstudio.core.ranges import check
 from tokengs_nerfstudio.core.training.config import TrainingConfig
 from tokengs_nerfstudio.core.training.optimizers import Highest, continue_from, optimizers, set_rates
 from tokengs_nerfstudio.core.training.parallel import Serial, Workers, twin
@@ -32,7 +34,7 @@ class StepReport:
     skipped: bool
 
 
-class TrainingDiverged(RuntimeError):
+class TrainingDiverged(UserError, RuntimeError):
     """Several steps in a row had a loss or a gradient that is not finite."""
 
 
@@ -49,6 +51,7 @@ class NetworkTraining:
         workers: Workers | None = None,
         schedule: Schedule | None = None,
     ) -> None:
+        check(config, "TrainingConfig.{}".format)
         perceptual_of(config.loss)  # what is missing is said before anything is trained
         self.network, self.config = network, config
         self.schedule = schedule_of(config) if schedule is None else schedule
@@ -95,9 +98,7 @@ class NetworkTraining:
         """
         _check_architecture(self.network.config, state["architecture"])
         if len(state["optimizers"]) != len(self.optimizers):
-            raise ValueError(
-                f"the training state has {len(state['optimizers'])} optimizers, not {len(self.optimizers)}"
-            )
+            raise UserError(f"the training state has {len(state['optimizers'])} optimizers, not {len(self.optimizers)}")
         self.network.load_state_dict(state["network"])
         self.averaged.load_state_dict(state["averaged"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"]):
@@ -134,6 +135,4 @@ def _check_architecture(ours: NetworkConfig, theirs: dict[str, Any]) -> None:
         if theirs.get(entry.name, entry.default) != getattr(ours, entry.name)
     ]
     if different:
-        raise ValueError(
-            f"the training state is of another network ({'; '.join(different)}); use another output folder"
-        )
+        raise UserError(f"the training state is of another network ({'; '.join(different)}); use another output folder")

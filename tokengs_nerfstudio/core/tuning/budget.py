@@ -1,12 +1,14 @@
 """Which Gaussians matter, keeping only those, and whether a scene fits into memory before it is started."""
 
-import os
+from pathlib import Path
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.geometry.resize import fitted_size, resized_cameras, resized_images
+from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.rendering import contributions
 from tokengs_nerfstudio.core.types import Gaussians, RenderConfig, Views
 
@@ -15,6 +17,9 @@ _SEEN = 1 / 255
 # Bytes a step holds per Gaussian (values, gradients, two Adam moments; per rendered view its projection and about
 # four tiles' gradient rows) and per rendered pixel (colours, their gradients, SSIM's moments). Measured, rounded up.
 _PER_GAUSSIAN, _PER_PROJECTION, _PER_PIXEL = 14 * 4 * 4, 400, 240
+
+# Numbers that a block of the network holds per token or patch and channel; that decoding holds per Gaussian.
+_PER_ROW, _PER_DECODED = 12, 3 * 14
 
 
 def seen_weights(
@@ -50,13 +55,28 @@ def step_memory(gaussians: int, views: int, height: int, width: int) -> int:
 
 
 def free_memory(device: torch.device) -> int | None:
-    """Bytes that can still be had on `device`; None where the system does not say."""
+    """Bytes that can still be had on `device`, what files are cached in counted; None where the system does not say."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    names = os.sysconf_names if hasattr(os, "sysconf_names") else {}
-    if "SC_AVPHYS_PAGES" not in names:
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration):
         return None
-    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def check_decoding(network: NetworkConfig, context: Views) -> None:
+    """UserError where what one pass through the network holds at least is more than the memory that is free."""
+    free = free_memory(context.images.device)
+    tokens = network.tokens + network.dynamic_tokens
+    patches = context.num_views * context.height * context.width / network.patch_size**2
+    rows = tokens + network.latents + patches
+    need = 4 * (_PER_ROW * network.width * rows + _PER_DECODED * network.gaussians_per_token * tokens)
+    if free is not None and need > free:
+        raise UserError(
+            f"{tokens} tokens and {context.num_views} photos of {context.width}x{context.height} need about "
+            f"{need / 2**30:.1f} GiB in the network and {free / 2**30:.1f} are free: give fewer tokens or photos"
+        )
 
 
 def views_that_fit(gaussians: int, views: int, height: int, width: int, free: int | None) -> int:
@@ -67,7 +87,7 @@ def views_that_fit(gaussians: int, views: int, height: int, width: int, free: in
         if step_memory(gaussians, count, height, width) < 0.8 * free:
             return count
     need = step_memory(gaussians, 1, height, width) / 2**30
-    raise ValueError(
+    raise UserError(
         f"tuning {gaussians} Gaussians on {width}x{height} photos needs about {need:.1f} GiB and {free / 2**30:.1f} "
         "are free: lower tuning.max_gaussians or give smaller photos (at half the side they need a quarter)"
     )

@@ -2,28 +2,33 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from tokengs_nerfstudio.core.ranges import Ascending, Count, NotEmpty, NotNegative, Range, Rate, Share, Weight, Whole
 from tokengs_nerfstudio.core.rendering.gsplat_strategies import DensificationName
 
 Space = Literal["auto", "tokens", "latents", "gaussians", "tokens+gaussians"]
+
+
+Level = tuple[Share, Annotated[float, Range(1, 64)]]
+Levels = Annotated[tuple[Level, ...], NotEmpty(), Ascending()]
 
 
 @dataclass
 class TokenStageConfig:
     """Tuning of what the network reads: its tokens, or its scene latents."""
 
-    rate: float = 2e-2
+    rate: Rate = 2e-2
     """learning rate of the tokens, as a fraction of their root mean square"""
-    latent_rate: float = 1e-2
+    latent_rate: Rate = 1e-2
     """learning rate of the scene latents"""
-    rates_decay: float = 0.3
+    rates_decay: Share = 0.3
     """what the rates have fallen to at the end of the stage, as a factor"""
-    share: float = 0.15
+    share: Share = 0.15
     """share of the steps spent on tokens before the Gaussians, where both are tuned"""
-    most_steps: int = 30
+    most_steps: Whole = 30
     """the most steps spent on tokens before the Gaussians, where both are tuned"""
-    resolution: float = 2.0
+    resolution: Annotated[float, Range(0.1, 100)] = 2.0
     """side of the images that tokens are tuned on, as a multiple of what the network was trained with"""
 
 
@@ -31,69 +36,62 @@ class TokenStageConfig:
 class GaussianStageConfig:
     """Tuning of the Gaussians themselves: Adam's rates, image sizes, numbers."""
 
-    means_rate: float = 1.2e-2
+    means_rate: Rate = 1.2e-2
     """learning rate of the Gaussians' centres, as a fraction of the scene's extent"""
-    means_decay: float = 0.02
+    means_decay: Share = 0.02
     """what the rate of the centres has fallen to at the end, as a factor"""
-    scales_rate: float = 0.02
+    scales_rate: Rate = 0.02
     """learning rate of log scales"""
-    quats_rate: float = 0.01
+    quats_rate: Rate = 0.01
     """learning rate of quaternions"""
-    opacities_rate: float = 0.05
+    opacities_rate: Rate = 0.05
     """learning rate of logit opacities"""
-    colors_rate: float = 0.03
+    colors_rate: Rate = 0.03
     """learning rate of logit colours"""
-    rates_decay: float = 0.3
+    rates_decay: Share = 0.3
     """what the rates of everything but the centres have fallen to at the end, as a factor"""
-    levels: tuple[tuple[float, float], ...] = ((0.0, 4.0), (0.35, 2.0), (0.8, 1.0))
+    levels: Annotated[tuple[tuple[Share, Annotated[float, Range(1, 64)]], ...], NotEmpty(), Ascending()] = (
+        (0.0, 4.0),
+        (0.35, 2.0),
+        (0.8, 1.0),
+    )
     """coarse to fine, as pairs: from this share of the stage on, images so many times smaller than the capture's"""
-    per_pixel: float = 0.35
+    per_pixel: Annotated[float, Range(0, 1e6)] = 0.35
     """Gaussians that the stage grows to, per pixel of one supervised photo, below `max_gaussians`"""
     densification: DensificationName = "budget"
     """how their number rises, never above `per_pixel`: budget splits the most pulled ones until it is reached;
     gsplat-default and gsplat-mcmc (CUDA only) are gsplat's own strategies, which may need fewer"""
-    growth_end: float = 0.6
+    growth_end: Share = 0.6
     """share of the stage after which no Gaussian is split any more"""
-    growth_every: int = 50
+    growth_every: Count = 50
     """steps from one round of splitting to the next"""
     reseed: bool = True
     """give Gaussians that no supervised view shows a new place before the stage"""
-    clear_share: float = 0.8
+    clear_share: Share = 0.8
     """no Gaussian stays before a camera nearer than this share of the depth of the nearest surface, where the photos
     tell how near that is; 0: Gaussians may be anywhere"""
-    steps_per_view: int = 30
+    steps_per_view: Count = 30
     """most steps of the stage for each supervised view, unless the stopping rule is steps: few photos are soon known
     by heart"""
-    dropout: float = 0.3
+    dropout: Annotated[float, Range(0, 1, below=True)] = 0.3
     """share of the Gaussians missing from each step, with fewer photos than `stopping.held_out_from`"""
-    opacity_pull: float = 0.01
+    opacity_pull: Weight = 0.01
     """weight of the mean opacity, which lets Gaussians fade that nothing asks for"""
-    scale_pull: float = 0.01
+    scale_pull: Weight = 0.01
     """weight of the mean scale as a fraction of the extent, against large loose Gaussians"""
-
-    def __post_init__(self) -> None:
-        if not self.levels:
-            raise ValueError("tuning.gaussians.levels is empty; at least one pair of a share and a factor is needed")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"tuning.gaussians.dropout is {self.dropout}; a share from 0 to below 1 is needed")
 
 
 @dataclass
 class CameraConfig:
     """What may be wrong with the photos themselves, corrected beside the scene."""
 
-    pose_rate: float = 0.0
+    pose_rate: Rate = 0.0
     """learning rate of the poses of all supervised cameras but the first: radians, and fractions of the extent. 0: the
     poses stay as given; 1e-3 is for errors of about a degree. No view is left out then, for its own pose would be
     wrong"""
-    exposure_rate: float = 0.0
+    exposure_rate: Rate = 0.0
     """learning rate of a gain and an offset of each supervised photo's colours; 0: colours stay as they are, 3e-3 is
     for exposures that changed from photo to photo"""
-
-    def __post_init__(self) -> None:
-        for name, rate in vars(self).items():
-            if not 0 <= rate < float("inf"):
-                raise ValueError(f"tuning.cameras.{name} is {rate}; a rate is a finite number from 0 on")
 
 
 @dataclass
@@ -102,11 +100,11 @@ class StoppingConfig:
 
     rule: Literal["held-out", "steps"] = "held-out"
     """held-out: one supervised view decides which state is the best; steps: exactly the steps asked for"""
-    held_out_from: int = 9
+    held_out_from: Count = 9
     """number of supervised views from which one is left out for stopping"""
-    check_every: int = 25
+    check_every: Count = 25
     """steps from one look at the left-out view to the next"""
-    patience: float = 0.35
+    patience: NotNegative = 0.35
     """share of a stage's steps without a better left-out view after which the stage ends"""
 
 
@@ -119,13 +117,13 @@ class TuningConfig:
     with weights that know time the tokens"""
     supervision: Literal["context", "train"] = "train"
     """tune on the photos the network has seen, or on every photo of the train split"""
-    few_views: int = 6
+    few_views: Whole = 6
     """number of supervised views from which `auto` tunes the tokens before the Gaussians"""
-    views_per_step: int = 2
+    views_per_step: Count = 2
     """photos rendered in each step"""
-    ssim: float = 0.2
+    ssim: Share = 0.2
     """weight of 1 - SSIM; the rest is the weight of the absolute colour difference"""
-    max_gaussians: int | None = None
+    max_gaussians: Count | None = None
     """Gaussians that must not be exceeded: those that add most to the supervised photos are kept. If not set: as many
     as the network makes or the photos can fix"""
     tokens: TokenStageConfig = field(default_factory=TokenStageConfig)
@@ -137,26 +135,10 @@ class TuningConfig:
     stopping: StoppingConfig = field(default_factory=StoppingConfig)
     """when a stage ends"""
 
-    def __post_init__(self) -> None:
-        for name, kind in _PARTS.items():
-            if not isinstance(getattr(self, name), kind):
-                raise ValueError(f"tuning.{name} must be a {kind.__name__}, got {getattr(self, name)!r}")
-        if self.views_per_step < 1:
-            raise ValueError(f"tuning.views_per_step is {self.views_per_step}; at least one view is needed")
-        if self.max_gaussians is not None and self.max_gaussians < 1:
-            raise ValueError(f"tuning.max_gaussians must be at least 1, got {self.max_gaussians}")
-
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         """Settings from a file; those of version 0.1 stood in one flat list."""
         vars(self).update(nested_settings(state) if "token_rate" in state else state)
 
-
-_PARTS = {
-    "tokens": TokenStageConfig,
-    "gaussians": GaussianStageConfig,
-    "cameras": CameraConfig,
-    "stopping": StoppingConfig,
-}
 
 # Where settings of version 0.1 stand now; `near` and `background` belong to the weights.
 _MOVED = {

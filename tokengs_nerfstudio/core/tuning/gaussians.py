@@ -17,7 +17,7 @@ from tokengs_nerfstudio.core.tuning.plane_sweep import ClearSpace
 from tokengs_nerfstudio.core.tuning.schedule import level_factor
 from tokengs_nerfstudio.core.tuning.seeds import replacements
 from tokengs_nerfstudio.core.tuning.stages import Drawing, StageScene
-from tokengs_nerfstudio.core.types import Gaussians
+from tokengs_nerfstudio.core.types import Gaussians, Views
 
 # A colour or opacity of exactly 0 or 1 has no logit.
 _MARGIN = 0.01
@@ -100,8 +100,7 @@ class GaussianStage:
         views, limit = scene.supervision.views, config.max_gaussians
         if limit is not None and limit < start.count:
             start = start.select(most_seen(start, views, limit, scene.rendering))
-        budget = max(start.count, round(self._config.per_pixel * views.height * views.width))
-        budget = budget if limit is None else min(budget, limit)
+        budget = gaussian_budget(config, start.count, views)
         free = free_memory(views.images.device)
         self._chunk = views_that_fit(budget, config.views_per_step, views.height, views.width, free)
         self._few = views.num_views < config.stopping.held_out_from
@@ -167,6 +166,12 @@ class GaussianStage:
         """Takes Gaussians away, unless that is all of them."""
         if dropped.any() and not dropped.all():
             self._densification.drop(self.variables.parameters, self.variables.optimizers, dropped)
+
+
+def gaussian_budget(config: TuningConfig, first: int, views: Views) -> int:
+    """How many Gaussians a stage that begins with `first` may grow to."""
+    budget = max(first, round(config.gaussians.per_pixel * views.height * views.width))
+    return budget if config.max_gaussians is None else min(budget, config.max_gaussians)
 
 
 def densification(config: GaussianStageConfig, scene: StageScene, first: int, budget: int, steps: int) -> Densification:

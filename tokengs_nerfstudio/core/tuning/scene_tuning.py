@@ -11,16 +11,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tokengs_nerfstudio.core.checks import all_finite, check_gaussians
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.preparation import PreparedScene
+from tokengs_nerfstudio.core.ranges import Seed, Whole, check_value
 from tokengs_nerfstudio.core.rendering.gsplat_strategies import check_densification
-from tokengs_nerfstudio.core.tuning.budget import contributing, most_seen
+from tokengs_nerfstudio.core.tuning.budget import check_decoding, contributing, free_memory, most_seen, views_that_fit
 from tokengs_nerfstudio.core.tuning.cameras import CameraVariables
 from tokengs_nerfstudio.core.tuning.config import TuningConfig
-from tokengs_nerfstudio.core.tuning.gaussians import GaussianStage
+from tokengs_nerfstudio.core.tuning.gaussians import GaussianStage, gaussian_budget
 from tokengs_nerfstudio.core.tuning.photometry import Parts, Photometry
 from tokengs_nerfstudio.core.tuning.schedule import (
     PlannedStage,
+    check_plan,
     chosen_space,
     planned_stages,
     scene_extent,
@@ -42,7 +46,7 @@ class SceneTuning:
     points) where that is given, and the network is not asked.
 
     Raises ValueError where the space asked for is not one the network has, where there is nothing to supervise or to
-    start from, or where the densification asked for does not run here; TypeError for a scene that is not prepared.
+    start from, or or where the densification asked for does not run here.
     """
 
     def __init__(
@@ -55,9 +59,14 @@ class SceneTuning:
         seed: int = 0,
     ):
         if not isinstance(scene, PreparedScene):
-            raise TypeError(f"the scene must be what prepare(network, example) makes, got a {type(scene).__name__}")
-        if start is not None and start.count == 0:
-            raise ValueError("tuning cannot start from no Gaussians at all")
+            raise UserError(f"the scene must be what prepare(network, example) makes, got a {type(scene).__name__}")
+        if start is not None:
+            check_gaussians(start, "start")
+            if start.count == 0:
+                raise UserError("tuning cannot start from no Gaussians at all")
+        check_value(config, TuningConfig, "TuningConfig")
+        check_value(steps, Whole, "steps")
+        check_value(seed, Seed, "seed")
         supervised = scene.example.target
         check_supervision(supervised, steps)
         if steps > 0:
@@ -70,10 +79,12 @@ class SceneTuning:
         self._number, self._stage_step = 0, 0
         self._kept: Tensor | None = None
         self._time = None if supervised.times is None else float(supervised.times[0])
+        check_decoding(network.config, scene.example.context)
         self._stage: Stage | None = self._encoded(scene.example.context, supervised) if start is None else None
         self._start = start
         self.supervision = Supervision(supervised, self._left_out(supervised), seed)
         extent = scene_extent(self.gaussians(), supervised.c2w)
+        self._check_memory()
         self._scene = StageScene(self.supervision, network.config.rendering, extent, seed)
         self._photometry = Photometry(config.ssim, self._scene.rendering, extent, self.supervision.valid_share)
         cameras = config.cameras
@@ -133,7 +144,7 @@ class SceneTuning:
         ValueError while there are steps left.
         """
         if not self.finished:
-            raise ValueError(f"{self.steps_left} planned steps are left; take them before planning more")
+            raise UserError(f"{self.steps_left} planned steps are left; take them before planning more")
         self._kept = None
         space = self._stages[-1].name if self._stages else self.space
         self._stages += planned_stages(space, steps, self.config, self.supervision.views.num_views)
@@ -186,6 +197,9 @@ class SceneTuning:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Goes on where `state_dict()` was taken; errors as in `check_state`."""
         self.check_state(state)
+        check_plan(state["plan"], state["stage"])
+        if not all_finite(state["variables"]):
+            raise UserError("the run to resume holds values that are not finite: go on from an earlier checkpoint")
         self.steps_done, self._start_psnr, self._kept = state["steps_done"], state["start_psnr"], None
         self._scene = replace(self._scene, seed=state["seed"])
         self._stages = [PlannedStage(name, steps) for name, steps in state["plan"]]
@@ -203,11 +217,11 @@ class SceneTuning:
     def check_state(self, state: dict[str, Any]) -> None:
         """ValueError for a state of version 0.1, and of a tuning of another kind."""
         if "kind" not in state:
-            raise ValueError("the run was tuned by version 0.1 and cannot go on: start anew without --load-dir")
+            raise UserError("the run was tuned by version 0.1 and cannot go on: start anew without --load-dir")
         for name, value in self._kind.items():
-            there = state["kind"][name]
+            there = state["kind"].get(name, value)  # states of before a name was added do not say it
             if there != value:
-                raise ValueError(f"the run to resume was tuned with {name} {there!r}, now it is {value!r}: go on alike")
+                raise UserError(f"the run to resume was tuned with {name} {there!r}, now it is {value!r}: go on alike")
 
     @property
     def _kind(self) -> dict[str, Any]:
@@ -218,6 +232,7 @@ class SceneTuning:
             "tuning.gaussians.densification": self.config.gaussians.densification,
             "refined poses": cameras.pose_rate > 0,
             "tuned exposures": cameras.exposure_rate > 0,
+            "tuning.stopping": f"{self.config.stopping.rule}, without photo {self.supervision.held_out}",
         }
 
     def _splats(self, time: float | None) -> Gaussians:
@@ -239,6 +254,14 @@ class SceneTuning:
         """A stage that takes over the Gaussians of now."""
         planned = self._stages[min(self._number, len(self._stages) - 1)]
         return GaussianStage(self.gaussians(), self._scene, self.config, planned.steps)
+
+    def _check_memory(self) -> None:
+        """UserError before the first step where Gaussians are to be tuned that not even one view fits beside."""
+        if all(stage.name != GaussianStage.name for stage in self._stages):
+            return
+        views = self.supervision.views
+        budget = gaussian_budget(self.config, self.gaussians().count, views)
+        views_that_fit(budget, 1, views.height, views.width, free_memory(views.images.device))
 
     def _left_out(self, supervised: Views) -> list[int]:
         stopping = self.config.stopping

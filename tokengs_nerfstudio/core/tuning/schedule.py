@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.tuning.config import TuningConfig
 from tokengs_nerfstudio.core.tuning.supervision import Batch
@@ -32,9 +33,9 @@ def chosen_space(space: str, network: NetworkConfig, supervised: int, few_views:
             return "tokens"
         return "gaussians" if supervised < few_views else "tokens+gaussians"
     if space == "latents" and network.latents == 0:
-        raise ValueError("tuning.space is 'latents', but these weights have no scene latents; use 'tokens'")
+        raise UserError("tuning.space is 'latents', but these weights have no scene latents; use 'tokens'")
     if "gaussians" in space and network.time_channels:
-        raise ValueError(f"tuning.space is '{space}', but these weights know time; use 'tokens' or 'latents'")
+        raise UserError(f"tuning.space is '{space}', but these weights know time; use 'tokens' or 'latents'")
     return space
 
 
@@ -53,6 +54,14 @@ def planned_stages(space: str, steps: int, config: TuningConfig, supervised: int
     first = min(config.tokens.most_steps, round(config.tokens.share * steps))
     stages = (PlannedStage("tokens", first), PlannedStage("gaussians", min(steps - first, limit)))
     return [stage for stage in stages if stage.steps > 0]
+
+
+def check_plan(plan: list[tuple[str, int]], stage: tuple[int, int]) -> None:
+    """UserError for a plan of stages that there are none of, and for a place outside of it."""
+    known = all(name in ("tokens", "latents", "gaussians") and steps > 0 for name, steps in plan)
+    number, step = stage
+    if not known or not 0 <= number <= len(plan) or not 0 <= step <= (plan[number][1] if number < len(plan) else 0):
+        raise UserError(f"the run to resume has an impossible plan: {plan}, at stage {number}, step {step}")
 
 
 def level_factor(progress: float, levels: tuple[tuple[float, float], ...]) -> float:

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.geometry.resize import fitted_size, wholly_valid
 from tokengs_nerfstudio.core.types import Views
 from tokengs_nerfstudio.data.capture.frames import THREADS, CaptureFrame, read_frames
@@ -166,7 +167,7 @@ def _reduced(size: tuple[int, int], max_size: int | None) -> tuple[int, int]:
     if max_size is None or max(size) <= max_size:
         return size
     if max_size < 1:
-        raise ValueError(f"max_size is a number of pixels from 1 on, got {max_size}")
+        raise UserError(f"max_size is a number of pixels from 1 on, got {max_size}")
     height, width = fitted_size(size[1], size[0], max_size)
     return width, height
 
@@ -179,7 +180,7 @@ def _pinhole_matrices(photos: list[_Photo]) -> list[Float[ndarray, "3 3"]]:
             try:
                 matrices[key] = photo.lens.pinhole(photo.window.width, photo.window.height).matrix
             except ValueError as error:
-                raise ValueError(f"{photo.frame.record}: {error}") from error
+                raise UserError(f"{photo.frame.record}: {error}") from error
     return [matrices[photo.lens, photo.window] for photo in photos]
 
 

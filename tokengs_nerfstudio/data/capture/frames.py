@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from tokengs_nerfstudio.core.errors import MissingFileError, UserError
 from tokengs_nerfstudio.data.capture.images import is_turned, stored_size
 from tokengs_nerfstudio.data.capture.intrinsics import is_of_the_turned, lens_of, recorded_size
 from tokengs_nerfstudio.data.capture.lens import Lens
@@ -126,7 +127,7 @@ def _check_masks(found: CaptureFrames) -> None:
     with_mask = [frame for frame in found.frames if frame.mask is not None]
     for frame in found.frames:
         if with_mask and frame.mask is None and not found.lists.holds_out(frame.file_path):
-            raise ValueError(f"{frame.record} has no 'mask_path' though other frames have; give it to all or to none")
+            raise UserError(f"{frame.record} has no 'mask_path' though other frames have; give it to all or to none")
 
 
 def _check_together(found: CaptureFrames) -> None:
@@ -183,7 +184,7 @@ def _present(transforms: Transforms, photos: list[Path], cameras_suffice: bool) 
     if cameras_suffice and all(recorded_size(record) is not None for record in transforms.frames):
         _log.warning(f"{message}: only its cameras can be used")
         return [True] * len(there)
-    raise FileNotFoundError(
+    raise MissingFileError(
         f"{message}; the first was looked for at {photos[0]}: put the images there, or correct the file_path entries"
     )
 
@@ -204,13 +205,13 @@ def _size(record: FrameRecord, photo: Path) -> tuple[tuple[int, int], bool]:
         return (round(recorded[0]), round(recorded[1])), False
     stored = stored_size(photo)
     if min(stored) < _SMALLEST_SIDE:
-        raise ValueError(f"the photo {photo} is too small: {stored[0]}x{stored[1]} pixels; remove its frame")
+        raise UserError(f"the photo {photo} is too small: {stored[0]}x{stored[1]} pixels; remove its frame")
     if recorded is None:
         return stored, False
     turned = (recorded[0] - recorded[1]) * (stored[0] - stored[1]) < 0
     size = (stored[1], stored[0]) if turned else stored
     if not _same_shape(recorded, size) or (turned and not is_turned(photo)):
-        raise ValueError(
+        raise UserError(
             f"{record} is recorded as {recorded[0]:g}x{recorded[1]:g}, but {photo} is {stored[0]}x{stored[1]}; "
             "correct 'w' and 'h', or put back the images that the poses were made from"
         )
@@ -231,7 +232,7 @@ def _lens(record: FrameRecord, size: tuple[int, int], full: Path, factor: int) -
         written_for = stored_size(full) if known else (factor * size[0], factor * size[1])
         lens = lens_of(record, *written_for)
         if is_of_the_turned(lens, written_for):
-            raise ValueError(
+            raise UserError(
                 f"'cx' and 'cy' of {record} are the middle of a photo turned by a quarter, {printable(full.name)} has "
                 f"{written_for[0]}x{written_for[1]} pixels as it is stored; give 'w' and 'h' of the turned photo"
             )

@@ -11,6 +11,7 @@ from jaxtyping import Float, Shaped
 from numpy import ndarray
 from PIL import Image, ImageCms, ImageOps
 
+from tokengs_nerfstudio.core.errors import MissingFileError, UserError
 from tokengs_nerfstudio.data.capture.lens import Window
 
 _log = logging.getLogger(__name__)
@@ -82,13 +83,13 @@ def check_mask(path: Path, size: tuple[int, int]) -> None:
     FileNotFoundError or ValueError naming the file where not.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"the mask {path} does not exist; put it back or remove its frame's mask_path")
+        raise MissingFileError(f"the mask {path} does not exist; put it back or remove its frame's mask_path")
     with _decoded(path) as image:
         found, channels = image.size, len(image.getbands())
     times = round(found[0] / size[0])
     fits = times >= 1 and all(abs(times * side - there) < times for side, there in zip(size, found))
     if not fits or channels != 1:
-        raise ValueError(
+        raise UserError(
             f"the mask {path} has {found[0]}x{found[1]} pixels in {channels} channels; expected {size[0]}x{size[1]} as "
             "its photo in one channel, 0 where a pixel is to be ignored"
         )
@@ -111,8 +112,8 @@ def read_mask(path: Path, size: tuple[int, int], window: Window) -> Float[ndarra
     return np.array(valid)
 
 
-def _unreadable(path: Path, error: Exception) -> ValueError:
-    return ValueError(f"cannot read the image {path}: {error}; replace the file or remove its frame")
+def _unreadable(path: Path, error: Exception) -> UserError:
+    return UserError(f"cannot read the image {path}: {error}; replace the file or remove its frame")
 
 
 def _shown(image: Image.Image, window: Window, upright: bool) -> Image.Image:
@@ -133,7 +134,7 @@ def _in_colours(image: Image.Image, upright: bool) -> Image.Image:
     if bits_16:
         image = Image.fromarray((np.asarray(image).astype(np.int32) // 257).astype(np.uint8))
     elif image.mode == "I":
-        raise ValueError("it has 32 bits a pixel, so nothing says what is white; save it with 8 or 16 bits")
+        raise UserError("it has 32 bits a pixel, so nothing says what is white; save it with 8 or 16 bits")
     elif image.mode == "F":
         image = Image.fromarray((_fractions(np.asarray(image)) * 255).round().astype(np.uint8))
     elif image.mode == "LAB":
@@ -150,7 +151,7 @@ def _say_where_nothing_shows(path: Path, image: Image.Image) -> None:
 def _fractions(values: Float[ndarray, "height width"]) -> Float[ndarray, "height width"]:
     """Values of an image of floats, which mean a brightness only from 0 to 1."""
     if not np.isfinite(values).all() or values.min() < 0 or values.max() > 1:
-        raise ValueError(
+        raise UserError(
             f"its values go from {values.min():g} to {values.max():g} in floats, so nothing says what is white; save "
             "it with values from 0 to 1, or with 8 or 16 bits"
         )
@@ -161,7 +162,7 @@ def _from_lab(image: Image.Image) -> Image.Image:
     srgb, lab = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
     converted = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
     if converted is None:
-        raise ValueError("its LAB colours cannot be converted")
+        raise UserError("its LAB colours cannot be converted")
     return converted
 
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.data.capture.lens import Lens, check_view
 from tokengs_nerfstudio.data.capture.transforms_json import (
     UNKNOWN_COEFFICIENTS,
@@ -49,7 +50,7 @@ def lens_of(frame: FrameRecord, width: float, height: float) -> Lens:
     fx, fy = (_focal(frame, record, axis, side, fisheye) for axis, side in (("x", width), ("y", height)))
     fx, fy = (fy if fx is None else fx), (fx if fy is None else fy)
     if fx is None or fy is None:
-        raise ValueError(f"{frame} has no focal length: expected fl_x, camera_angle_x (radians) or x_fov (degrees)")
+        raise UserError(f"{frame} has no focal length: expected fl_x, camera_angle_x (radians) or x_fov (degrees)")
     centre = frame.record_of("cx", "cy")
     cx, cy = frame.number_in(centre, "cx"), frame.number_in(centre, "cy")
     lens = Lens(
@@ -80,7 +81,7 @@ def _focal(frame: FrameRecord, record: Mapping[str, Any], axis: str, side: float
     key = angle_key if angle is not None else degrees_key
     if angle is None and degrees is not None:
         if 0 < degrees < _SMALLEST_DEGREES:
-            raise ValueError(
+            raise UserError(
                 f"'{degrees_key}' of {frame} is in degrees, {degrees:g} looks like radians; for a lens that long give "
                 f"fl_{axis} in pixels instead"
             )
@@ -88,7 +89,7 @@ def _focal(frame: FrameRecord, record: Mapping[str, Any], axis: str, side: float
     if angle is None:
         return written
     if not 0 < angle < math.pi:
-        raise ValueError(
+        raise UserError(
             f"the field of view in {axis} of {frame} must lie between 0 and 180 degrees ('camera_angle_{axis}' is in "
             f"radians, '{axis}_fov' in degrees)"
         )
@@ -96,7 +97,7 @@ def _focal(frame: FrameRecord, record: Mapping[str, Any], axis: str, side: float
     if written is None:
         return from_angle
     if not fisheye and not 1 / _SAME_FOCAL < written / from_angle < _SAME_FOCAL:
-        raise ValueError(
+        raise UserError(
             f"'fl_{axis}' and '{key}' of {frame} contradict each other: {written:g} pixels, and {from_angle:g} by the "
             f"angle on {side:g} pixels; remove the wrong one, or correct 'w' and 'h'"
         )
@@ -107,17 +108,17 @@ def _is_fisheye(frame: FrameRecord) -> bool:
     fields = {**frame.shared, **frame.own}
     model, said = fields.get("camera_model"), fields.get("is_fisheye")
     if said is not None and said not in (True, False):
-        raise ValueError(f"'is_fisheye' of {frame} must be true or false, got {in_brief(said)}")
+        raise UserError(f"'is_fisheye' of {frame} must be true or false, got {in_brief(said)}")
     if model is None:
         return bool(said)
     if model not in _BROWN_MODELS + _FISHEYE_MODELS:
-        raise ValueError(
+        raise UserError(
             f"{frame} has the camera model {in_brief(model)}, known are {', '.join(_BROWN_MODELS + _FISHEYE_MODELS)}; "
             "undistort the photos first (for example with COLMAP's image_undistorter)"
         )
     if model in _PINHOLE_MODELS and any(_coefficients(frame, fisheye=False)):
         key = next((key for key in _DISTORTION_KEYS if frame.number(key)), "distortion_params")
-        raise ValueError(
+        raise UserError(
             f"{frame} has the camera model {model}, which has no distortion, and '{key}', which is one; remove it, "
             "or give the model that it belongs to (OPENCV)"
         )
@@ -127,7 +128,7 @@ def _is_fisheye(frame: FrameRecord) -> bool:
 def _refuse_unknown_coefficients(frame: FrameRecord) -> None:
     for key in UNKNOWN_COEFFICIENTS:
         if frame.number(key):
-            raise ValueError(
+            raise UserError(
                 f"'{key}' of {frame} belongs to a lens model that is not known here; known coefficients are "
                 f"{', '.join(_DISTORTION_KEYS)}: undistort the photos first"
             )
@@ -143,7 +144,7 @@ def _coefficients(frame: FrameRecord, fisheye: bool) -> tuple[float, ...]:
         else:
             continue
         if not fisheye and k4 != 0:
-            raise ValueError(f"{frame} has k4 = {k4:g}, which only OPENCV_FISHEYE cameras have here")
+            raise UserError(f"{frame} has k4 = {k4:g}, which only OPENCV_FISHEYE cameras have here")
         return (k1, k2, k3, k4) if fisheye else (k1, k2, p1, p2, k3)
     return (0.0,) * (4 if fisheye else 5)
 
@@ -152,7 +153,7 @@ def _distortion_list(values: Any, frame: FrameRecord) -> list[float]:
     numbers = [finite_number(value) for value in values] if isinstance(values, list) else []
     known = [number for number in numbers if number is not None]
     if len(numbers) != 6 or len(known) != 6:
-        raise ValueError(
+        raise UserError(
             f"'distortion_params' of {frame} must be six numbers (k1 k2 k3 k4 p1 p2), got {in_brief(values)}"
         )
     return known

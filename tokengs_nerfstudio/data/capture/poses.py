@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.data.capture.transforms_json import FrameRecord, finite_number, in_short
 
 _log = logging.getLogger(__name__)
@@ -29,11 +30,11 @@ def camera_to_world(frame: FrameRecord) -> Float[ndarray, "4 4"]:
     """A frame's pose with OpenCV axes, its rotation made exact; ValueError where the matrix is no camera pose."""
     matrix = _matrix(frame)
     if matrix.shape not in ((4, 4), (3, 4)):
-        raise ValueError(f"the transform_matrix of {frame} must be 4x4 or 3x4, got {matrix.shape}")
+        raise UserError(f"the transform_matrix of {frame} must be 4x4 or 3x4, got {matrix.shape}")
     if not np.isfinite(matrix).all():
-        raise ValueError(f"the transform_matrix of {frame} is not finite; remove the frame")
+        raise UserError(f"the transform_matrix of {frame} is not finite; remove the frame")
     if len(matrix) == 4 and not np.allclose(matrix[3], [0, 0, 0, 1], atol=1e-6):
-        raise ValueError(f"the last row of the transform_matrix of {frame} must be 0 0 0 1, got {matrix[3].tolist()}")
+        raise UserError(f"the last row of the transform_matrix of {frame} must be 0 0 0 1, got {matrix[3].tolist()}")
     pose = np.eye(4)
     pose[:3, :3] = _rotation(matrix[:3, :3], frame)
     pose[:3, 3] = matrix[:3, 3]
@@ -43,12 +44,12 @@ def camera_to_world(frame: FrameRecord) -> Float[ndarray, "4 4"]:
 def _matrix(frame: FrameRecord) -> Float[ndarray, "row column"]:
     rows = frame.own.get("transform_matrix")
     if rows is None:
-        raise ValueError(f"{frame} has no 'transform_matrix'")
+        raise UserError(f"{frame} has no 'transform_matrix'")
     if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
-        raise ValueError(f"the transform_matrix of {frame} is not a matrix of numbers: it must be 4x4 or 3x4")
+        raise UserError(f"the transform_matrix of {frame} is not a matrix of numbers: it must be 4x4 or 3x4")
     numbers = [[_entry(value, frame) for value in row] for row in rows]
     if len({len(row) for row in numbers}) != 1:
-        raise ValueError(f"the transform_matrix of {frame} is not a matrix of numbers: its rows differ in length")
+        raise UserError(f"the transform_matrix of {frame} is not a matrix of numbers: its rows differ in length")
     return np.array(numbers, dtype=np.float64)
 
 
@@ -57,7 +58,7 @@ def _entry(value: object, frame: FrameRecord) -> float:
         return value  # said by whoever looks at all of them
     number = finite_number(value)
     if number is None:
-        raise ValueError(f"the transform_matrix of {frame} is not a matrix of numbers that a float holds")
+        raise UserError(f"the transform_matrix of {frame} is not a matrix of numbers that a float holds")
     return number
 
 
@@ -65,9 +66,9 @@ def _rotation(matrix: Float[ndarray, "3 3"], frame: FrameRecord) -> Float[ndarra
     """The rotation nearest to a matrix that is one up to rounding and a common scale."""
     left, stretch, right = np.linalg.svd(matrix)
     if stretch[0] == 0 or stretch[2] < 1e-6 * stretch[0]:
-        raise ValueError(f"the transform_matrix of {frame} is singular; remove the frame")
+        raise UserError(f"the transform_matrix of {frame} is singular; remove the frame")
     if stretch[0] > _MOST_STRETCH * stretch[2] or np.linalg.det(matrix / stretch[0]) < 0:
-        raise ValueError(f"the transform_matrix of {frame} is not a rotation: it shears, squeezes or mirrors")
+        raise UserError(f"the transform_matrix of {frame} is not a rotation: it shears, squeezes or mirrors")
     return left @ right
 
 
@@ -96,7 +97,7 @@ def check_positions(positions: Float[ndarray, "frame 3"], names: Sequence[str], 
         # Of all positions within a float's range, squares may be beyond it.
         distances = np.abs(positions - middle).max(axis=1)
     if distances.max() <= _ONE_PLACE * largest:
-        raise ValueError(
+        raise UserError(
             f"all {len(positions)} cameras of {source} are in one place: nothing can be reconstructed from poses "
             "without positions; find the poses first, for example with COLMAP (ns-process-data)"
         )
@@ -106,7 +107,7 @@ def check_positions(positions: Float[ndarray, "frame 3"], names: Sequence[str], 
         return
     said = f"{in_short(far)}: {distances.max() / radius:.3g} times as far from the middle as 9 of 10 cameras"
     if distances.max() > _TOO_FAR * radius:
-        raise ValueError(
+        raise UserError(
             f"cameras of {source} are so far away that nothing is left of the others ({said}); remove those frames"
         )
     _log.warning(f"cameras of {source} are far from all others ({said}); remove those frames if their poses are wrong")

@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from tokengs_nerfstudio.core.errors import MissingFileError, UserError
 from tokengs_nerfstudio.data.capture.images import stored_size
 from tokengs_nerfstudio.data.capture.transforms_json import in_short
 
@@ -35,11 +36,11 @@ def reduced_photos(full: Sequence[Path], folder: Path, factor: int) -> list[Path
     reduced photo would stand for several of one name, FileNotFoundError where there is no such folder.
     """
     if factor < 1:
-        raise ValueError(f"the factor that photos are reduced by must be 1 or more, got {factor}")
+        raise UserError(f"the factor that photos are reduced by must be 1 or more, got {factor}")
     if factor == 1:
         return list(full)
     if not (folder / f"images_{factor}").is_dir():
-        raise FileNotFoundError(
+        raise MissingFileError(
             f"there is no folder images_{factor} in {folder}; make it (ns-process-data does), or read the full photos "
             "(--downscale-factor 1)"
         )
@@ -63,7 +64,7 @@ def _reduced(full: Sequence[Path], folder: Path, kind: str, factor: int) -> list
         owners.setdefault(file, set()).add(os.path.realpath(whole))
     shared = [str(file) for file, owned_by in owners.items() if len(owned_by) > 1 and os.path.isfile(file)]
     if shared:
-        raise ValueError(
+        raise UserError(
             f"{kind}_{factor} of {folder} has one file for several of one name ({in_short(shared)}); give it the "
             f"folders that {kind} has"
         )

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.data.capture.transforms_json import Transforms, in_short, one_spelling
 
 _log = logging.getLogger(__name__)
@@ -80,11 +81,11 @@ def _listed_names(transforms: Transforms, key: str, known: set[str]) -> frozense
     if names is None:
         return frozenset()
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ValueError(f"'{key}' of {transforms.file} must be a list of file paths")
+        raise UserError(f"'{key}' of {transforms.file} must be a list of file paths")
     listed = frozenset(map(one_spelling, names))
     unknown = sorted(listed - known)
     if unknown:
-        raise ValueError(
+        raise UserError(
             f"'{key}' of {transforms.file} names no frame of it: {in_short(unknown)}; expected the frames' 'file_path'"
         )
     return listed
@@ -106,7 +107,7 @@ def split_frames(
     photos = _photos(spelled, files or spelled)
     chosen = _by_lists(lists, photos) if lists.train or lists.held_out else _by_rule(rule, [p.name for p in photos])
     if not chosen.train:
-        raise ValueError(
+        raise UserError(
             f"all {len(file_paths)} frames of {lists.file} are held out for evaluation, none is left to reconstruct "
             "from; change train_filenames and test_filenames there, or where it has none, eval_mode"
         )
@@ -158,7 +159,7 @@ def _by_rule(rule: SplitRule, names: list[str]) -> FrameSplit:
         return split_by_name(names)
     if rule.eval_mode == "all":
         return FrameSplit(list(range(len(names))), [])
-    raise ValueError(f"eval_mode must be one of {', '.join(get_args(EvalMode))}, got {rule.eval_mode!r}")
+    raise UserError(f"eval_mode must be one of {', '.join(get_args(EvalMode))}, got {rule.eval_mode!r}")
 
 
 def split_by_interval(count: int, interval: int) -> FrameSplit:
@@ -167,7 +168,7 @@ def split_by_interval(count: int, interval: int) -> FrameSplit:
     ValueError for an interval below 2.
     """
     if interval < 2:
-        raise ValueError(f"the interval between evaluation frames must be at least 2, got {interval}")
+        raise UserError(f"the interval between evaluation frames must be at least 2, got {interval}")
     frames = list(range(count))
     if count < interval:
         return FrameSplit(frames, [])
@@ -178,7 +179,7 @@ def split_by_fraction(count: int, train_fraction: float) -> FrameSplit:
     """As nerfstudio has it: the given part of the frames, evenly spread from the first to the last, is learned from
     (rounded up), the rest is kept for evaluation. ValueError for a fraction outside (0, 1]."""
     if not 0 < train_fraction <= 1:
-        raise ValueError(f"the fraction of frames to train on must lie in (0, 1], got {train_fraction}")
+        raise UserError(f"the fraction of frames to train on must lie in (0, 1], got {train_fraction}")
     train = np.linspace(0, count - 1, math.ceil(count * train_fraction), dtype=int).tolist()
     return FrameSplit(train, [index for index in range(count) if index not in set(train)])
 
@@ -191,7 +192,7 @@ def split_by_name(names: Sequence[str]) -> FrameSplit:
     own = [PurePosixPath(name).name for name in names]
     neither = [name for name in own if "train" not in name and "eval" not in name]
     if neither:
-        raise ValueError(
+        raise UserError(
             f"eval_mode filename wants 'train' or 'eval' in every file name, not so in {in_short(neither)}; rename "
             "the files, or choose another eval_mode"
         )

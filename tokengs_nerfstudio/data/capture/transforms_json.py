@@ -13,6 +13,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from tokengs_nerfstudio.core.errors import MissingFileError, UserError
+
 _log = logging.getLogger(__name__)
 
 # What a capture may say that changes nothing here: on points and depths, on itself, on how it was made.
@@ -57,14 +59,14 @@ class FrameRecord:
             return None
         number = finite_number(value)
         if number is None:
-            raise ValueError(f"'{key}' of {self} must be a finite number, got {in_brief(value)}")
+            raise UserError(f"'{key}' of {self} must be a finite number, got {in_brief(value)}")
         return number
 
     def positive_in(self, record: Mapping[str, Any], key: str) -> float | None:
         """As `number_in`; ValueError for what is not positive, too."""
         value = self.number_in(record, key)
         if value is not None and value <= 0:
-            raise ValueError(f"'{key}' of {self} must be positive, got {value:g}")
+            raise UserError(f"'{key}' of {self} must be positive, got {value:g}")
         return value
 
     def record_of(self, *keys: str) -> Mapping[str, Any]:
@@ -89,18 +91,18 @@ def read_transforms(path: Path) -> Transforms:
     """
     file = path if path.suffix == ".json" else path / "transforms.json"
     if not file.is_file():
-        raise FileNotFoundError(
+        raise MissingFileError(
             f"no capture at {path}: {file} does not exist; give a folder with a transforms.json "
             "(ns-process-data makes one from photos or a video) or the JSON file itself"
         )
     content = _parsed(file)
     if not isinstance(content, dict) or not isinstance(content.get("frames"), list):
-        raise ValueError(f"{file} must hold a JSON object with a list called 'frames'")
+        raise UserError(f"{file} must hold a JSON object with a list called 'frames'")
     if not content["frames"]:
-        raise ValueError(f"{file} lists no frames")
+        raise UserError(f"{file} lists no frames")
     for index, frame in enumerate(content["frames"]):
         if not isinstance(frame, dict) or not isinstance(frame.get("file_path"), str):
-            raise ValueError(f"frame {index} of {file} has no 'file_path'")
+            raise UserError(f"frame {index} of {file} has no 'file_path'")
     shared = {key: value for key, value in content.items() if key != "frames"}
     _say_what_is_not_used(file, {*shared, *(key for frame in content["frames"] for key in frame)})
     return Transforms(file, shared, [FrameRecord(file, frame, shared) for frame in content["frames"]])
@@ -110,11 +112,11 @@ def _parsed(file: Path) -> Any:
     try:
         return json.loads(file.read_bytes().decode("utf-8-sig"))  # Windows' editors begin a file with a mark
     except UnicodeDecodeError as error:
-        raise ValueError(f"{file} is not text in UTF-8 ({error.reason}); save it so") from error
+        raise UserError(f"{file} is not text in UTF-8 ({error.reason}); save it so") from error
     except RecursionError as error:
-        raise ValueError(f"{file} is not valid JSON: it is nested too deeply") from error
+        raise UserError(f"{file} is not valid JSON: it is nested too deeply") from error
     except ValueError as error:
-        raise ValueError(f"{file} is not valid JSON: {error}") from error
+        raise UserError(f"{file} is not valid JSON: {error}") from error
 
 
 def _say_what_is_not_used(file: Path, keys: set[str]) -> None:
@@ -172,7 +174,7 @@ def mask_paths(frames: list[FrameRecord]) -> list[Path | None]:
     given = [frame.own.get("mask_path") for frame in frames]
     for frame, path in zip(frames, given):
         if path is not None and not isinstance(path, str):
-            raise ValueError(f"'mask_path' of {frame} must be the path of a file, got {in_brief(path)}")
+            raise UserError(f"'mask_path' of {frame} must be the path of a file, got {in_brief(path)}")
     return [None if path is None else frame.file.parent / slashed(path) for frame, path in zip(frames, given)]
 
 
@@ -184,7 +186,7 @@ def frame_times(frames: list[FrameRecord]) -> Float[ndarray, " frame"] | None:
         return None
     if len(given) < len(times):
         without = frames[times.index(None)]
-        raise ValueError(f"{without} has no 'time' though other frames have; give it to all frames or to none")
+        raise UserError(f"{without} has no 'time' though other frames have; give it to all frames or to none")
     # Quarters first where the span is beyond a float.
     values = np.array(given) if math.isfinite(max(given) - min(given)) else np.array(given) / 4
     start, span = values.min(), values.max() - values.min()

@@ -8,8 +8,10 @@ from typing import TypeVar
 import numpy as np
 import torch
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.geometry.mirror import mirrored_scenes
 from tokengs_nerfstudio.core.network.config import NetworkConfig
+from tokengs_nerfstudio.core.ranges import check
 from tokengs_nerfstudio.core.types import Example
 from tokengs_nerfstudio.data.examples.shapes import BatchConfig, batch_shape, image_size
 from tokengs_nerfstudio.data.examples.source import BatchShape, ExampleSource
@@ -37,8 +39,9 @@ class Batches:
     ranks: int = 1
 
     def __post_init__(self) -> None:
+        check(self.config, "BatchConfig.{}".format)
         if not 0 <= self.seed < MOST_RUNS:
-            raise ValueError(f"the seed of a run must be in [0, {MOST_RUNS:,}), got {self.seed}")
+            raise UserError(f"the seed of a run must be in [0, {MOST_RUNS:,}), got {self.seed}")
 
     def batch(self, number: int, progress: float) -> Example:
         """Batch `number` of the run, at `progress` in [0, 1] of it; the same arguments give the same batch."""

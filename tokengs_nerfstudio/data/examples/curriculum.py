@@ -1,9 +1,11 @@
 """Easy scenes first: the network learns to place Gaussians before it learns how differently large scenes are."""
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
 from numpy.random import Generator
 
+from tokengs_nerfstudio.core.ranges import Ascending, Count, Share, check
 from tokengs_nerfstudio.core.types import Example
 from tokengs_nerfstudio.data.examples.mesh_scenes import MeshExamples
 from tokengs_nerfstudio.data.examples.mixture import MixtureExamples
@@ -48,21 +50,18 @@ class ProceduralCurriculumConfig:
     """scenes of solids, which need no files"""
     meshes: MeshSceneConfig = field(default_factory=MeshSceneConfig)
     """scenes of textured meshes; they are drawn where there is a mesh pack"""
-    solids: float = 0.15
+    solids: Share = 0.15
     """share of the batches that are of solids where there is a mesh pack"""
-    uses: int = 2
+    uses: Count = 2
     """examples that a traced scene of meshes serves, with other context and target views"""
     easy_scenes: ProceduralConfig = field(default_factory=lambda: EASY)
     """what is drawn at first: fields of view and camera paths alike in size"""
-    easy: tuple[float, float] = (0.35, 0.6)
+    easy: Annotated[tuple[Share, Share], Ascending()] = (0.35, 0.6)
     """only easy scenes up to the first share of the run, ever fewer batches of them up to the second"""
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.solids <= 1:
-            raise ValueError(f"the share of solids must be in [0, 1], got {self.solids}")
 
     def source(self) -> ExampleSource:
         """Where the batches come from; errors as in `library_of`."""
+        check(self, "ProceduralCurriculumConfig.{}".format)
         usual: ExampleSource = ProceduralExamples(self.scenes)
         if self.meshes.sources.pack is not None:
             library_of(self.meshes.sources)  # what is wrong with the files is said before the first step

@@ -4,12 +4,15 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
 from numpy.random import Generator
 
+from tokengs_nerfstudio.core.errors import MissingFileError, UserError
 from tokengs_nerfstudio.core.geometry.resize import crop_and_resize
+from tokengs_nerfstudio.core.ranges import Count, Range, Whole, check
 from tokengs_nerfstudio.core.types import Example, Views
 from tokengs_nerfstudio.data.capture.capture import NerfstudioCapture
 from tokengs_nerfstudio.data.examples.source import BatchShape
@@ -23,23 +26,20 @@ _log = logging.getLogger(__name__)
 class CapturesConfig:
     """Which captures are trained with, and which of their frames make a batch."""
 
-    min_gap: int = 10
+    min_gap: Whole = 10
     """shortest stretch of a sequence that a batch's views of it come from, in frames"""
-    max_gap: int = 40
+    max_gap: Whole = 40
     """longest such stretch"""
-    hold_out: int = 10
+    hold_out: Annotated[int, Range(2)] = 10
     """every so many captures one is held out, the first one always"""
-    max_size: int = 320
+    max_size: Count = 320
     """longer side that photos are read with, in pixels"""
-    share: float = 1.0
+    share: Annotated[float, Range(0, 1, above=True)] = 1.0
     """share of the batches that are captures; the others, and as many of the held-out scenes, are procedural"""
 
     def __post_init__(self) -> None:
-        possible = 0 <= self.min_gap <= self.max_gap and self.hold_out >= 2 and self.max_size >= 1
-        if not possible or not 0 < self.share <= 1:
-            raise ValueError(
-                f"0 <= min_gap <= max_gap, hold_out >= 2, max_size >= 1, 0 < share <= 1 needed; got {self}"
-            )
+        if self.min_gap > self.max_gap:
+            raise UserError(f"min_gap {self.min_gap} is larger than max_gap {self.max_gap}")
 
     def source(self, folder: Path, most_context: int) -> "SceneExamples":
         """The captures in the folders below `folder`, in order of their names.
@@ -47,16 +47,17 @@ class CapturesConfig:
         Those with fewer than `most_context` frames are left out, which is said. Raises FileNotFoundError for no
         captures, ValueError for a single one, of which nothing can be held out, and for a broken one.
         """
+        check(self, "CapturesConfig.{}".format)
         files = sorted(folder.glob("*/transforms.json"))
         if not files:
-            raise FileNotFoundError(f"no captures in {folder}: expected folders with a transforms.json each")
+            raise MissingFileError(f"no captures in {folder}: expected folders with a transforms.json each")
         captures = [NerfstudioCapture(file, max_size=self.max_size) for file in files]
         large = [capture for capture in captures if len(capture.c2w) >= most_context]
         if len(large) < len(captures):
             small = [capture.name for capture in captures if len(capture.c2w) < most_context]
             _log.warning("left out, for they have fewer than %d frames: %s", most_context, ", ".join(small))
         if len(large) < 2:
-            raise ValueError(
+            raise UserError(
                 f"{folder} has {len(large)} captures of at least {most_context} frames: two are needed, for one is "
                 "held out"
             )

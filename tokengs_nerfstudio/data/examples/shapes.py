@@ -2,12 +2,16 @@
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.config import NetworkConfig
+from tokengs_nerfstudio.core.ranges import Ascending, Count, NotEmpty, NotNegative, Range, Share, Whole
 from tokengs_nerfstudio.data.examples.source import BatchShape
 
+Side = Annotated[int, Range(8, 4096)]
 ASPECTS = (1.0, 1.0, 4 / 3, 3 / 4, 16 / 9, 9 / 16)
 
 
@@ -15,27 +19,26 @@ ASPECTS = (1.0, 1.0, 4 / 3, 3 / 4, 16 / 9, 9 / 16)
 class BatchConfig:
     """How many scenes and views a batch has, and how large its images are."""
 
-    scenes: int = 4
+    scenes: Count = 4
     """scenes in a step of four context views of 64x64; fewer in costlier steps, more in cheaper ones"""
-    context: tuple[int, int] = (2, 6)
+    context: Annotated[tuple[Annotated[int, Range(2)], Annotated[int, Range(2)]], Ascending()] = (2, 6)
     """fewest and most context views; four are as likely as all other numbers together"""
-    novel: int = 3
+    novel: Count = 3
     """supervised views that the network does not see"""
-    shown: int = 1
+    shown: Whole = 1
     """supervised views that it sees"""
-    side: int = 64
+    side: Side = 64
     """images have about side x side pixels, in several aspects"""
-    late_sides: tuple[int, ...] = (64, 64, 80, 96, 112, 128)
+    late_sides: Annotated[tuple[Side, ...], NotEmpty()] = (64, 64, 80, 96, 112, 128)
     """from `late` on, one of these is drawn for each batch instead"""
-    late: float = 0.67
+    late: NotNegative = 0.67
     """share of the run after which image sizes vary"""
-    mirror: float = 0.5
+    mirror: Share = 0.5
     """share of the scenes that are mirrored"""
 
     def __post_init__(self) -> None:
-        low, high = self.context
-        if not 2 <= low <= high or self.novel < 1 or not 0 <= self.shown <= low or self.scenes < 1:
-            raise ValueError(f"context 2 <= low <= high, novel >= 1, 0 <= shown <= low, scenes >= 1 needed; got {self}")
+        if self.shown > self.context[0]:
+            raise UserError(f"{self.shown} of as few as {self.context[0]} context views cannot be shown")
 
     @property
     def usual_context(self) -> int:

@@ -5,10 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from PIL import Image
 
+from tokengs_nerfstudio.core.errors import MissingFileError, UserError
+from tokengs_nerfstudio.core.ranges import Range, Whole
 from tokengs_nerfstudio.data.procedural.meshes import layout as at
 from tokengs_nerfstudio.data.procedural.meshes.pack import CUT_OUT, MeshPack
 from tokengs_nerfstudio.data.procedural.meshes.shapes import BUILT_IN, Shape
@@ -30,14 +33,10 @@ class MeshSources:
     are equirectangular surroundings; without one, textures of the pack serve"""
     photos: Path | None = None
     """folder of photos for pictures on walls and for backdrops, searched with all its folders"""
-    texture_size: int = 128
+    texture_size: Annotated[int, Range(1, 2 ** (at.LEVELS - 1))] = 128
     """longest side of a texture, in pixels; panoramas have twice that"""
-    most_photos: int = 200
+    most_photos: Whole = 200
     """photos that are taken, evenly from among all"""
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.texture_size <= 2 ** (at.LEVELS - 1) or self.most_photos < 0:
-            raise ValueError(f"1 <= texture_size <= {2 ** (at.LEVELS - 1)}, most_photos >= 0 needed; got {self}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,9 +71,7 @@ def library_of(sources: MeshSources) -> MeshLibrary:
     without pictures.
     """
     if sources.pack is None:
-        raise ValueError(
-            "scenes of meshes need a mesh pack: make one with `tokengs-capture pack-meshes FOLDER OUT.npz`"
-        )
+        raise UserError("scenes of meshes need a mesh pack: make one with `tokengs-capture pack-meshes FOLDER OUT.npz`")
     pack = MeshPack.load(sources.pack)
     atlas = _Atlas(sources.texture_size)
     for number in range(len(pack.texture_alpha)):
@@ -151,10 +148,10 @@ class _Atlas:
 
 def _pictures_in(folder: Path) -> list[Path]:
     if not folder.is_dir():
-        raise FileNotFoundError(f"there is no folder {folder}")
+        raise MissingFileError(f"there is no folder {folder}")
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in _SUFFIXES)
     if not files:
-        raise ValueError(f"there are no pictures in {folder}: expected {', '.join(sorted(_SUFFIXES))} files")
+        raise UserError(f"there are no pictures in {folder}: expected {', '.join(sorted(_SUFFIXES))} files")
     return files
 
 

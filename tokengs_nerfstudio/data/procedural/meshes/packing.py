@@ -10,6 +10,8 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
+from tokengs_nerfstudio.core.errors import MissingFileError, UserError
+from tokengs_nerfstudio.core.ranges import Count
 from tokengs_nerfstudio.data.procedural.meshes.files import SUFFIXES, Look, Surface, read_surfaces, require_trimesh
 from tokengs_nerfstudio.data.procedural.meshes.pack import CUT_OUT, OPAQUE, MeshPack
 
@@ -29,16 +31,10 @@ class PackingConfig:
     """axis that points up in .obj files, y or z; in glTF it is y"""
     split: bool = False
     """one mesh for each node of a .glb or .gltf and each object of an .obj instead of one for each file"""
-    texture_size: int = 256
+    texture_size: Count = 256
     """longer side that textures are shrunk to, in pixels"""
-    max_triangles: int = 20_000
+    max_triangles: Count = 20_000
     """meshes of more triangles are left out"""
-
-    def __post_init__(self) -> None:
-        if min(self.texture_size, self.max_triangles) < 1:
-            raise ValueError(
-                f"texture_size and max_triangles must be at least 1, got {self.texture_size} and {self.max_triangles}"
-            )
 
 
 @dataclass
@@ -64,13 +60,13 @@ def pack_meshes(folder: Path, config: PackingConfig) -> tuple[MeshPack, LeftOut]
     """
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
     if not files:
-        raise FileNotFoundError(f"no {', '.join(SUFFIXES)} files in {folder}")
+        raise MissingFileError(f"no {', '.join(SUFFIXES)} files in {folder}")
     require_trimesh()
     growing, left_out = _GrowingPack(), LeftOut()
     for file in files:
         _add_file(growing, left_out, file, folder, config)
     if not growing.names:
-        raise ValueError(f"none of the {len(files)} files in {folder} gives a mesh: {left_out}")
+        raise UserError(f"none of the {len(files)} files in {folder} gives a mesh: {left_out}")
     return growing.pack(), left_out
 
 

@@ -1,0 +1,42 @@
+"""Runs of `ns-train tokengs` in this process, on small captures, and what they leave."""
+
+import os
+from pathlib import Path
+
+import torch
+import yaml
+from made.tuning import tuning_config
+
+from tokengs_nerfstudio.configs import tokengs
+from tokengs_nerfstudio.trainer import TokenGSTrainer, TokenGSTrainerConfig, newest_checkpoint
+
+
+def run_config(capture: Path, weights: Path, output: Path, steps: int = 4, **options) -> TokenGSTrainerConfig:
+    """The method's own configuration, as `ns-train tokengs` would change it."""
+    config: TokenGSTrainerConfig = yaml.load(yaml.dump(tokengs.config), Loader=yaml.Loader)
+    config.output_dir, config.experiment_name, config.timestamp = output, "blobs", "run"
+    config.vis = "tensorboard"
+    config.max_num_iterations = steps
+    config.pipeline.datamanager.data = capture
+    config.pipeline.model.checkpoint = str(weights)
+    config.pipeline.model.tuning = tuning_config(space="tokens", rule="steps")
+    config.viewer.quit_on_train_completion = True
+    for name, value in options.items():
+        setattr(config, name, value)
+    return config
+
+
+def trained(config: TokenGSTrainerConfig) -> TokenGSTrainer:
+    config.save_config()
+    trainer = config.setup(local_rank=0, world_size=1)
+    trainer.setup()
+    trainer.train()
+    return trainer
+
+
+def checkpoints(output: Path) -> list[str]:
+    return sorted(os.listdir(output / "blobs/tokengs/run/nerfstudio_models"))
+
+
+def saved(output: Path) -> dict:
+    return torch.load(newest_checkpoint(output / "blobs/tokengs/run"), weights_only=True)
