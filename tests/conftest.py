@@ -57,7 +57,15 @@ def pytest_report_header() -> str | None:
     return None if CHECKED else "beartype is not installed: shapes in annotations are not checked"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all", action="store_true", help="all odd inputs (every_case), not one of each kind")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--all"):
+        waiting = [item for item in items if item.get_closest_marker("every_case")]
+        config.hook.pytest_deselected(items=waiting)
+        items[:] = [item for item in items if item not in waiting]
     if torch.cuda.is_available():
         return
     for item in items:

@@ -128,3 +128,30 @@ def test_saturated_values_stay_finite():
     parameters = bridge.splat_parameters(BakedScene(gaussians))
     assert all(value.isfinite().all() for value in parameters.values())
     assert torch.sigmoid(parameters["opacities"][1]) > 0.99999
+
+
+def whole(count: int = 3, **changes) -> Cameras:
+    return some_cameras(count, **{"cx": 15.0, "cy": 12.0, **changes})
+
+
+def test_cameras_of_one_scene_are_fine():
+    bridge.check_cameras(whole(), ["a", "b", "c"], "there")
+
+
+@pytest.mark.parametrize(
+    "axes", [torch.diag(torch.tensor([-1.0, 1, 1])), 2 * torch.eye(3), torch.full((3, 3), torch.nan)]
+)
+def test_axes_that_are_no_rotation_are_named(axes):
+    cameras = whole()
+    cameras.camera_to_worlds[1, :, :3] = cameras.camera_to_worlds[1, :, :3] @ axes
+    with pytest.raises(ValueError, match=r"camera of b are no rotation.* in there"):
+        bridge.check_cameras(cameras, ["a", "b", "c"], "there")
+
+
+def test_lenses_and_places_of_cameras_are_checked():
+    with pytest.raises(ValueError, match="principal point of a lies outside"):
+        bridge.check_cameras(whole(cx=500.0), ["a", "b", "c"], "there")
+    cameras = whole()
+    cameras.camera_to_worlds[:, :, 3] = 1.0
+    with pytest.raises(ValueError, match="all 3 cameras of there are in one place"):
+        bridge.check_cameras(cameras, ["a", "b", "c"], "there")

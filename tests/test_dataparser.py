@@ -129,10 +129,10 @@ def test_reduced_images_are_read_where_asked_for(tmp_path):
 
 
 def test_photos_too_long_are_read_reduced_where_they_are_there(tmp_path, caplog):
-    folder = write_capture(tmp_path, count=2, size=(3400, 3))
+    folder = write_capture(tmp_path, count=2, size=(3400, 8), w=3400, h=8, fl_x=3000.0, fl_y=3000.0, cx=1700.0, cy=4.0)
     (folder / "images_2").mkdir()
     for image in (folder / "images").iterdir():
-        Image.new("RGB", (1700, 2)).save(folder / "images_2" / image.name)
+        Image.new("RGB", (1700, 4)).save(folder / "images_2" / image.name)
     with caplog.at_level("INFO", logger="tokengs_nerfstudio"):
         parsed = outputs(folder)
     assert parsed.image_filenames[0].parent.name == "images_2"
@@ -207,9 +207,11 @@ def test_masks_of_reduced_images_and_masks_on_some_frames_only(tmp_path):
     for image in (folder / "images").iterdir():
         Image.new("RGB", (8, 6)).save(folder / "images_2" / image.name)
     edit(folder, lambda meta: [frame.update(mask_path="masks/m.png") for frame in meta["frames"]])
+    assert outputs(folder, downscale_factor=2).mask_filenames == [folder / "masks/m.png"] * 3
+    (folder / "masks_2").mkdir()
     assert outputs(folder, downscale_factor=2).mask_filenames == [folder / "masks_2/m.png"] * 3
     edit(folder, lambda meta: meta["frames"][1].pop("mask_path"))
-    with pytest.raises(ValueError, match=r"'mask_path' of frame 'images/frame_001\.png'"):
+    with pytest.raises(ValueError, match=r"'images/frame_001\.png' .* has no 'mask_path'"):
         outputs(folder)
 
 
@@ -220,6 +222,62 @@ def test_original_coordinates_can_be_recovered(tmp_path):
     written = torch.tensor(look_at_origin(0.0)[:3, 3]).float()
     undo = torch.tensor([[1.0, 0, 0], [0, 0, -1.0], [0, 1.0, 0]])
     torch.testing.assert_close(poses[0, :, 3], undo @ written, atol=1e-5, rtol=0)
+
+
+def test_what_was_scaled_before_is_undone_too(tmp_path):
+    """x = 0.25 (turn @ original + shift): what the run makes of x it makes of the original as well."""
+    applied = torch.tensor([[1, 0, 0, 0.3], [0, 0, 1, -0.7], [0, -1, 0, 2.0]])
+    folder = write_capture(tmp_path, applied_transform=applied.tolist(), applied_scale=0.25)
+    parsed = outputs(folder, eval_mode="all")
+    written = torch.tensor(np.stack([look_at_origin(0.5 * index)[:3, 3] for index in range(10)])).float()
+    original = (written / 0.25 - applied[:, 3]) @ applied[:, :3]
+    turned = original @ parsed.dataparser_transform[:, :3].T + parsed.dataparser_transform[:, 3]
+    placed = parsed.cameras.camera_to_worlds[:, :, 3]
+    torch.testing.assert_close(parsed.dataparser_scale * turned, placed, atol=1e-5, rtol=0)
+
+
+def test_georeferenced_captures_are_placed_as_others(tmp_path):
+    utm = np.array([500_123.4, 4_649_776.2, 121.3])
+    near, far = (write_capture(tmp_path / name) for name in ("near", "far"))
+    poses = [look_at_origin(0.5 * index) for index in range(10)]
+    for pose in poses:
+        pose[:3, 3] = 1000 * pose[:3, 3] + utm
+    edit(far, lambda meta: [f.update(transform_matrix=p.tolist()) for f, p in zip(meta["frames"], poses)])
+    expected, parsed = outputs(near), outputs(far)
+    torch.testing.assert_close(parsed.cameras.camera_to_worlds, expected.cameras.camera_to_worlds, atol=1e-5, rtol=0)
+    assert parsed.dataparser_scale == pytest.approx(expected.dataparser_scale / 1000)
+    back = parsed.transform_poses_to_original_space(parsed.cameras.camera_to_worlds, camera_convention="opengl")
+    assert back.dtype == torch.float64
+    np.testing.assert_allclose(back[0, :, 3], poses[1][:3, 3], atol=1e-2)
+
+
+@pytest.mark.parametrize("exponent", [-30, 12])
+@pytest.mark.parametrize("method", ["up", "pca", "vertical"])
+def test_powers_of_two_change_nothing(tmp_path, exponent, method):
+    plain, other = (write_capture(tmp_path / name) for name in ("plain", "other"))
+    poses = [look_at_origin(0.5 * index) for index in range(10)]
+    for pose in poses:
+        pose[:3, 3] *= 2.0**exponent
+    edit(other, lambda meta: [f.update(transform_matrix=p.tolist()) for f, p in zip(meta["frames"], poses)])
+    options = {"orientation_method": method, "center_method": "focus"}
+    first, second = (outputs(folder, **options).cameras.camera_to_worlds for folder in (plain, other))
+    assert torch.equal(first, second)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"applied_scale": "big"}, "'applied_scale' of .* must be a positive number, got 'big'"),
+        ({"applied_scale": 0}, "'applied_scale' of .* must be a positive number, got 0"),
+        ({"applied_transform": [[1, 0], [0, 1]]}, "'applied_transform' of .* must be 3x4"),
+        ({"applied_transform": "abc"}, "'applied_transform' of .* must be 3x4"),
+        ({"orientation_override": "None"}, "'orientation_override' of .* one of pca, up, vertical, none, got 'None'"),
+        ({"orientation_override": ["up"]}, "'orientation_override' of .* one of"),
+    ],
+)
+def test_what_was_applied_before_is_checked(tmp_path, fields, message):
+    with pytest.raises(ValueError, match=message):
+        outputs(write_capture(tmp_path, **fields))
 
 
 def test_photos_turned_by_exif_only_where_their_camera_is(tmp_path):

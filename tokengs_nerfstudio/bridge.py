@@ -8,15 +8,19 @@ from nerfstudio.cameras.cameras import Cameras, CameraType
 from torch import Tensor
 
 from tokengs_nerfstudio.core.baking import BakedScene, Motion
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.geometry.rays import intrinsics_matrix
 from tokengs_nerfstudio.core.geometry.resize import crop_and_resize
 from tokengs_nerfstudio.core.types import Cameras as PinholeCameras
 from tokengs_nerfstudio.core.types import Gaussians, RenderConfig, Views
-from tokengs_nerfstudio.data.capture.lens import Lens
+from tokengs_nerfstudio.data.capture.lens import Lens, check_view
+from tokengs_nerfstudio.data.capture.poses import check_positions
 
 # Saturated opacities and colours (exactly 0 or 1) have no finite logit; this far from the ends 8 bits cannot tell.
 _SATURATION = 1e-6
-_SMALLEST_SCALE = 1e-12
+_SMALLEST_SCALE = 1e-30  # of no unit in particular: what 32 bits still hold
+# By how much axes may miss being orthonormal, by rounding.
+_MOST_BENT = 0.05
 
 
 def opencv_poses(camera_to_worlds: Float[Tensor, "*view 3 4"]) -> Float[Tensor, "*view 4 4"]:
@@ -37,16 +41,35 @@ def _turned_over(pose: Float[Tensor, "*view 3 4"]) -> Float[Tensor, "*view 3 4"]
     return pose * pose.new_tensor([1.0, -1.0, -1.0, 1.0])
 
 
+def check_cameras(cameras: Cameras, names: Sequence[str], source: object) -> None:
+    """Whether cameras that any dataparser gave can be those of photos of one scene.
+
+    ValueError naming the first whose axes are no rotation or whose lens no camera has, and where all are in one place.
+    """
+    poses = cameras.camera_to_worlds.reshape(-1, 3, 4).double().cpu()
+    axes = poses[:, :, :3]
+    bent = (axes.mT @ axes - torch.eye(3, dtype=axes.dtype)).abs().amax(dim=(1, 2))
+    for index, name in enumerate(names):
+        if not bent[index] < _MOST_BENT or torch.linalg.det(axes[index]) < 0:
+            raise UserError(
+                f"the axes of the camera of {name} are no rotation: they shear, scale or mirror; correct its pose "
+                f"in {source}, or read it with the dataparser `tokengs-data`"
+            )
+        camera = cameras[index]
+        check_view(lens_of_camera(camera), int(camera.width), int(camera.height), name)
+    check_positions(poses[:, :, 3].numpy(), names, source)
+
+
 def lens_of_camera(camera: Cameras) -> Lens:
     """The lens of a single nerfstudio camera; ValueError for kinds that no pinhole camera can stand in for."""
     kind = CameraType(int(camera.camera_type))
     if kind not in (CameraType.PERSPECTIVE, CameraType.FISHEYE):
-        raise ValueError(f"{kind.name} images cannot be reconstructed from; PERSPECTIVE and FISHEYE images can")
+        raise UserError(f"{kind.name} images cannot be reconstructed from; PERSPECTIVE and FISHEYE images can")
     given = camera.distortion_params
     k1, k2, k3, k4, p1, p2 = [0.0] * 6 if given is None else given.reshape(-1).tolist()
     fisheye = kind is CameraType.FISHEYE
     if k4 != 0 and not fisheye:
-        raise ValueError(f"distortion k4 = {k4:g} of a PERSPECTIVE camera: only k1, k2, k3, p1, p2 are known there")
+        raise UserError(f"distortion k4 = {k4:g} of a PERSPECTIVE camera: only k1, k2, k3, p1, p2 are known there")
     numbers = (float(value) for value in (camera.fx, camera.fy, camera.cx, camera.cy))
     return Lens(*numbers, coefficients=(k1, k2, k3, k4) if fisheye else (k1, k2, p1, p2, k3), fisheye=fisheye)
 

@@ -1,5 +1,6 @@
 """The images of one scene: what the encoder sees, what the tuning is supervised by, what is kept for evaluation."""
 
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -21,8 +22,9 @@ from tokengs_nerfstudio.core.errors import UserError, one_line
 from tokengs_nerfstudio.core.geometry.resize import fitted_size
 from tokengs_nerfstudio.core.ranges import Count, Range, Whole
 from tokengs_nerfstudio.core.types import Views
+from tokengs_nerfstudio.data.capture.transforms_json import in_short
 from tokengs_nerfstudio.data.view_sampler import spread_views
-from tokengs_nerfstudio.dataparser import TokenGSDataParserConfig
+from tokengs_nerfstudio.dataparser import TokenGSDataParser, TokenGSDataParserConfig
 from tokengs_nerfstudio.dataset import EvalImages, SceneDataset
 
 
@@ -76,6 +78,7 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
     def __init__(self, config: SceneDataManagerConfig, *args: Any, **kwargs: Any):
         super().__init__(config, *args, **kwargs)
         self.train_cameras = self.train_dataset.cameras
+        self._check_sides()
 
     def create_train_dataset(self) -> SceneDataset:
         return self._dataset(self.train_dataparser_outputs)
@@ -84,6 +87,9 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
         return self._dataset(self.dataparser.get_dataparser_outputs(split=self.test_split))
 
     def _dataset(self, outputs: DataparserOutputs) -> SceneDataset:
+        if self.test_mode == "val" and not isinstance(self.dataparser, TokenGSDataParser):  # which has looked already
+            names = [path.name for path in outputs.image_filenames]
+            bridge.check_cameras(outputs.cameras, names, self.get_datapath())
         return SceneDataset(outputs, self.config.camera_res_scale_factor, images_needed=self.test_mode == "val")
 
     def _load_images(
@@ -111,7 +117,26 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
     @property
     def num_held_out(self) -> int:
         """How many evaluation images are not training images too."""
-        return len(set(self.eval_dataset.image_filenames) - set(self.train_dataset.image_filenames))
+        seen, evaluated = self._photos()
+        return len(evaluated - seen)
+
+    def _photos(self) -> tuple[set[str], set[str]]:
+        """The photos of the train and of the evaluation split, whatever links and spellings lead to them."""
+        train, evaluation = (
+            {os.path.realpath(path) for path in side.image_filenames}
+            for side in (self.train_dataset, self.eval_dataset)
+        )
+        return train, evaluation
+
+    def _check_sides(self) -> None:
+        """Whether photos are held out from training wholly, or none is: dataparsers split frames, not photos."""
+        seen, evaluated = self._photos()
+        both = sorted(evaluated & seen)
+        if both and evaluated - seen:
+            raise UserError(
+                f"{len(both)} photos are in the train split and held out for evaluation ({in_short(both)}); list each "
+                "photo once, or read the capture with the dataparser `tokengs-data`"
+            )
 
     @property
     def context_is_asked_for(self) -> bool:
@@ -134,7 +159,7 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
                 )
             return self._numbered(numbers)
         if wanted is not None and not 1 <= wanted <= available:
-            raise ValueError(
+            raise UserError(
                 f"--pipeline.datamanager.num-context {wanted}: this capture has {available} images to choose from "
                 f"({self.num_held_out} more are held out for evaluation)"
             )
@@ -146,12 +171,12 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
         paths = sorted({*train, *self.eval_dataset.image_filenames})
         flag = f"--pipeline.datamanager.context-indices {' '.join(map(str, numbers))}"
         if not numbers or len(set(numbers)) != len(numbers):
-            raise ValueError(f"{flag}: expected at least one index, each of them once")
+            raise UserError(f"{flag}: expected at least one index, each of them once")
         for number in numbers:
             if not 0 <= number < len(paths):
-                raise ValueError(f"{flag}: there is no image {number}, the capture has images 0 to {len(paths) - 1}")
+                raise UserError(f"{flag}: there is no image {number}, the capture has images 0 to {len(paths) - 1}")
             if paths[number] not in train:
-                raise ValueError(
+                raise UserError(
                     f"{flag}: image {number} ({paths[number].name}) is held out for evaluation; choose among "
                     f"{' '.join(str(i) for i, path in enumerate(paths) if path in train)}"
                 )
@@ -169,7 +194,7 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
         if gone:
             held_out = {self._name(path) for path in self.eval_dataset.image_filenames}
             said = (f"{name} (held out for evaluation now)" if name in held_out else name for name in gone)
-            raise ValueError(
+            raise UserError(
                 f"{self.get_datapath()} does not have these photos to reconstruct from: {', '.join(said)}; put them "
                 "back, or restore the split they were chosen from"
             )

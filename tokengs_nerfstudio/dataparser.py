@@ -7,22 +7,31 @@ to nerfstudio's data managers, models or method configurations.
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from nerfstudio.cameras.camera_utils import auto_orient_and_center_poses
 from nerfstudio.cameras.cameras import Cameras, CameraType
 from nerfstudio.data.dataparsers.base_dataparser import DataParser, DataParserConfig, DataparserOutputs
 from nerfstudio.data.scene_box import SceneBox
 from nerfstudio.plugins.registry_dataparser import DataParserSpecification
+from numpy import ndarray
 from torch import Tensor
 
 from tokengs_nerfstudio.bridge import distortion_of_lens, nerfstudio_poses
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.ranges import Count, Length, Range
 from tokengs_nerfstudio.data.capture.frames import CaptureFrame, CaptureFrames, read_frames
+from tokengs_nerfstudio.data.capture.poses import offset_and_unit
 from tokengs_nerfstudio.data.capture.split import SplitRule
-from tokengs_nerfstudio.data.capture.transforms_json import Transforms, read_transforms
+from tokengs_nerfstudio.data.capture.transforms_json import Transforms, finite_number, in_brief, read_transforms
+
+Orientation = Literal["pca", "up", "vertical", "none"]
+
+# What ns-process-data says of what it did, as nerfstudio hands it on.
+_APPLIED = ("applied_transform", "applied_scale")
 
 
 @dataclass
@@ -41,7 +50,7 @@ class TokenGSDataParserConfig(DataParserConfig):
     """Every so many images one is held out, in order of file name. A capture with fewer images is used whole."""
     train_split_fraction: Annotated[float, Range(0, 1, above=True)] = 0.9
     """Share of the images to reconstruct from, where eval_mode is fraction."""
-    orientation_method: Literal["pca", "up", "vertical", "none"] = "up"
+    orientation_method: Orientation = "up"
     """How the world is turned."""
     center_method: Literal["poses", "focus", "none"] = "poses"
     """Where the world's origin is put."""
@@ -83,18 +92,20 @@ class TokenGSDataParser(DataParser):
 
     def _generate_dataparser_outputs(self, split: str = "train", **kwargs: Any) -> DataparserOutputs:
         poses, transform, scale = self._place()
+        applied, applied_scale = _applied(self._transforms)
         positions = self._positions(split)
         frames = [self._capture.frames[position] for position in positions]
         masks = [frame.mask for frame in frames if frame.mask is not None]
         shared = self._transforms.shared
-        return DataparserOutputs(
+        return _Outputs(
             image_filenames=[frame.image for frame in frames],
             cameras=_cameras(frames, poses[positions]),
             scene_box=SceneBox(aabb=torch.tensor([[-1.0] * 3, [1.0] * 3])),
-            mask_filenames=masks or None,
-            dataparser_scale=scale * float(shared.get("applied_scale", 1.0)),
-            dataparser_transform=_from_original(shared.get("applied_transform"), transform),
-            metadata={name: shared[name] for name in ("applied_transform", "applied_scale") if name in shared},
+            # Photos that are held out may do without masks, which nobody looks at.
+            mask_filenames=masks if len(masks) == len(frames) else None,
+            dataparser_scale=scale * applied_scale,
+            dataparser_transform=_from_original(applied, applied_scale, transform),
+            metadata={name: shared[name] for name in _APPLIED if shared.get(name) is not None},
         )
 
     def _positions(self, split: str) -> list[int]:
@@ -106,16 +117,60 @@ class TokenGSDataParser(DataParser):
 
     def _place(self) -> tuple[Tensor, Tensor, float]:
         """All poses [frame, 3, 4] in nerfstudio's frame, the [3, 4] transform into it and the scale."""
-        c2w = torch.from_numpy(np.stack([frame.c2w for frame in self._capture.frames])).float()
+        config = self.config
+        placed = np.stack([frame.c2w for frame in self._capture.frames])
+        offset, unit = offset_and_unit(placed[:, :3, 3])
+        if config.center_method == "none":
+            offset = np.zeros(3)
+        placed[:, :3, 3] = (placed[:, :3, 3] - offset) * unit
+        c2w = torch.from_numpy(placed).float()
         poses = torch.cat([nerfstudio_poses(c2w), c2w[:, 3:]], dim=1)
-        method = self._transforms.shared.get("orientation_override", self.config.orientation_method)
-        poses, transform = auto_orient_and_center_poses(poses, method=method, center_method=self.config.center_method)
-        scale = self.config.scale_factor
+        poses, transform = auto_orient_and_center_poses(
+            poses, method=self._orientation(), center_method=config.center_method
+        )
+        scale = config.scale_factor / unit
         extent = float(poses[:, :3, 3].abs().max())
-        if self.config.auto_scale_poses and extent > 1e-6:  # one view, or all from one place: there is no extent
-            scale /= extent
-        poses[:, :3, 3] *= scale
-        return poses[:, :3], transform, scale
+        if config.auto_scale_poses and extent > 1e-6:  # one view, or all from one place: there is no extent
+            scale = config.scale_factor / extent
+            poses[:, :3, 3] *= scale
+            scale *= unit
+        else:
+            poses[:, :3, 3] *= scale
+            scale = config.scale_factor
+        return poses[:, :3], _of_the_world(transform, offset, unit), scale
+
+    def _orientation(self) -> Orientation:
+        """As the options say, unless the capture says otherwise."""
+        said = self._transforms.shared.get("orientation_override")
+        if said is None:
+            return self.config.orientation_method
+        known = get_args(Orientation)
+        if said not in known:
+            raise UserError(
+                f"'orientation_override' of {self._transforms.file} must be one of {', '.join(known)}, "
+                f"got {in_brief(said)}"
+            )
+        return said
+
+
+def _of_the_world(transform: Tensor, offset: Float[ndarray, "3"], unit: float) -> Tensor:
+    """The transform of positions as they are, from that of positions without an offset and in another unit.
+
+    It has 64 bits where there is an offset, which 32 bits could not say.
+    """
+    exact = transform.double()
+    exact[:, 3] = exact[:, 3] / unit - exact[:, :3] @ torch.from_numpy(offset)
+    return exact if offset.any() else exact.float()
+
+
+@dataclass
+class _Outputs(DataparserOutputs):
+    """Outputs whose transform may have 64 bits."""
+
+    def transform_poses_to_original_space(
+        self, poses: Tensor, camera_convention: Literal["opengl", "opencv"] = "opencv"
+    ) -> Tensor:
+        return super().transform_poses_to_original_space(poses.to(self.dataparser_transform), camera_convention)
 
 
 def _cameras(frames: list[CaptureFrame], poses: Tensor) -> Cameras:
@@ -139,13 +194,30 @@ def _cameras(frames: list[CaptureFrame], poses: Tensor) -> Cameras:
     )
 
 
-def _from_original(applied: Any, transform: Tensor) -> Tensor:
-    """The [3, 4] transform from the coordinates before ns-process-data turned them, where it says how it did."""
-    if applied is None:
-        return transform
-    turned = torch.eye(4)
-    turned[:3] = torch.tensor(applied, dtype=torch.float32)[:3]
-    return transform @ turned
+def _applied(transforms: Transforms) -> tuple[Tensor, float]:
+    """What ns-process-data had done to the capture's world before: x' = scale * (transform @ x); ValueError naming
+    what means nothing."""
+    rows, scale = (transforms.shared.get(name) for name in _APPLIED)
+    factor = 1.0 if scale is None else finite_number(scale)
+    if factor is None or factor <= 0:
+        raise UserError(f"'applied_scale' of {transforms.file} must be a positive number, got {in_brief(scale)}")
+    if rows is None:
+        return torch.eye(4)[:3], factor
+    right = isinstance(rows, list) and len(rows) in (3, 4) and all(isinstance(row, list) for row in rows)
+    numbers = [[finite_number(value) for value in row] for row in rows] if right else []
+    if not right or any(len(row) != 4 or None in row for row in numbers):
+        raise UserError(f"'applied_transform' of {transforms.file} must be 3x4 numbers, got {in_brief(rows)}")
+    return torch.tensor(numbers[:3]), factor
+
+
+def _from_original(applied: Tensor, applied_scale: float, transform: Tensor) -> Tensor:
+    """The [3, 4] transform from the coordinates before ns-process-data turned and scaled them.
+
+    With x' = s A(x) of the file and scale * T(x') of the run that is T(s A(x)) / s, for the scale is s times as large.
+    """
+    turned = torch.cat([applied, torch.tensor([[0.0, 0.0, 0.0, 1.0]])]).to(transform)
+    shift = transform[:, 3:] / applied_scale
+    return torch.cat([transform[:, :3], shift], dim=1) @ turned
 
 
 tokengs_data = DataParserSpecification(

@@ -7,15 +7,18 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import torch
+from jaxtyping import Bool
 from nerfstudio.cameras.cameras import Cameras, CameraType
 from nerfstudio.data.dataparsers.base_dataparser import DataparserOutputs
 from nerfstudio.data.datasets.base_dataset import InputDataset
-from PIL import Image, ImageOps
+from torch import Tensor
 
 from tokengs_nerfstudio import bridge
+from tokengs_nerfstudio.core.errors import MissingFileError, UserError
 from tokengs_nerfstudio.core.geometry.resize import wholly_valid
-from tokengs_nerfstudio.data.capture.images import check_mask, stored_size
-from tokengs_nerfstudio.data.capture.lens import Lens
+from tokengs_nerfstudio.data.capture.images import check_mask, is_turned, read_mask, read_pixels, stored_size
+from tokengs_nerfstudio.data.capture.lens import Lens, Window
+from tokengs_nerfstudio.data.capture.transforms_json import in_short
 
 
 class SceneDataset(InputDataset):
@@ -27,45 +30,69 @@ class SceneDataset(InputDataset):
 
     def __init__(self, outputs: DataparserOutputs, scale_factor: float = 1.0, images_needed: bool = True):
         # Only the tuning looks at masks; mask_color is the wish of another dataparser to paint over what they hide.
-        if not images_needed and not outputs.metadata.get("mask_color"):
-            outputs = replace(outputs, mask_filenames=None)
-        super().__init__(outputs, scale_factor)
-        self.masks = outputs.mask_filenames
+        masks_needed = images_needed or outputs.metadata.get("mask_color")
+        super().__init__(replace(outputs, mask_filenames=None), scale_factor)
+        self.masks = outputs.mask_filenames if masks_needed else None
+        self._painted, self.mask_color = self.mask_color, None
         self.images_needed = images_needed
         self.captured_cameras = self.cameras
         self.cameras = undistorted_cameras(self.captured_cameras)
+        if images_needed:
+            self._check_photos()
+
+    def _check_photos(self) -> None:
+        missing = [path for path in self.image_filenames if not path.exists()]
+        if missing:
+            raise MissingFileError(
+                f"{len(missing)} of {len(self)} images do not exist ({in_short([str(path) for path in missing])}); put "
+                "them there, correct the paths in the capture, or remove their frames"
+            )
 
     def get_numpy_image(self, image_idx: int) -> npt.NDArray[np.uint8]:
-        """The stored pixels [H, W, 3 or 4], turned by the photo's EXIF entry where its camera is for that."""
-        pixels = super().get_numpy_image(image_idx)
+        """The stored pixels as RGB(A) [H, W, C], turned by the photo's EXIF entry where its camera is for that."""
+        path = self.image_filenames[image_idx]
+        wanted, stored = self._size(image_idx), stored_size(path)
+        turned = (stored[1], stored[0])
+        upright = self._scaled(stored) != wanted and self._scaled(turned) == wanted and is_turned(path)
+        return read_pixels(path, self._scaled(turned if upright else stored), upright)
+
+    def _size(self, image_idx: int) -> tuple[int, int]:
+        """(width, height) that a photo's camera is for."""
         camera = self.captured_cameras[image_idx]
-        if pixels.shape[:2] == (int(camera.height), int(camera.width)):
-            return pixels
-        with Image.open(self.image_filenames[image_idx]) as photo:
-            turned = np.asarray(ImageOps.exif_transpose(photo))
-        return turned if turned.shape[:2] == (int(camera.height), int(camera.width)) else pixels
+        return int(camera.width), int(camera.height)
+
+    def _scaled(self, size: tuple[int, int]) -> tuple[int, int]:
+        """As nerfstudio scales the sizes of its cameras."""
+        return int(size[0] * self.scale_factor), int(size[1] * self.scale_factor)
 
     def get_data(self, image_idx: int, image_type: Literal["uint8", "float32"] = "float32") -> dict[str, Any]:
-        path = self.image_filenames[image_idx]
-        camera = self.captured_cameras[image_idx]
+        path, size = self.image_filenames[image_idx], self._size(image_idx)
         if not path.exists():
             return self._placeholder(image_idx, path, image_type)
-        if self.masks is not None:
-            size = (int(camera.width), int(camera.height)) if self.scale_factor == 1.0 else stored_size(path)
-            check_mask(self.masks[image_idx], size)
         data = super().get_data(image_idx, image_type)
-        expected = (int(camera.height.item()), int(camera.width.item()))
-        if tuple(data["image"].shape[:2]) != expected:
-            raise ValueError(
-                f"{path} is {data['image'].shape[1]}x{data['image'].shape[0]} pixels, but its camera is for "
-                f"{expected[1]}x{expected[0]}; the dataparser `tokengs-data` adapts cameras to the images"
+        found = (data["image"].shape[1], data["image"].shape[0])
+        if found != size:
+            raise UserError(
+                f"{path} is {found[0]}x{found[1]} pixels, but its camera is for {size[0]}x{size[1]}; the dataparser "
+                "`tokengs-data` adapts cameras to the images"
             )
-        return _undistorted(data, bridge.lens_of_camera(camera))
+        if self.masks is not None:
+            data["mask"] = self._mask(self.masks[image_idx], size)
+        if self._painted:
+            colour = torch.ones_like(data["image"]) * torch.tensor(self._painted)
+            data["image"] = torch.where(data["mask"], data["image"], colour)
+        return _undistorted(data, bridge.lens_of_camera(self.captured_cameras[image_idx]))
+
+    def _mask(self, path: Path, size: tuple[int, int]) -> Bool[Tensor, "height width 1"]:
+        full = (round(size[0] / self.scale_factor), round(size[1] / self.scale_factor))
+        check_mask(path, full if self.scale_factor < 1 else size)
+        shown = read_mask(path, size, Window(0.0, 0.0, float(size[0]), float(size[1]), *size))
+        return wholly_valid(torch.from_numpy(shown))[..., None].bool()
 
     def _placeholder(self, image_idx: int, path: Path, image_type: str) -> dict[str, Any]:
         """A grey image where the photo is gone: a finished run can be viewed and rendered without its photos."""
         if self.images_needed:
-            raise FileNotFoundError(f"the image {path} does not exist any more; put it back or remove its frame")
+            raise MissingFileError(f"the image {path} does not exist any more; put it back or remove its frame")
         height, width = int(self.cameras.height[image_idx]), int(self.cameras.width[image_idx])
         grey = torch.full((height, width, 3), 127, dtype=torch.uint8)
         return {"image_idx": image_idx, "image": grey if image_type == "uint8" else grey.float() / 255}
@@ -122,6 +149,6 @@ class EvalImages:
             raise IndexError(index)
         path = self.dataset.image_filenames[index]
         if not path.exists():
-            raise FileNotFoundError(f"there is nothing to compare with: the image {path} does not exist")
+            raise MissingFileError(f"there is nothing to compare with: the image {path} does not exist")
         data = self.dataset.get_data(index, image_type="uint8")
         return self.dataset.cameras[index : index + 1].to(self.device), data | {"image": data["image"].to(self.device)}

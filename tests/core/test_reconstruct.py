@@ -8,7 +8,8 @@ from made.scenes import arc_cameras, blobs, photos, small_network
 from made.tuning import tuning_config
 
 from tokengs_nerfstudio.core.reconstruct import reconstruct, reconstruct_scene
-from tokengs_nerfstudio.core.types import Example
+from tokengs_nerfstudio.core.rendering import render
+from tokengs_nerfstudio.core.types import Example, Views
 
 
 def test_weights_that_know_time_take_photos_without() -> None:
@@ -38,3 +39,35 @@ def test_planes_follow_into_the_world() -> None:
     near, far = (reconstruct_scene(network, Example(v, v), steps=0).rendering for v in (views, large))
     assert far.near / near.near == pytest.approx(10.0, rel=1e-3)
     assert far.far / near.far == pytest.approx(10.0, rel=1e-3)
+
+
+UTM = (500_123.4, 4_649_776.2, 121.3)
+
+
+def moved(views: Views, unit: float, offset: tuple[float, float, float]) -> Views:
+    c2w = views.c2w.double()
+    c2w[:, :3, 3] = c2w[:, :3, 3] * unit + torch.tensor(offset, dtype=torch.float64)
+    return replace(views, c2w=c2w)
+
+
+@pytest.mark.parametrize(("unit", "offset"), [(10.0, UTM), (1e-9, (0.0, 0.0, 0.0)), (1e25, (0.0, 0.0, 0.0))])
+@pytest.mark.parametrize("scale", ["max_baseline", "constant"])
+def test_any_world_of_64_bits_gives_the_same_scene(unit, offset, scale) -> None:
+    network, views = small_network(scale=scale), photos(blobs(), arc_cameras(3), size=48)
+    plain, far = reconstruct(network, views), reconstruct(network, moved(views, unit, offset))
+    assert far.means.dtype == torch.float64
+    back = (far.means - torch.tensor(offset, dtype=torch.float64)) / unit
+    torch.testing.assert_close(back.float(), plain.means, atol=2e-4, rtol=1e-3)
+    torch.testing.assert_close(far.scales / unit, plain.scales, atol=1e-6, rtol=1e-3)
+    torch.testing.assert_close(far.opacities, plain.opacities, atol=1e-4, rtol=0)
+
+
+def test_tuning_and_pictures_far_from_the_origin() -> None:
+    network, views = small_network(), photos(blobs(), arc_cameras(3), size=48)
+    far = moved(views, 1.0, UTM)
+    config = tuning_config(space="tokens", rule="steps")
+    pictures = []
+    for each in (views, far):
+        splats = reconstruct(network, each, config, steps=3)
+        pictures.append(render(splats, each.c2w, each.intrinsics, 48, 48).rgb)
+    torch.testing.assert_close(pictures[0], pictures[1], atol=1e-2, rtol=0)

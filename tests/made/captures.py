@@ -1,7 +1,7 @@
 """Small captures and weights on disk for the tests of the nerfstudio floor."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -101,8 +101,13 @@ def mask_left_half(folder: Path, size: tuple[int, int] = (16, 12)) -> None:
     edit(folder, lambda meta: [frame.update(mask_path="masks/m.png") for frame in meta["frames"]])
 
 
-def write_blobs(folder: Path, count: int = 10, height: int = 40, width: int = 48) -> Path:
-    """A capture of forty coloured Gaussians near the origin on grey, exactly what the renderer makes of them."""
+def write_blobs(
+    folder: Path, count: int = 10, height: int = 40, width: int = 48, test: Sequence[int] | None = None
+) -> Path:
+    """A capture of forty coloured Gaussians near the origin on grey, exactly what the renderer makes of them.
+
+    It names the photos `test` as held out.
+    """
     generator = torch.Generator().manual_seed(3)
     blobs = Gaussians(
         means=torch.randn(40, 3, generator=generator) * 0.5,
@@ -116,7 +121,7 @@ def write_blobs(folder: Path, count: int = 10, height: int = 40, width: int = 48
     one = torch.ones(count)
     intrinsics = intrinsics_matrix(60 * one, 60 * one, width / 2 * one, height / 2 * one)
     images = render(blobs, c2w, intrinsics, width, height, background=0.5, depth=False).rgb
-    return write_nerfstudio_capture(folder, Views(images.clamp(0, 1), c2w, intrinsics))
+    return write_nerfstudio_capture(folder, Views(images.clamp(0, 1), c2w, intrinsics), test=test)
 
 
 def write_weights(file: Path, **changes) -> Path:

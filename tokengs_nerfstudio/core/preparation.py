@@ -8,7 +8,7 @@ from torch import Tensor
 
 from tokengs_nerfstudio.core.checks import check_views
 from tokengs_nerfstudio.core.errors import UserError
-from tokengs_nerfstudio.core.geometry.frame import FrameRule
+from tokengs_nerfstudio.core.geometry.frame import FrameRule, local_frame
 from tokengs_nerfstudio.core.geometry.resize import crop_and_resize
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.ranges import Length, check_value
@@ -39,20 +39,46 @@ def prepare(network: TokenGSNetwork, example: Example, scale: float | None = Non
     weights of a fixed scene scale get the scale that suits the context best. Weights that know time see a scene whose
     photos have none as one moment; a warning of the package's logger says so.
 
+    Cameras may have 64 bits, for worlds that 32 bits cannot tell apart (georeferenced coordinates): so has then what
+    leads to the canonical frame, and what is baked by it.
+
     Raises UserError for what is no Example, photos that are not as `Views` says, and a scale by which nothing is seen.
     """
     _check_arguments(network, example, scale)
-    example = _in_one_type(example.detach())
-    example = _timed(network, example)
+    example, local = _local(_timed(network, _in_one_type(example.detach())))
     context = example.context
     seen = crop_and_resize(context, *network.config.input_size(context.height, context.width))
     if scale is None:
         frame = choose_scale(network, seen)
     else:
-        frame = FrameRule(network.config.frame, "constant", scale).of(seen.c2w)
+        unit = 1.0 if local is None else float(local.scale)
+        frame = FrameRule(network.config.frame, "constant", scale / unit).of(seen.c2w)
         _check_scale(network, frame.cameras(seen.c2w), scale)
     times = example.target.times if network.config.time_channels > 0 else None
-    return PreparedScene(Example(seen, example.target).moved(frame), frame, () if times is None else _spread(times))
+    to_canonical = frame if local is None else _in_64_bits(frame).compose(local)
+    moments = () if times is None else _spread(times)
+    return PreparedScene(Example(seen, example.target).moved(frame), to_canonical, moments)
+
+
+def _local(example: Example) -> tuple[Example, Similarity | None]:
+    """The example in a frame that 32 bits are enough for, and the way there where its cameras have 64."""
+    poses = [views.c2w for views in (example.context, example.target)]
+    if all(c2w.dtype == torch.float32 for c2w in poses):
+        return example, None
+    local = local_frame(torch.cat([c2w.double() for c2w in poses]))
+
+    def near(views: Views) -> Views:
+        depths = None if views.depths is None else (views.depths * local.scale).to(views.depths)
+        return replace(views, c2w=local.cameras(views.c2w.double()).float(), depths=depths)
+
+    return Example(near(example.context), near(example.target)), local
+
+
+def _in_64_bits(frame: Similarity) -> Similarity:
+    """The frame with a rotation that is one to 64 bits: its transpose undoes it also far from the origin."""
+    exact = frame.map(torch.Tensor.double)
+    left, _, right = torch.linalg.svd(exact.rotation)
+    return replace(exact, rotation=left @ right)
 
 
 def _check_arguments(network: TokenGSNetwork, example: Example, scale: float | None) -> None:

@@ -228,11 +228,12 @@ class Similarity(TensorRecord):
         return replace(views, c2w=self.cameras(views.c2w), depths=depths)
 
     def gaussians(self, gaussians: Gaussians) -> "Gaussians":
-        turn = quaternion_from_matrix(self.rotation)[..., None, :].expand_as(gaussians.quats)
+        """The same Gaussians in the new frame; their means have 64 bits where the similarity has."""
+        turn = quaternion_from_matrix(self.rotation.to(gaussians.quats))[..., None, :].expand_as(gaussians.quats)
         return Gaussians(
-            means=self.points(gaussians.means),
+            means=self.points(gaussians.means.to(torch.promote_types(gaussians.means.dtype, self.rotation.dtype))),
             quats=multiply_quaternions(turn, gaussians.quats),
-            scales=gaussians.scales * self.scale[..., None, None],
+            scales=gaussians.scales * self.scale[..., None, None].to(gaussians.scales),
             opacities=gaussians.opacities,
             colors=gaussians.colors,
         )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor
@@ -132,5 +133,6 @@ def camera_distances(c2w: Float[Tensor, "frame 4 4"]) -> Float[ndarray, "frame f
     apart = np.linalg.norm(position[:, None] - position[None], axis=-1)
     chord = np.linalg.norm(direction[:, None] - direction[None], axis=-1)
     # Positions that differ by no more than rounding are one position, not a scene of that extent.
-    coincident = apart.max() <= 1e-6 * max(1e-30, np.abs(position).max())
+    rounding = 8 * torch.finfo(c2w.dtype).eps
+    coincident = apart.max() <= rounding * np.abs(position).max()
     return np.hypot(np.zeros_like(apart) if coincident else apart / apart.max(), chord / 2)

@@ -2,7 +2,7 @@ import pytest
 import torch
 from made.cameras import random_cameras, random_similarity
 
-from tokengs_nerfstudio.core.geometry.frame import canonical_frame
+from tokengs_nerfstudio.core.geometry.frame import canonical_frame, local_frame
 from tokengs_nerfstudio.core.types import Similarity
 
 
@@ -50,3 +50,25 @@ def test_unknown_names_are_named() -> None:
         canonical_frame(random_cameras(2), "first", "median")
     with pytest.raises(ValueError, match="at least one context camera"):
         canonical_frame(random_cameras(2)[:0])
+
+
+@pytest.mark.parametrize("unit", [1e-20, 1e-7, 1e12])
+@pytest.mark.parametrize("rule", ["max_baseline", "distance", "bound"])
+def test_no_unit_counts_as_one_place(unit: float, rule: str) -> None:
+    c2w = random_cameras(4)
+    small = c2w.clone()
+    small[:, :3, 3] *= unit
+    expected = canonical_frame(c2w, "first", rule).cameras(c2w)
+    torch.testing.assert_close(canonical_frame(small, "first", rule).cameras(small), expected, atol=1e-5, rtol=1e-4)
+
+
+def test_local_frames_are_for_32_bits() -> None:
+    c2w = random_cameras(4).double()
+    far = c2w.clone()
+    far[:, :3, 3] = far[:, :3, 3] * 1e-9 + 4.6e6
+    for cameras in (c2w, far):
+        local = local_frame(cameras)
+        centers = local.cameras(cameras)[:, :3, 3]
+        assert local.scale.log2() == local.scale.log2().round()
+        assert not centers[0].any()
+    assert 1 <= float(local_frame(c2w).cameras(c2w)[:, :3, 3].abs().max()) < 2

@@ -1,5 +1,6 @@
 """What `render` refuses, and with which words. The checks are called by themselves: annotations are looser there."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -26,7 +27,20 @@ def test_a_request_is_flat_and_in_float32() -> None:
     assert (request.scenes, request.views) == (3, 2)
     assert request.background.shape == (3, 2, 3)
     assert request.viewmats.dtype == torch.float32
-    assert torch.allclose(request.viewmats[1] @ scene.c2w.float(), torch.eye(4), atol=1e-6)
+    assert torch.allclose(request.viewmats[1, :, :3, :3] @ scene.c2w[:, :3, :3].float(), torch.eye(3), atol=1e-6)
+
+
+@pytest.mark.parametrize("offset", [0.0, 4.6e6])
+def test_positions_of_64_bits_keep_their_digits_far_from_the_origin(offset: float) -> None:
+    scene = random_scene(5, 8, 8, views=2).to(torch.float64)
+    means, c2w = scene.splats.means + offset, scene.c2w.clone()
+    c2w[:, :3, 3] += offset
+    request = prepared(scene, splats=replace(scene.splats, means=means), c2w=c2w)
+    assert request.splats.means.dtype == request.viewmats.dtype == torch.float32
+    inverse = torch.linalg.inv(scene.c2w)
+    expected = scene.splats.means @ inverse[:, :3, :3].mT + inverse[:, None, :3, 3]
+    seen = request.splats.means[0] @ request.viewmats[0, :, :3, :3].mT + request.viewmats[0, :, None, :3, 3]
+    torch.testing.assert_close(seen.double(), expected, atol=1e-5, rtol=1e-5)
 
 
 def test_backgrounds_of_three_kinds_are_spread_over_views() -> None:

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from made.captures import edit
+from PIL import Image
 
 from tokengs_nerfstudio.data import NerfstudioCapture
 
@@ -131,3 +133,51 @@ def test_senseless_fields_are_named(make_capture, fields, message):
 def test_times_must_be_given_to_all_frames_or_none(make_capture):
     with pytest.raises(ValueError, match=r"frame_001\.png' .* has no 'time'"):
         NerfstudioCapture(make_capture(frames={0: {"time": 0.0}, 2: {"time": 1.0}}))
+
+
+@pytest.mark.parametrize("name", ["/", "", "x" * 5000, "images/\ud800.png", "a\0b"])
+def test_names_of_no_file_are_left_out(make_capture, caplog, name):
+    assert len(NerfstudioCapture(make_capture(frames={1: {"file_path": name}}))) == 2
+    assert "1 of 3 images" in caplog.text
+    assert len(caplog.text) < 700
+    caplog.text.encode()
+
+
+def test_suffixes_in_small_and_capital_letters_are_one(make_capture):
+    folder = make_capture()
+    for photo in (folder / "images").iterdir():
+        photo.rename(photo.with_suffix(".PNG"))
+    assert len(NerfstudioCapture(folder)) == 3
+
+
+def test_a_byte_order_mark_is_read_over(make_capture):
+    file = make_capture() / "transforms.json"
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert len(NerfstudioCapture(file)) == 3
+
+
+def test_what_is_not_used_is_said(make_capture, caplog):
+    with caplog.at_level("INFO", logger="tokengs_nerfstudio"):
+        NerfstudioCapture(make_capture(shared={"lens_maker": "unknown", "aabb_scale": 16}))
+    assert [record.getMessage() for record in caplog.records if "lens_maker" in record.getMessage()]
+    assert "aabb_scale" not in caplog.text
+
+
+def test_times_whose_span_no_float_holds(make_capture):
+    times = {index: {"time": time} for index, time in enumerate((-1.7e308, 0.0, 1.7e308))}
+    capture = NerfstudioCapture(make_capture(frames=times))
+    assert capture.times is not None
+    assert capture.times.tolist() == [0, 0.5, 1]
+
+
+def test_masks_may_miss_where_a_frame_is_held_out(make_capture):
+    folder = make_capture(shared={"test_filenames": ["images/frame_001.png"]})
+    (folder / "masks").mkdir()
+    Image.new("L", (40, 30)).save(folder / "masks/m.png")
+    edit(folder, lambda meta: [meta["frames"][index].update(mask_path="masks/m.png") for index in (0, 2)])
+    masks = NerfstudioCapture(folder).load([0, 1, 2]).masks
+    assert masks is not None
+    assert masks.mean(dim=(1, 2, 3)).tolist() == [0, 1, 0]
+    edit(folder, lambda meta: meta.pop("test_filenames"))
+    with pytest.raises(ValueError, match=r"frame_001\.png' in .* has no 'mask_path'"):
+        NerfstudioCapture(folder)

@@ -74,7 +74,7 @@ def test_instant_ngp_form(make_capture):
         ({"camera_angle_x": math.pi / 2}, 20, 20),
         ({"camera_angle_y": math.pi / 2}, 15, 15),
         ({"x_fov": 90.0}, 20, 20),
-        ({"fl_x": 61.0, "camera_angle_x": 1.0, "camera_angle_y": math.pi / 2}, 61, 15),
+        ({"fl_x": 36.0, "camera_angle_x": 1.0, "camera_angle_y": math.pi / 2}, 36, 15),
     ],
 )
 def test_focal_length_from_whatever_is_given(make_capture, fields, fx, fy):
@@ -95,9 +95,15 @@ def test_a_frame_with_its_own_angle_does_not_take_the_shared_focal_length(make_c
 
 
 def test_intrinsics_follow_the_size_of_the_files(make_capture):
-    # Written for 80x75 while the files are 40x30: factors 0.5 and 0.4.
-    capture = NerfstudioCapture(make_capture(shared={"w": 80, "h": 75, "fl_y": 60.0, "cx": 41.0, "cy": 40.0}))
-    assert intrinsics(capture) == pytest.approx([25, 24, 20.5, 16])
+    # Written for 83x60 while the files are 40x30: factors 0.482 and 0.5, for sizes are rounded.
+    capture = NerfstudioCapture(make_capture(shared={"w": 83, "h": 60, "fl_y": 60.0, "cx": 41.5, "cy": 32.0}))
+    assert intrinsics(capture) == pytest.approx([50 * 40 / 83, 30, 20, 16])
+
+
+@pytest.mark.parametrize("size", [{"w": 80, "h": ...}, {"w": ..., "h": 60}])
+def test_one_side_alone_is_enough(make_capture, size):
+    capture = NerfstudioCapture(make_capture(shared=size | {"fl_y": 60.0, "cx": 41.0, "cy": 32.0}))
+    assert intrinsics(capture) == pytest.approx([25, 30, 20.5, 16])
 
 
 def test_masks_come_with_the_photos(make_capture):
@@ -273,7 +279,8 @@ def test_undistorted_capture_is_what_a_pinhole_camera_sees(make_capture):
 
 
 def test_each_frame_may_have_its_own_lens(make_capture):
-    capture = NerfstudioCapture(make_capture(frames={1: {"k1": -0.1}, 2: {"distortion_params": [-0.1, 0, 0, 0, 0, 0]}}))
+    own = {1: {"k1": -0.1}, 2: {"distortion_params": [-0.1, 0, 0, 0, 0, 0]}}
+    capture = NerfstudioCapture(make_capture(shared={"camera_model": "OPENCV"}, frames=own))
     assert intrinsics(capture, 0) == [50, 50, 20, 15]
     assert intrinsics(capture, 1) == intrinsics(capture, 2)
     assert intrinsics(capture, 1)[0] < 50

@@ -1,8 +1,17 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from tokengs_nerfstudio.data.capture.images import is_turned, read_image, stored_size
+from tokengs_nerfstudio.data.capture.images import (
+    check_mask,
+    is_turned,
+    read_image,
+    read_mask,
+    read_pixels,
+    stored_size,
+)
 from tokengs_nerfstudio.data.capture.lens import Window, centred_window
 
 GREY = np.full(3, 0.5)
@@ -62,3 +71,93 @@ def test_unreadable_files_are_named(tmp_path, read):
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more than this")
     with pytest.raises(ValueError, match=r"cannot read the image .*broken\.jpg.*replace the file"):
         read(tmp_path / "broken.jpg")
+
+
+def in_mode(picture: np.ndarray, mode: str) -> Image.Image:
+    grey = np.asarray(Image.fromarray(picture).convert("L"))
+    if mode == "I;16":
+        return Image.fromarray(grey.astype(np.uint16) * 257)
+    if mode == "F":
+        return Image.fromarray(grey.astype(np.float32) / 255)
+    return Image.fromarray(picture).quantize(256) if mode == "P" else Image.fromarray(picture).convert(mode)
+
+
+@pytest.mark.parametrize(
+    ("mode", "suffix", "grey"),
+    [
+        ("L", ".png", True),
+        ("LA", ".png", True),
+        ("I;16", ".png", True),
+        ("F", ".tiff", True),
+        ("P", ".png", False),
+        ("P", ".gif", False),
+        ("CMYK", ".jpg", False),
+        ("YCbCr", ".tiff", False),
+        ("RGBA", ".png", False),
+    ],
+)
+def test_every_pixel_format_is_read_as_what_it_shows(tmp_path, mode, suffix, grey):
+    picture, file = smooth(40, 30), tmp_path / f"a{suffix}"
+    in_mode(picture, mode).save(file, **({"quality": 97} if suffix == ".jpg" else {}))
+    whole = Window(0.0, 0.0, 40.0, 30.0, 40, 30)
+    expected = np.asarray(Image.fromarray(picture).convert("L").convert("RGB") if grey else Image.fromarray(picture))
+    assert np.abs(read_image(file, whole, GREY) * 255 - expected).mean() < 4
+    pixels = read_pixels(file)
+    assert pixels.dtype == np.uint8
+    assert np.abs(pixels[..., :3].astype(float) - expected).mean() < 4
+
+
+@pytest.mark.parametrize("values", [np.float32(200), np.float32(-1), np.float32("nan"), np.int32(70_000)])
+def test_values_that_mean_no_brightness_are_refused(tmp_path, values):
+    Image.fromarray(np.full((4, 4), values)).save(tmp_path / "a.tiff")
+    with pytest.raises(ValueError, match=r"a\.tiff: .*nothing says what is white"):
+        read_pixels(tmp_path / "a.tiff")
+
+
+def test_photos_are_resized_as_asked(tmp_path):
+    Image.fromarray(smooth(40, 30)).save(tmp_path / "a.png")
+    assert read_pixels(tmp_path / "a.png", (20, 15)).shape == (15, 20, 3)
+
+
+def test_a_photo_that_shows_nothing_is_said(tmp_path, caplog):
+    Image.new("RGBA", (4, 4), (9, 9, 9, 0)).save(tmp_path / "a.png")
+    read_pixels(tmp_path / "a.png")
+    assert "a.png is wholly transparent" in caplog.text
+
+
+HALF = np.repeat([[0] * 8 + [255] * 8], 12, axis=0).astype(np.uint8)
+WHOLE = Window(0.0, 0.0, 16.0, 12.0, 16, 12)
+
+
+def saved(folder: Path, image: Image.Image, suffix: str = ".png") -> Path:
+    image.save(folder / f"mask{suffix}")
+    return folder / f"mask{suffix}"
+
+
+def test_the_colours_of_a_palette_mask_count(tmp_path):
+    mask = Image.fromarray((HALF == 0).astype(np.uint8)).convert("P")
+    mask.putpalette([255, 255, 255, 0, 0, 0])
+    np.testing.assert_array_equal(read_mask(saved(tmp_path, mask), (16, 12), WHOLE), HALF / 255)
+
+
+@pytest.mark.parametrize("white", [1, 5, 255])
+def test_whatever_is_not_0_is_valid(tmp_path, white):
+    mask = saved(tmp_path, Image.fromarray(HALF // 255 * white))
+    np.testing.assert_array_equal(read_mask(mask, (16, 12), WHOLE), HALF / 255)
+
+
+def test_near_black_is_black_in_a_jpeg(tmp_path):
+    noisy = np.where(HALF > 0, 255, 5).astype(np.uint8)
+    mask = saved(tmp_path, Image.fromarray(noisy), ".jpg")
+    np.testing.assert_array_equal(read_mask(mask, (16, 12), WHOLE), HALF / 255)
+
+
+def test_larger_masks_are_reduced_and_smaller_ones_refused(tmp_path):
+    large = saved(tmp_path, Image.fromarray(HALF).resize((32, 24), Image.Resampling.NEAREST))
+    check_mask(large, (16, 12))
+    shown = read_mask(large, (16, 12), WHOLE)
+    assert shown.shape == (12, 16)
+    np.testing.assert_array_equal(shown[:, [0, 6, 9, 15]], np.repeat([[0, 0, 1, 1]], 12, axis=0))
+    for size in ((64, 48), (32, 12), (16, 20)):
+        with pytest.raises(ValueError, match="has 32x24 pixels in 1 channels; expected"):
+            check_mask(large, size)

@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from made.captures import edit
 
 from tokengs_nerfstudio.data import NerfstudioCapture, SplitRule
 from tokengs_nerfstudio.data.capture.split import FrameSplit, split_by_fraction, split_by_interval, split_by_name
@@ -131,3 +132,28 @@ def test_a_split_without_training_frames_is_an_error(make_capture, train):
     capture = NerfstudioCapture(make_capture(shared={"test_filenames": names(0, 1, 2)} | train))
     with pytest.raises(ValueError, match=r"all 3 frames .* are held out .* none is left to reconstruct from"):
         capture.split()
+
+
+def test_links_to_a_photo_are_that_photo(make_capture, caplog):
+    folder = make_capture(count=4, shared={"test_filenames": ["images/frame_001.png"]})
+    edit(folder, lambda meta: meta["frames"].append(meta["frames"][1] | {"file_path": "other.png"}))
+    (folder / "other.png").symlink_to(folder / "images/frame_001.png")
+    split = NerfstudioCapture(folder).split()
+    assert split == FrameSplit([0, 2, 3], [1, 4])
+    assert "lists 1 photos more than once (other.png)" in caplog.text
+    assert "different poses" not in caplog.text
+
+
+def test_a_photo_with_two_poses_is_said(make_capture, caplog):
+    folder = make_capture()
+    other = {"file_path": "images/../images/frame_000.png"}
+    edit(folder, lambda meta: meta["frames"].append(meta["frames"][1] | other))
+    NerfstudioCapture(folder)
+    assert "1 of them with different poses (images/../images/frame_000.png)" in caplog.text
+
+
+def test_that_no_held_out_photo_exists_is_said(make_capture, caplog):
+    folder = make_capture(shared={"test_filenames": ["images/frame_001.png"]})
+    (folder / "images/frame_001.png").unlink()
+    assert NerfstudioCapture(folder).split().test == []
+    assert "none of the 1 photos" in caplog.text

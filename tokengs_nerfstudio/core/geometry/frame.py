@@ -1,5 +1,6 @@
 """The frame a network sees a scene in, chosen from its context cameras."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,8 +18,10 @@ from tokengs_nerfstudio.core.types import Similarity
 CameraFrame = Literal["first", "middle", "mean"]
 ScaleRule = Literal["constant", "max_baseline", "distance", "bound", "pointmap"]
 
-# Below this extent (in world units) cameras count as coincident: their distances say nothing about the scene's size.
-_COINCIDENT = 1e-6
+# So much smaller than their distance from the origin (in roundings), an extent is rounding: the cameras coincide.
+_ROUNDINGS = 8
+# Means of unit vectors below this say nothing of a direction.
+_VANISHING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -69,9 +72,22 @@ def canonical_frame(
         factor = torch.full_like(translation[..., 0], value)
     else:
         extent = _camera_extent(in_frame, scale)
-        known = extent > _COINCIDENT
+        known = extent > _ROUNDINGS * torch.finfo(c2w.dtype).eps * centers.abs().amax(dim=(-1, -2))
         factor = torch.where(known, value / torch.where(known, extent, torch.ones_like(extent)), value)
     return Similarity(rotation, translation, factor)
+
+
+def local_frame(c2w: Float[Tensor, "view 4 4"]) -> Similarity:
+    """World -> a frame that 32 bits are enough for: the first camera at its origin, the farthest about one unit away.
+
+    Axes are kept, lengths are multiplied by a power of two. For cameras of 64 bits: in georeferenced coordinates, or in
+    units so small or large that squares leave the range of 32 bits.
+    """
+    offsets = c2w[:, :3, 3].double() - c2w[0, :3, 3].double()
+    farthest = float(offsets.abs().max())
+    unit = 2.0 ** -math.floor(math.log2(farthest)) if farthest > 0 else 1.0
+    same = Similarity.identity(dtype=torch.float64, device=c2w.device)
+    return Similarity(same.rotation, -c2w[0, :3, 3].double(), same.scale * unit)
 
 
 def _camera_extent(centers: Float[Tensor, "*batch view 3"], rule: str) -> Float[Tensor, "*batch"]:
@@ -104,11 +120,11 @@ def _mean_axes(rotations: Float[Tensor, "*batch view 3 3"]) -> Float[Tensor, "*b
     mean, first = rotations.mean(dim=-3), rotations[..., 0, :, :]
     forward = mean[..., 2]
     down = mean[..., 1]
-    clear = forward.norm(dim=-1, keepdim=True) > _COINCIDENT
+    clear = forward.norm(dim=-1, keepdim=True) > _VANISHING
     forward = F.normalize(torch.where(clear, forward, first[..., 2]), dim=-1)
     down = down - (down * forward).sum(dim=-1, keepdim=True) * forward
     for axis in (1, 0):
         spare = first[..., axis] - (first[..., axis] * forward).sum(dim=-1, keepdim=True) * forward
-        down = torch.where(down.norm(dim=-1, keepdim=True) > _COINCIDENT, down, spare)
+        down = torch.where(down.norm(dim=-1, keepdim=True) > _VANISHING, down, spare)
     down = F.normalize(down, dim=-1)
     return torch.stack([torch.linalg.cross(down, forward), down, forward], dim=-1)

@@ -1,7 +1,7 @@
 """What a backend is asked for: checked, in one precision, with one batch axis of scenes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -47,6 +47,8 @@ def checked(splats: Gaussians, cameras: Cameras, config: RenderConfig, depth: bo
     batch = _checked_batch(splats, c2w, intrinsics)
     _check_numbers(cameras.width, cameras.height, config.near, config.far)
     views = c2w.shape[-3]
+    if dtype == torch.float32 and torch.float64 in (splats.means.dtype, c2w.dtype):
+        splats, c2w = _near_the_first_camera(splats, c2w)
 
     def flat(tensor: Tensor) -> Tensor:
         return tensor.to(dtype).reshape(batch.numel(), *tensor.shape[len(batch) :])
@@ -64,6 +66,14 @@ def checked(splats: Gaussians, cameras: Cameras, config: RenderConfig, depth: bo
         backend=backend,
         batch=tuple(batch),
     )
+
+
+def _near_the_first_camera(splats: Gaussians, c2w: Tensor) -> tuple[Gaussians, Tensor]:
+    """Positions of 64 bits relative to the first camera, before they become 32, too coarse far from the origin."""
+    origin = c2w[..., :1, :3, 3].detach().double()
+    position = (c2w[..., :3, 3] - origin)[..., None]
+    upper = torch.cat([c2w[..., :3, :3].double(), position], dim=-1)
+    return replace(splats, means=splats.means - origin), torch.cat([upper, c2w[..., 3:, :].double()], dim=-2)
 
 
 def chosen_backend(backend: str, device: torch.device) -> str:

@@ -13,11 +13,13 @@ from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.geometry.resize import fitted_size, wholly_valid
 from tokengs_nerfstudio.core.types import Views
 from tokengs_nerfstudio.data.capture.frames import THREADS, CaptureFrame, read_frames
 from tokengs_nerfstudio.data.capture.images import check_mask, read_image, read_mask
 from tokengs_nerfstudio.data.capture.lens import Lens, Window, centred_window
+from tokengs_nerfstudio.data.capture.poses import needs_64_bits
 from tokengs_nerfstudio.data.capture.split import DEFAULT_SPLIT, FrameSplit, SplitRule
 from tokengs_nerfstudio.data.capture.transforms_json import read_transforms
 
@@ -36,9 +38,10 @@ class _Photo:
         return self.lens.undistort(read_image(self.frame.image, self.window, background, self.frame.turned))
 
     def read_mask(self) -> Float[ndarray, "height width"]:
-        """The share of what is behind a pixel that is valid; for photos that have a mask."""
-        assert self.frame.mask is not None
-        return self.lens.undistort(read_mask(self.frame.mask, self.window))
+        """The share of what is behind a pixel that is valid: all of it for photos without a mask."""
+        if self.frame.mask is None:
+            return np.ones((self.window.height, self.window.width), np.float32)
+        return self.lens.undistort(read_mask(self.frame.mask, self.frame.size, self.window))
 
 
 class NerfstudioCapture:
@@ -53,6 +56,7 @@ class NerfstudioCapture:
       recorded width and height are those of the turned photo.
     * Transparent pixels are composited over `background` (grey 0.5, over which the method renders).
     * `mask_path` files become the views' masks.
+    * `c2w` has 32 bits; 64 where those would blur the positions (georeferenced coordinates, extreme units).
     * `times` are the frames' `time`, mapped to [0, 1] over the frames that are there.
 
     `max_size` caps the longer side of the loaded images in pixels. A `downscale_factor` of N reads the photos of the
@@ -82,7 +86,7 @@ class NerfstudioCapture:
         self.image_paths = [frame.image for frame in frames]
         self._photos = _photos(frames, max_size)
         self.image_size: tuple[int, int] = (self._photos[0].window.height, self._photos[0].window.width)
-        self.c2w: Float[Tensor, "frame 4 4"] = _stacked([frame.c2w for frame in frames])
+        self.c2w: Float[Tensor, "frame 4 4"] = _poses([frame.c2w for frame in frames])
         self.intrinsics: Float[Tensor, "frame 3 3"] = _stacked(_pinhole_matrices(self._photos))
         times = [frame.time for frame in frames if frame.time is not None]
         self.times: Float[Tensor, " frame"] | None = torch.tensor(times) if times else None
@@ -101,7 +105,7 @@ class NerfstudioCapture:
             c2w=self.c2w[indices],
             intrinsics=self.intrinsics[indices],
             times=None if self.times is None else self.times[indices],
-            masks=self._masks(indices) if self._photos[0].frame.mask else None,
+            masks=self._masks(indices) if any(self._photos[index].frame.mask for index in indices) else None,
         )
 
     def _images(self, indices: list[int]) -> Float[Tensor, "view 3 height width"]:
@@ -163,7 +167,7 @@ def _reduced(size: tuple[int, int], max_size: int | None) -> tuple[int, int]:
     if max_size is None or max(size) <= max_size:
         return size
     if max_size < 1:
-        raise ValueError(f"max_size is a number of pixels from 1 on, got {max_size}")
+        raise UserError(f"max_size is a number of pixels from 1 on, got {max_size}")
     height, width = fitted_size(size[1], size[0], max_size)
     return width, height
 
@@ -176,8 +180,14 @@ def _pinhole_matrices(photos: list[_Photo]) -> list[Float[ndarray, "3 3"]]:
             try:
                 matrices[key] = photo.lens.pinhole(photo.window.width, photo.window.height).matrix
             except ValueError as error:
-                raise ValueError(f"{photo.frame.record}: {error}") from error
+                raise UserError(f"{photo.frame.record}: {error}") from error
     return [matrices[photo.lens, photo.window] for photo in photos]
+
+
+def _poses(matrices: list[Float[ndarray, "4 4"]]) -> Float[Tensor, "frame 4 4"]:
+    poses = np.stack(matrices)
+    kept = torch.from_numpy(poses)
+    return kept if needs_64_bits(poses[:, :3, 3]) else kept.float()
 
 
 def _stacked(matrices: list[Float[ndarray, "side side"]]) -> Float[Tensor, "frame side side"]:

@@ -2,16 +2,22 @@
 
 import logging
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import compress
 from pathlib import Path
 
+import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from tokengs_nerfstudio.core.errors import MissingFileError, UserError
 from tokengs_nerfstudio.data.capture.images import is_turned, stored_size
+from tokengs_nerfstudio.data.capture.intrinsics import is_of_the_turned, lens_of, recorded_size
 from tokengs_nerfstudio.data.capture.lens import Lens
+from tokengs_nerfstudio.data.capture.poses import camera_to_world, check_axes, check_positions
+from tokengs_nerfstudio.data.capture.reduced import automatic_factor, reduced_masks, reduced_photos
 from tokengs_nerfstudio.data.capture.split import (
     DEFAULT_SPLIT,
     FrameSplit,
@@ -23,19 +29,19 @@ from tokengs_nerfstudio.data.capture.split import (
 from tokengs_nerfstudio.data.capture.transforms_json import (
     FrameRecord,
     Transforms,
-    camera_to_world,
     frame_times,
     in_short,
-    lens_of,
     mask_paths,
-    recorded_size,
+    printable,
     slashed,
 )
 
 _log = logging.getLogger(__name__)
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".PNG", ".JPG", ".JPEG", ".WEBP")
-_LARGEST_AUTOMATIC_SIDE = 1600
+_SMALLEST_SIDE = 4
+# By how much a photo may differ in shape from what is recorded: rounding, or this share of a side.
+_ROUNDING, _SAME_SHAPE = 2.0, 0.005
 THREADS = min(8, os.cpu_count() or 1)
 
 
@@ -72,7 +78,12 @@ class CaptureFrames:
 
     def split(self, rule: SplitRule = DEFAULT_SPLIT) -> FrameSplit:
         """`split_frames` of these frames: positions in `frames`, in order of file name."""
-        return split_frames(self.lists, [frame.file_path for frame in self.frames], rule)
+        return split_frames(self.lists, [frame.file_path for frame in self.frames], rule, self._files)
+
+    @property
+    def _files(self) -> list[str]:
+        """One name for each photo, whatever links and spellings lead to it."""
+        return [os.path.realpath(frame.image) for frame in self.frames]
 
 
 def read_frames(
@@ -89,63 +100,99 @@ def read_frames(
     """
     lists = split_lists(transforms)
     folder = transforms.file.parent
-    photos = [_photo(folder, record.file_path) for record in transforms.frames]
-    factor = _automatic_factor(folder, photos) if downscale_factor is None else downscale_factor
-    photos = [_reduced(photo, folder, "images", factor) for photo in photos]
-    records, photos = _present(transforms, photos, cameras_suffice)
+    full = [_photo(folder, record.file_path) for record in transforms.frames]
+    factor = automatic_factor(folder, full) if downscale_factor is None else downscale_factor
+    photos = reduced_photos(full, folder, factor)
+    there = _present(transforms, photos, cameras_suffice)
+    records = list(compress(transforms.frames, there))
+    full, photos = list(compress(full, there)), list(compress(photos, there))
     with ThreadPoolExecutor(max_workers=THREADS) as pool:
         sizes = list(pool.map(_size, records, photos))
-    masks = mask_paths(records) or []
-    masks = [_reduced(mask, folder, "masks", factor) for mask in masks] or [None] * len(records)
+    masks = reduced_masks(mask_paths(records), folder, factor)
     times = frame_times(records)
     moments = [None] * len(records) if times is None else times.tolist()
     frames = [
-        CaptureFrame(record, photo, size, turned, _lens(record, size, factor), camera_to_world(record), mask, time)
-        for record, photo, (size, turned), mask, time in zip(records, photos, sizes, masks, moments)
+        CaptureFrame(record, photo, size, turned, _lens(record, size, whole, factor), camera_to_world(record), mask, at)
+        for record, whole, photo, (size, turned), mask, at in zip(records, full, photos, sizes, masks, moments)
     ]
-    return CaptureFrames(transforms, frames, lists)
+    found = CaptureFrames(transforms, frames, lists)
+    _check_together(found)
+    _check_masks(found)
+    _say_what_is_not_held_out(found)
+    return found
+
+
+def _check_masks(found: CaptureFrames) -> None:
+    """Whether all frames have masks or none; those that are held out may do without."""
+    with_mask = [frame for frame in found.frames if frame.mask is not None]
+    for frame in found.frames:
+        if with_mask and frame.mask is None and not found.lists.holds_out(frame.file_path):
+            raise UserError(f"{frame.record} has no 'mask_path' though other frames have; give it to all or to none")
+
+
+def _check_together(found: CaptureFrames) -> None:
+    """What frames say of each other: their positions, and photos that several of them mean."""
+    frames, file = found.frames, found.transforms.file
+    check_axes([frame.record for frame in frames])
+    positions = np.stack([frame.c2w[:3, 3] for frame in frames])
+    check_positions(positions, [frame.file_path for frame in frames], file)
+    first: dict[str, CaptureFrame] = {}
+    again: list[str] = []
+    moved: list[str] = []
+    for frame in frames:
+        before = first.setdefault(os.path.realpath(frame.image), frame)
+        if before is not frame:
+            again.append(frame.file_path)
+            if not np.allclose(before.c2w, frame.c2w):
+                moved.append(frame.file_path)
+    if again:
+        poses = f"; {len(moved)} of them with different poses ({in_short(moved)})" if moved else ""
+        _log.warning(
+            f"{file} lists {len(again)} photos more than once ({in_short(again)}){poses}: all frames of a "
+            "photo are learned from, or all held out; remove those that are not meant"
+        )
+
+
+def _say_what_is_not_held_out(found: CaptureFrames) -> None:
+    named = found.lists.held_out
+    if named and not any(found.lists.holds_out(frame.file_path) for frame in found.frames):
+        _log.warning(
+            f"none of the {len(named)} photos that {found.transforms.file} keeps for evaluation exists: "
+            "nothing is held out"
+        )
 
 
 def _photo(folder: Path, file_path: str) -> Path:
-    """The photo that a frame means, which instant-ngp writes without its suffix and Windows with backslashes."""
+    """The photo that a frame means, which instant-ngp writes without its suffix and Windows with backslashes and with
+    suffixes in small or capital letters."""
     plain = folder / slashed(file_path)
     candidates = [folder / file_path, plain, *(Path(f"{plain}{suffix}") for suffix in _SUFFIXES)]
-    return next((path for path in candidates if path.is_file()), plain)
+    if plain.suffix:
+        candidates += [plain.with_suffix(plain.suffix.upper()), plain.with_suffix(plain.suffix.lower())]
+    return next((path for path in candidates if os.path.isfile(path)), plain)
 
 
-def _reduced(full: Path, folder: Path, kind: str, factor: int) -> Path:
-    """The file that is read for a full-size photo (or mask) of the capture in `folder`."""
-    return full if factor == 1 else folder / f"{kind}_{factor}" / full.name
-
-
-def _automatic_factor(folder: Path, photos: list[Path]) -> int:
-    first = next((photo for photo in photos if photo.is_file()), None)
-    if first is None:
-        return 1
-    longest, factor = max(stored_size(first)), 1
-    while longest / factor > _LARGEST_AUTOMATIC_SIDE and (folder / f"images_{2 * factor}" / first.name).is_file():
-        factor *= 2
-    if factor > 1:
-        _log.info(f"Reading images_{factor} of {folder}: the full photos are {longest} pixels long")
-    return factor
-
-
-def _present(transforms: Transforms, photos: list[Path], cameras_suffice: bool) -> tuple[list[FrameRecord], list[Path]]:
-    """The frames whose photo exists, and their photos; says how many others there are."""
-    there = [photo.is_file() for photo in photos]
+def _present(transforms: Transforms, photos: list[Path], cameras_suffice: bool) -> list[bool]:
+    """Which frames' photo exists; says how many do not. All count where none exists and their cameras suffice."""
+    there = [os.path.isfile(photo) for photo in photos]
     if all(there):
-        return transforms.frames, photos
-    missing = [record.file_path for record, is_there in zip(transforms.frames, there) if not is_there]
-    message = f"{len(missing)} of {len(photos)} images that {transforms.file} lists do not exist ({in_short(missing)})"
+        return there
+    message = missing_photos(transforms.file, photos, [record.file_path for record in transforms.frames])
     if any(there):
         _log.warning(f"{message}; going on without them: restore the files or remove their frames")
-        return list(compress(transforms.frames, there)), list(compress(photos, there))
+        return there
     if cameras_suffice and all(recorded_size(record) is not None for record in transforms.frames):
         _log.warning(f"{message}: only its cameras can be used")
-        return transforms.frames, photos
-    raise FileNotFoundError(
+        return [True] * len(there)
+    raise MissingFileError(
         f"{message}; the first was looked for at {photos[0]}: put the images there, or correct the file_path entries"
     )
+
+
+def missing_photos(file: Path, photos: Sequence[Path], names: Sequence[str]) -> str:
+    """How many photos of a capture are gone, and what the first are called."""
+    missing = [name for name, photo in zip(names, photos) if not os.path.isfile(photo)]
+    return f"{len(missing)} of {len(photos)} images that {file} lists do not exist ({in_short(missing)})"
 
 
 def _size(record: FrameRecord, photo: Path) -> tuple[tuple[int, int], bool]:
@@ -154,20 +201,41 @@ def _size(record: FrameRecord, photo: Path) -> tuple[tuple[int, int], bool]:
     Stored pixels are taken as they are where the file does not say otherwise.
     """
     recorded = recorded_size(record)
-    if recorded is not None and not photo.is_file():
+    if recorded is not None and not os.path.isfile(photo):
         return (round(recorded[0]), round(recorded[1])), False
     stored = stored_size(photo)
-    if recorded is None or (recorded[0] - recorded[1]) * (stored[0] - stored[1]) >= 0:
+    if min(stored) < _SMALLEST_SIDE:
+        raise UserError(f"the photo {photo} is too small: {stored[0]}x{stored[1]} pixels; remove its frame")
+    if recorded is None:
         return stored, False
-    if not is_turned(photo):
-        raise ValueError(
+    turned = (recorded[0] - recorded[1]) * (stored[0] - stored[1]) < 0
+    size = (stored[1], stored[0]) if turned else stored
+    if not _same_shape(recorded, size) or (turned and not is_turned(photo)):
+        raise UserError(
             f"{record} is recorded as {recorded[0]:g}x{recorded[1]:g}, but {photo} is {stored[0]}x{stored[1]}; "
             "correct 'w' and 'h', or put back the images that the poses were made from"
         )
-    return (stored[1], stored[0]), True
+    return size, turned
 
 
-def _lens(record: FrameRecord, size: tuple[int, int], factor: int) -> Lens:
+def _same_shape(recorded: tuple[float, float], size: tuple[int, int]) -> bool:
+    """Whether a photo of `size` is one of the recorded size, made smaller or larger."""
+    scale = (size[0] / recorded[0] + size[1] / recorded[1]) / 2
+    return all(abs(scale * a - b) <= max(_ROUNDING, _SAME_SHAPE * b) for a, b in zip(recorded, size))
+
+
+def _lens(record: FrameRecord, size: tuple[int, int], full: Path, factor: int) -> Lens:
     """The lens of the photo as it is on disk, whatever size its intrinsics were written for."""
-    written_for = recorded_size(record) or (factor * size[0], factor * size[1])
-    return lens_of(record, *written_for).scaled(size[0] / written_for[0], size[1] / written_for[1])
+    written_for = recorded_size(record, size)
+    if written_for is None:
+        known = factor != 1 and os.path.isfile(full)
+        written_for = stored_size(full) if known else (factor * size[0], factor * size[1])
+        lens = lens_of(record, *written_for)
+        if is_of_the_turned(lens, written_for):
+            raise UserError(
+                f"'cx' and 'cy' of {record} are the middle of a photo turned by a quarter, {printable(full.name)} has "
+                f"{written_for[0]}x{written_for[1]} pixels as it is stored; give 'w' and 'h' of the turned photo"
+            )
+    else:
+        lens = lens_of(record, *written_for)
+    return lens.scaled(size[0] / written_for[0], size[1] / written_for[1])

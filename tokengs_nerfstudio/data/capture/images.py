@@ -1,37 +1,41 @@
 """Photos and their masks on disk as arrays: RGB in [0, 1], transparency composited, cropped, resized while decoding."""
 
+import logging
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from numpy import ndarray
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
+from tokengs_nerfstudio.core.errors import MissingFileError, UserError
 from tokengs_nerfstudio.data.capture.lens import Window
+
+_log = logging.getLogger(__name__)
 
 _ORIENTATION_TAG = 0x0112
 _TURNED_BY_A_QUARTER = (5, 6, 7, 8)
+# Pillow opens their 16 bits as 32.
+_GREY_OF_16_BITS = ("PNG", "PPM")
+# Formats of masks whose black is not exactly 0.
+_LOSSY = ("JPEG", "MPO", "WEBP")
 # What Pillow raises for files that are damaged or too large to be meant seriously.
-_UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 
 
 def stored_size(path: Path) -> tuple[int, int]:
     """(width, height) from an image's header; ValueError naming the file where it cannot be read."""
-    try:
-        with Image.open(path) as image:
-            return image.size
-    except _UNREADABLE as error:
-        raise _unreadable(path, error) from error
+    with _decoded(path) as image:
+        return image.size
 
 
 def is_turned(path: Path) -> bool:
     """Whether an image's EXIF entry asks viewers to turn it by a quarter (for PNG files this reads all of it)."""
-    try:
-        with Image.open(path) as image:
-            return image.getexif().get(_ORIENTATION_TAG) in _TURNED_BY_A_QUARTER
-    except _UNREADABLE as error:
-        raise _unreadable(path, error) from error
+    with _decoded(path) as image:
+        return image.getexif().get(_ORIENTATION_TAG) in _TURNED_BY_A_QUARTER
 
 
 def read_image(
@@ -40,68 +44,126 @@ def read_image(
     """The part of a photo that `window` shows, RGB in [0, 1] float32, transparent pixels over `background`.
 
     The stored pixels are taken as they are; only with `upright` they are first turned as the EXIF entry asks. Resizing
-    is bilinear with antialiasing. ValueError naming the file where it cannot be read.
+    is bilinear with antialiasing. ValueError naming the file where it cannot be read, or shows no colours.
     """
+    with _decoded(path) as image:
+        shown = _shown(image, window, upright)
+        _say_where_nothing_shows(path, shown)
+        return _composite(shown, background)
+
+
+def read_pixels(
+    path: Path, size: tuple[int, int] | None = None, upright: bool = False
+) -> Shaped[ndarray, "height width channel"]:
+    """A whole photo as 8-bit RGB, or RGBA where it has transparent pixels; stored pixels, turned with `upright`.
+
+    Where a `size` (width, height) is given it is resized to that, bilinearly with antialiasing. ValueError naming the
+    file where it cannot be read, or shows no colours.
+    """
+    with _decoded(path) as image:
+        shown = _in_colours(image, upright)
+        if size is not None and size != shown.size:
+            shown = shown.resize(size, Image.Resampling.BILINEAR)
+        _say_where_nothing_shows(path, shown)
+        return np.array(shown)
+
+
+@contextmanager
+def _decoded(path: Path) -> Iterator[Image.Image]:
     try:
         with Image.open(path) as image:
-            return _composite(_shown(image, window, upright), background)
+            yield image
     except _UNREADABLE as error:
         raise _unreadable(path, error) from error
 
 
 def check_mask(path: Path, size: tuple[int, int]) -> None:
-    """Whether a mask's header says one channel and its photo's `size` (width, height).
+    """Whether a mask's header says one channel and its photo's `size` (width, height), or a larger one of that shape.
 
     FileNotFoundError or ValueError naming the file where not.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"the mask {path} does not exist; put it back or remove its frame's mask_path")
-    try:
-        with Image.open(path) as image:
-            found, channels = image.size, len(image.getbands())
-    except _UNREADABLE as error:
-        raise _unreadable(path, error) from error
-    if found != size or channels != 1:
-        raise ValueError(
+        raise MissingFileError(f"the mask {path} does not exist; put it back or remove its frame's mask_path")
+    with _decoded(path) as image:
+        found, channels = image.size, len(image.getbands())
+    times = round(found[0] / size[0])
+    fits = times >= 1 and all(abs(times * side - there) < times for side, there in zip(size, found))
+    if not fits or channels != 1:
+        raise UserError(
             f"the mask {path} has {found[0]}x{found[1]} pixels in {channels} channels; expected {size[0]}x{size[1]} as "
             "its photo in one channel, 0 where a pixel is to be ignored"
         )
 
 
-def read_mask(path: Path, window: Window) -> Float[ndarray, "height width"]:
-    """The part of a mask that `window` shows: the share of what is behind a pixel that is not 0, float32 in [0, 1].
+def read_mask(path: Path, size: tuple[int, int], window: Window) -> Float[ndarray, "height width"]:
+    """The part of a mask that `window` shows of a photo of `size`: the share of what is behind a pixel that is valid.
 
-    ValueError naming the file where it cannot be read.
+    Not 0 is valid; of a file that keeps its values only roughly (JPEG) the brighter half is. The colours of a palette
+    count, not their numbers. float32 in [0, 1]. ValueError naming the file where it cannot be read.
     """
-    try:
-        with Image.open(path) as image:
-            valid = Image.fromarray(np.asarray(image).astype(bool).astype(np.float32))
-    except _UNREADABLE as error:
-        raise _unreadable(path, error) from error
-    if not window.is_whole:
-        box = (window.left, window.top, window.right, window.bottom)
+    with _decoded(path) as image:
+        lossy = image.format in _LOSSY
+        values = np.asarray(image.convert("L") if image.mode == "P" else image)
+    valid = Image.fromarray((values >= 128 if lossy else values != 0).astype(np.float32))
+    if not window.is_whole or valid.size != size:
+        across, down = valid.width / size[0], valid.height / size[1]
+        box = (window.left * across, window.top * down, window.right * across, window.bottom * down)
         valid = valid.resize((window.width, window.height), Image.Resampling.BILINEAR, box=box)
     return np.array(valid)
 
 
-def _unreadable(path: Path, error: Exception) -> ValueError:
-    return ValueError(f"cannot read the image {path}: {error}; replace the file or remove its frame")
+def _unreadable(path: Path, error: Exception) -> UserError:
+    return UserError(f"cannot read the image {path}: {error}; replace the file or remove its frame")
 
 
 def _shown(image: Image.Image, window: Window, upright: bool) -> Image.Image:
     reduction = 1 if upright else _decode_reduced(image, window)
-    if upright:
-        image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I"):
-        image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
-    transparent = "A" in image.getbands() or "transparency" in image.info
-    image = image.convert("RGBA" if transparent else "RGB")
+    image = _in_colours(image, upright)
     if window.is_whole:
         return image
     # An image decoded at a reduced size may be a fraction of a pixel smaller than the window says.
     right, bottom = min(window.right / reduction, image.width), min(window.bottom / reduction, image.height)
     box = (window.left / reduction, window.top / reduction, right, bottom)
     return image.resize((window.width, window.height), Image.Resampling.BILINEAR, box=box)
+
+
+def _in_colours(image: Image.Image, upright: bool) -> Image.Image:
+    """The photo as RGB, or as RGBA where it has transparent pixels; ValueError for what shows no colours."""
+    bits_16 = image.mode.startswith("I;16") or (image.mode == "I" and image.format in _GREY_OF_16_BITS)
+    image = ImageOps.exif_transpose(image) if upright else image
+    if bits_16:
+        image = Image.fromarray((np.asarray(image).astype(np.int32) // 257).astype(np.uint8))
+    elif image.mode == "I":
+        raise UserError("it has 32 bits a pixel, so nothing says what is white; save it with 8 or 16 bits")
+    elif image.mode == "F":
+        image = Image.fromarray((_fractions(np.asarray(image)) * 255).round().astype(np.uint8))
+    elif image.mode == "LAB":
+        image = _from_lab(image)
+    transparent = "A" in image.getbands() or "transparency" in image.info
+    return image.convert("RGBA" if transparent else "RGB")
+
+
+def _say_where_nothing_shows(path: Path, image: Image.Image) -> None:
+    if image.mode == "RGBA" and image.getchannel("A").getextrema()[1] == 0:
+        _log.warning(f"the photo {path} is wholly transparent: nothing of it is seen")
+
+
+def _fractions(values: Float[ndarray, "height width"]) -> Float[ndarray, "height width"]:
+    """Values of an image of floats, which mean a brightness only from 0 to 1."""
+    if not np.isfinite(values).all() or values.min() < 0 or values.max() > 1:
+        raise UserError(
+            f"its values go from {values.min():g} to {values.max():g} in floats, so nothing says what is white; save "
+            "it with values from 0 to 1, or with 8 or 16 bits"
+        )
+    return values
+
+
+def _from_lab(image: Image.Image) -> Image.Image:
+    srgb, lab = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
+    converted = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
+    if converted is None:
+        raise UserError("its LAB colours cannot be converted")
+    return converted
 
 
 def _decode_reduced(image: Image.Image, window: Window) -> int:

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.data.capture.transforms_json import Transforms, in_short, one_spelling
 
 _log = logging.getLogger(__name__)
@@ -53,6 +54,10 @@ class SplitLists:
     def held_out(self) -> frozenset[str]:
         return self.val | self.test
 
+    def holds_out(self, file_path: str) -> bool:
+        """Whether a frame of that path is kept for evaluation."""
+        return one_spelling(file_path) in self.held_out
+
 
 def split_lists(transforms: Transforms) -> SplitLists:
     """The split that a file names itself. Says which frames it lists both for training and for evaluation.
@@ -76,50 +81,72 @@ def _listed_names(transforms: Transforms, key: str, known: set[str]) -> frozense
     if names is None:
         return frozenset()
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ValueError(f"'{key}' of {transforms.file} must be a list of file paths")
+        raise UserError(f"'{key}' of {transforms.file} must be a list of file paths")
     listed = frozenset(map(one_spelling, names))
     unknown = sorted(listed - known)
     if unknown:
-        raise ValueError(
+        raise UserError(
             f"'{key}' of {transforms.file} names no frame of it: {in_short(unknown)}; expected the frames' 'file_path'"
         )
     return listed
 
 
-def split_frames(lists: SplitLists, file_paths: Sequence[str], rule: SplitRule = DEFAULT_SPLIT) -> FrameSplit:
+def split_frames(
+    lists: SplitLists, file_paths: Sequence[str], rule: SplitRule = DEFAULT_SPLIT, files: Sequence[str] | None = None
+) -> FrameSplit:
     """The frames to learn from and those to evaluate on, as positions in `file_paths`, each in order of file name.
 
     Where the file lists frames, its lists decide and `rule` does not matter: what is listed for `test` or `val` is
     never learned from; `test` is evaluated on, `val` where there is no frame of `test`, and the rest where the file
-    lists training frames alone. Frames of one and the same file path stay together. `test` may be empty.
+    lists training frames alone. Frames of one and the same photo stay together: by their file paths, or by `files`,
+    which name the photos where several paths lead to one. `test` may be empty.
 
     ValueError for a rule that means nothing, and where no frame is left to learn from.
     """
-    places: dict[str, list[int]] = {}
-    for position, file_path in enumerate(file_paths):
-        places.setdefault(one_spelling(file_path), []).append(position)
-    names = sorted(places, key=PurePosixPath)
-    chosen = _by_lists(lists, names) if lists.train or lists.held_out else _by_rule(rule, names)
+    spelled = [one_spelling(file_path) for file_path in file_paths]
+    photos = _photos(spelled, files or spelled)
+    chosen = _by_lists(lists, photos) if lists.train or lists.held_out else _by_rule(rule, [p.name for p in photos])
     if not chosen.train:
-        raise ValueError(
+        raise UserError(
             f"all {len(file_paths)} frames of {lists.file} are held out for evaluation, none is left to reconstruct "
             "from; change train_filenames and test_filenames there, or where it has none, eval_mode"
         )
 
     def frames(part: list[int]) -> list[int]:
-        return [position for place in part for position in places[names[place]]]
+        return [position for place in part for position in photos[place].positions]
 
     return FrameSplit(frames(chosen.train), frames(chosen.test))
 
 
-def _by_lists(lists: SplitLists, names: list[str]) -> FrameSplit:
-    def within(listed: frozenset[str]) -> list[int]:
-        return [place for place, name in enumerate(names) if name in listed]
+@dataclass(frozen=True)
+class _Photo:
+    """A photo, all the names that frames have for it, and which frames those are."""
 
-    others = frozenset(names) - lists.held_out
+    names: frozenset[str]
+    positions: list[int]
+
+    @property
+    def name(self) -> str:
+        return min(self.names, key=PurePosixPath)
+
+
+def _photos(names: Sequence[str], files: Sequence[str]) -> list[_Photo]:
+    """The photos in order of file name."""
+    places: dict[str, list[int]] = {}
+    for position, file in enumerate(files):
+        places.setdefault(file, []).append(position)
+    photos = [_Photo(frozenset(names[place] for place in found), found) for found in places.values()]
+    return sorted(photos, key=lambda photo: PurePosixPath(photo.name))
+
+
+def _by_lists(lists: SplitLists, photos: Sequence[_Photo]) -> FrameSplit:
+    def within(listed: frozenset[str], but: frozenset[str] = frozenset()) -> list[int]:
+        return [place for place, photo in enumerate(photos) if photo.names & listed and not photo.names & but]
+
+    everything = frozenset(name for photo in photos for name in photo.names)
     if not lists.held_out:
-        return FrameSplit(within(lists.train), within(others - lists.train))
-    train = within(others & lists.train if lists.train else others)
+        return FrameSplit(within(lists.train), within(everything, lists.train))
+    train = within(lists.train or everything, lists.held_out)
     return FrameSplit(train, within(lists.test) or within(lists.val))
 
 
@@ -132,7 +159,7 @@ def _by_rule(rule: SplitRule, names: list[str]) -> FrameSplit:
         return split_by_name(names)
     if rule.eval_mode == "all":
         return FrameSplit(list(range(len(names))), [])
-    raise ValueError(f"eval_mode must be one of {', '.join(get_args(EvalMode))}, got {rule.eval_mode!r}")
+    raise UserError(f"eval_mode must be one of {', '.join(get_args(EvalMode))}, got {rule.eval_mode!r}")
 
 
 def split_by_interval(count: int, interval: int) -> FrameSplit:
@@ -141,7 +168,7 @@ def split_by_interval(count: int, interval: int) -> FrameSplit:
     ValueError for an interval below 2.
     """
     if interval < 2:
-        raise ValueError(f"the interval between evaluation frames must be at least 2, got {interval}")
+        raise UserError(f"the interval between evaluation frames must be at least 2, got {interval}")
     frames = list(range(count))
     if count < interval:
         return FrameSplit(frames, [])
@@ -152,7 +179,7 @@ def split_by_fraction(count: int, train_fraction: float) -> FrameSplit:
     """As nerfstudio has it: the given part of the frames, evenly spread from the first to the last, is learned from
     (rounded up), the rest is kept for evaluation. ValueError for a fraction outside (0, 1]."""
     if not 0 < train_fraction <= 1:
-        raise ValueError(f"the fraction of frames to train on must lie in (0, 1], got {train_fraction}")
+        raise UserError(f"the fraction of frames to train on must lie in (0, 1], got {train_fraction}")
     train = np.linspace(0, count - 1, math.ceil(count * train_fraction), dtype=int).tolist()
     return FrameSplit(train, [index for index in range(count) if index not in set(train)])
 
@@ -165,7 +192,7 @@ def split_by_name(names: Sequence[str]) -> FrameSplit:
     own = [PurePosixPath(name).name for name in names]
     neither = [name for name in own if "train" not in name and "eval" not in name]
     if neither:
-        raise ValueError(
+        raise UserError(
             f"eval_mode filename wants 'train' or 'eval' in every file name, not so in {in_short(neither)}; rename "
             "the files, or choose another eval_mode"
         )

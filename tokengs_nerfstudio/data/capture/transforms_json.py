@@ -1,6 +1,7 @@
-"""The text of a `transforms.json`: fields looked up, checked and brought to one meaning. Touches no image."""
+"""The text of a `transforms.json`: its form, its numbers, its names, its times. Touches no image."""
 
 import json
+import logging
 import math
 import posixpath
 from collections.abc import Mapping, Sequence
@@ -12,12 +13,23 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from tokengs_nerfstudio.data.capture.lens import Lens
+from tokengs_nerfstudio.core.errors import MissingFileError, UserError
 
-_BROWN_MODELS = ("PINHOLE", "SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV", "PERSPECTIVE")
-_FISHEYE_MODELS = ("OPENCV_FISHEYE", "FISHEYE")
-_DISTORTION_KEYS = ("k1", "k2", "k3", "k4", "p1", "p2")
-_OPENGL_TO_OPENCV = np.diag([1.0, -1.0, -1.0, 1.0])
+_log = logging.getLogger(__name__)
+
+# What a capture may say that changes nothing here: on points and depths, on itself, on how it was made.
+_NOT_LOOKED_AT = frozenset((
+    "ply_file_path", "depth_file_path", "depth_unit_scale_factor", "sharpness", "colmap_im_id", "aabb", "aabb_scale",
+    "scale", "offset", "from_na", "n_frames", "written_by", "version", "source", "camera_id", "timestamp", "blur_score",
+))  # fmt: skip
+_USED = frozenset((
+    "frames", "file_path", "transform_matrix", "mask_path", "time", "w", "h", "fl_x", "fl_y", "cx", "cy",
+    "camera_angle_x", "camera_angle_y", "x_fov", "y_fov", "camera_model", "is_fisheye", "k1", "k2", "k3", "k4", "p1",
+    "p2", "distortion_params", "train_filenames", "val_filenames", "test_filenames", "applied_transform",
+    "applied_scale", "orientation_override",
+))  # fmt: skip
+# Coefficients of lens models that are not known here, which never mean nothing.
+UNKNOWN_COEFFICIENTS = ("k5", "k6", "p3", "p4", "s1", "s2", "s3", "s4", "b1", "b2", "skew")
 
 
 @dataclass(frozen=True)
@@ -29,7 +41,7 @@ class FrameRecord:
     shared: Mapping[str, Any]
 
     def __str__(self) -> str:
-        return f"frame '{self.file_path}' in {self.file}"
+        return f"frame '{printable(self.file_path)}' in {self.file}"
 
     @property
     def file_path(self) -> str:
@@ -45,9 +57,22 @@ class FrameRecord:
         value = record.get(key)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-            raise ValueError(f"'{key}' of {self} must be a finite number, got {value!r}")
-        return float(value)
+        number = finite_number(value)
+        if number is None:
+            raise UserError(f"'{key}' of {self} must be a finite number, got {in_brief(value)}")
+        return number
+
+    def positive_in(self, record: Mapping[str, Any], key: str) -> float | None:
+        """As `number_in`; ValueError for what is not positive, too."""
+        value = self.number_in(record, key)
+        if value is not None and value <= 0:
+            raise UserError(f"'{key}' of {self} must be positive, got {value:g}")
+        return value
+
+    def record_of(self, *keys: str) -> Mapping[str, Any]:
+        """The frame's own fields where they have one of the keys, else the shared ones: what belongs together is
+        taken from one place."""
+        return self.own if any(self.own.get(key) is not None for key in keys) else self.shared
 
 
 @dataclass(frozen=True)
@@ -66,23 +91,66 @@ def read_transforms(path: Path) -> Transforms:
     """
     file = path if path.suffix == ".json" else path / "transforms.json"
     if not file.is_file():
-        raise FileNotFoundError(
+        raise MissingFileError(
             f"no capture at {path}: {file} does not exist; give a folder with a transforms.json "
             "(ns-process-data makes one from photos or a video) or the JSON file itself"
         )
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{file} is not valid JSON: {error}") from error
+    content = _parsed(file)
     if not isinstance(content, dict) or not isinstance(content.get("frames"), list):
-        raise ValueError(f"{file} must hold a JSON object with a list called 'frames'")
+        raise UserError(f"{file} must hold a JSON object with a list called 'frames'")
     if not content["frames"]:
-        raise ValueError(f"{file} lists no frames")
+        raise UserError(f"{file} lists no frames")
     for index, frame in enumerate(content["frames"]):
         if not isinstance(frame, dict) or not isinstance(frame.get("file_path"), str):
-            raise ValueError(f"frame {index} of {file} has no 'file_path'")
+            raise UserError(f"frame {index} of {file} has no 'file_path'")
     shared = {key: value for key, value in content.items() if key != "frames"}
+    _say_what_is_not_used(file, {*shared, *(key for frame in content["frames"] for key in frame)})
     return Transforms(file, shared, [FrameRecord(file, frame, shared) for frame in content["frames"]])
+
+
+def _parsed(file: Path) -> Any:
+    try:
+        return json.loads(file.read_bytes().decode("utf-8-sig"))  # Windows' editors begin a file with a mark
+    except UnicodeDecodeError as error:
+        raise UserError(f"{file} is not text in UTF-8 ({error.reason}); save it so") from error
+    except RecursionError as error:
+        raise UserError(f"{file} is not valid JSON: it is nested too deeply") from error
+    except ValueError as error:
+        raise UserError(f"{file} is not valid JSON: {error}") from error
+
+
+def _say_what_is_not_used(file: Path, keys: set[str]) -> None:
+    if "fisheye_crop_radius" in keys:
+        _log.warning(
+            f"'fisheye_crop_radius' of {file} is not looked at: what is black around the circle of a fisheye is "
+            "reconstructed as well, unless masks (mask_path) hide it"
+        )
+    unused = sorted(keys - _USED - _NOT_LOOKED_AT - {"fisheye_crop_radius", *UNKNOWN_COEFFICIENTS})
+    if unused:
+        _log.info(f"Fields of {file} that are not used: {in_short(unused)}")
+
+
+def finite_number(value: Any) -> float | None:
+    """A JSON value as a float; None for anything but a finite number: also for integers that no float holds."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def in_brief(value: Any) -> str:
+    """Any JSON value for a message."""
+    text = printable(repr(value))
+    return text if len(text) <= 80 else f"{text[:60]} ..."
+
+
+def printable(name: str) -> str:
+    """A name that can be shown on any console, on one line of bearable length."""
+    text = "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in name)
+    return text if len(text) <= 200 else f"{text[:80]} ... {text[-40:]}"
 
 
 def slashed(path: str) -> str:
@@ -97,127 +165,17 @@ def one_spelling(path: str) -> str:
 
 def in_short(names: Sequence[str]) -> str:
     """The first three of many names, for a message."""
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    return ", ".join(map(printable, names[:3])) + (", ..." if len(names) > 3 else "")
 
 
-def camera_to_world(frame: FrameRecord) -> Float[ndarray, "4 4"]:
-    """A frame's pose with OpenCV axes, its rotation made exact; ValueError where the matrix is no camera pose."""
-    if "transform_matrix" not in frame.own:
-        raise ValueError(f"{frame} has no 'transform_matrix'")
-    try:
-        matrix = np.array(frame.own["transform_matrix"], dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"the transform_matrix of {frame} is not a matrix of numbers: {error}") from error
-    if matrix.shape not in ((4, 4), (3, 4)):
-        raise ValueError(f"the transform_matrix of {frame} must be 4x4 or 3x4, got {matrix.shape}")
-    if not np.isfinite(matrix).all():
-        raise ValueError(f"the transform_matrix of {frame} is not finite; remove the frame")
-    if len(matrix) == 4 and not np.allclose(matrix[3], [0, 0, 0, 1], atol=1e-6):
-        raise ValueError(f"the last row of the transform_matrix of {frame} must be 0 0 0 1, got {matrix[3].tolist()}")
-    pose = np.eye(4)
-    pose[:3, :3] = _rotation(matrix[:3, :3], frame)
-    pose[:3, 3] = matrix[:3, 3]
-    return pose @ _OPENGL_TO_OPENCV
-
-
-def _rotation(matrix: Float[ndarray, "3 3"], frame: FrameRecord) -> Float[ndarray, "3 3"]:
-    """The rotation nearest to a matrix that is one up to rounding and a common scale."""
-    left, stretch, right = np.linalg.svd(matrix)
-    if stretch[0] == 0 or stretch[2] < 1e-6 * stretch[0]:
-        raise ValueError(f"the transform_matrix of {frame} is singular; remove the frame")
-    if stretch[0] > 1.05 * stretch[2] or np.linalg.det(matrix) < 0:
-        raise ValueError(f"the transform_matrix of {frame} is not a rotation: it shears, squeezes or mirrors")
-    return left @ right
-
-
-def mask_paths(frames: list[FrameRecord]) -> list[Path] | None:
-    """The frames' `mask_path` files (0 where a pixel is to be ignored); None where no frame has one.
-
-    ValueError where some frames have one and others do not, or where it is no text.
-    """
+def mask_paths(frames: list[FrameRecord]) -> list[Path | None]:
+    """The frames' `mask_path` files (0 where a pixel is to be ignored), None for those without; ValueError where it is
+    no text."""
     given = [frame.own.get("mask_path") for frame in frames]
-    if all(path is None for path in given):
-        return None
     for frame, path in zip(frames, given):
-        if not isinstance(path, str):
-            raise ValueError(f"'mask_path' of {frame} must be the path of a file as in other frames, got {path!r}")
-    return [frame.file.parent / slashed(str(path)) for frame, path in zip(frames, given)]
-
-
-def recorded_size(frame: FrameRecord) -> tuple[float, float] | None:
-    """The image (width, height) that a frame's intrinsics are written for; None where the file does not say."""
-    width, height = _positive(frame, "w"), _positive(frame, "h")
-    return None if width is None or height is None else (width, height)
-
-
-def lens_of(frame: FrameRecord, width: float, height: float) -> Lens:
-    """The lens of a frame's image of width x height; a frame's own fields go before the shared ones.
-
-    ValueError for unknown camera models, missing or senseless numbers.
-    """
-    fx, fy = _focal(frame, "x", width), _focal(frame, "y", height)
-    fx, fy = (fy if fx is None else fx), (fx if fy is None else fy)
-    if fx is None or fy is None:
-        raise ValueError(f"{frame} has no focal length: expected fl_x, camera_angle_x (radians) or x_fov (degrees)")
-    cx, cy = frame.number("cx"), frame.number("cy")
-    fisheye = _is_fisheye(frame)
-    return Lens(
-        fx=fx,
-        fy=fy,
-        cx=width / 2 if cx is None else cx,
-        cy=height / 2 if cy is None else cy,
-        coefficients=_coefficients(frame, fisheye),
-        fisheye=fisheye,
-    )
-
-
-def _focal(frame: FrameRecord, axis: str, side: float) -> float | None:
-    for record in (frame.own, frame.shared):
-        if f"fl_{axis}" in record:
-            return _positive(frame, f"fl_{axis}")
-        angle, degrees = frame.number_in(record, f"camera_angle_{axis}"), frame.number_in(record, f"{axis}_fov")
-        if angle is None and degrees is not None:
-            angle = math.radians(degrees)
-        if angle is not None:
-            if not 0 < angle < math.pi:
-                raise ValueError(f"the field of view in {axis} of {frame} must lie between 0 and 180 degrees")
-            return side / (2 * math.tan(angle / 2))
-    return None
-
-
-def _is_fisheye(frame: FrameRecord) -> bool:
-    fields = {**frame.shared, **frame.own}
-    model = fields.get("camera_model")
-    if model is None:
-        return bool(fields.get("is_fisheye", False))
-    if model not in _BROWN_MODELS + _FISHEYE_MODELS:
-        raise ValueError(
-            f"{frame} has the camera model {model!r}, known are {', '.join(_BROWN_MODELS + _FISHEYE_MODELS)}; "
-            "undistort the photos first (for example with COLMAP's image_undistorter)"
-        )
-    return model in _FISHEYE_MODELS
-
-
-def _coefficients(frame: FrameRecord, fisheye: bool) -> tuple[float, ...]:
-    """Distortion in the order OpenCV wants; the coefficients of one record belong together and are never mixed."""
-    for record in (frame.own, frame.shared):
-        if "distortion_params" in record:
-            k1, k2, k3, k4, p1, p2 = _distortion_list(record["distortion_params"], frame)
-        elif any(key in record for key in _DISTORTION_KEYS):
-            k1, k2, k3, k4, p1, p2 = (frame.number_in(record, key) or 0.0 for key in _DISTORTION_KEYS)
-        else:
-            continue
-        if not fisheye and k4 != 0:
-            raise ValueError(f"{frame} has k4 = {k4:g}, which only OPENCV_FISHEYE cameras have here")
-        return (k1, k2, k3, k4) if fisheye else (k1, k2, p1, p2, k3)
-    return (0.0,) * (4 if fisheye else 5)
-
-
-def _distortion_list(values: Any, frame: FrameRecord) -> list[float]:
-    numbers = isinstance(values, list) and all(isinstance(v, (int, float)) and math.isfinite(v) for v in values)
-    if not numbers or len(values) != 6:
-        raise ValueError(f"'distortion_params' of {frame} must be six numbers (k1 k2 k3 k4 p1 p2), got {values!r}")
-    return [float(value) for value in values]
+        if path is not None and not isinstance(path, str):
+            raise UserError(f"'mask_path' of {frame} must be the path of a file, got {in_brief(path)}")
+    return [None if path is None else frame.file.parent / slashed(path) for frame, path in zip(frames, given)]
 
 
 def frame_times(frames: list[FrameRecord]) -> Float[ndarray, " frame"] | None:
@@ -228,13 +186,8 @@ def frame_times(frames: list[FrameRecord]) -> Float[ndarray, " frame"] | None:
         return None
     if len(given) < len(times):
         without = frames[times.index(None)]
-        raise ValueError(f"{without} has no 'time' though other frames have; give it to all frames or to none")
-    start, span = min(given), max(given) - min(given)
-    return (np.array(given) - start) / (span if span > 0 else 1.0)
-
-
-def _positive(frame: FrameRecord, key: str) -> float | None:
-    value = frame.number(key)
-    if value is not None and value <= 0:
-        raise ValueError(f"'{key}' of {frame} must be positive, got {value:g}")
-    return value
+        raise UserError(f"{without} has no 'time' though other frames have; give it to all frames or to none")
+    # Quarters first where the span is beyond a float.
+    values = np.array(given) if math.isfinite(max(given) - min(given)) else np.array(given) / 4
+    start, span = values.min(), values.max() - values.min()
+    return (values - start) / (span if span > 0 else 1.0)

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from tokengs_nerfstudio.core.errors import ExistingFileError, UserError
 from tokengs_nerfstudio.core.types import Views
 
 WRITTEN_BY = "tokengs_nerfstudio"
@@ -39,10 +40,10 @@ def write_nerfstudio_capture(
     """
     folder = Path(folder)
     if views.images.ndim != 4:
-        raise ValueError(f"one scene's views are images [view 3 height width], got {tuple(views.images.shape)}")
+        raise UserError(f"one scene's views are images [view 3 height width], got {tuple(views.images.shape)}")
     for name in ("images", "c2w", "intrinsics"):
         if not torch.isfinite(getattr(views, name)).all():
-            raise ValueError(f"cannot write a capture: its {name} are not all finite")
+            raise UserError(f"cannot write a capture: its {name} are not all finite")
     _check_target(folder, overwrite)
     names = [f"images/frame_{index:05d}.png" for index in range(views.num_views)]
     transforms = _transforms(views, names) | _split(names, train, test)
@@ -65,14 +66,14 @@ def _check_target(folder: Path, overwrite: bool) -> None:
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     if not folder.is_dir():
-        raise FileExistsError(f"cannot write a capture to {folder}: a file of that name is in the way")
+        raise ExistingFileError(f"cannot write a capture to {folder}: a file of that name is in the way")
     if not _is_ours(folder):
-        raise FileExistsError(
+        raise ExistingFileError(
             f"cannot write a capture to {folder}: the folder is not empty and was not written by {WRITTEN_BY}; "
             "choose another folder or empty this one yourself"
         )
     if not overwrite:
-        raise FileExistsError(f"{folder} already holds a capture; choose another folder, or pass overwrite=True")
+        raise ExistingFileError(f"{folder} already holds a capture; choose another folder, or pass overwrite=True")
 
 
 def _is_ours(folder: Path) -> bool:
@@ -109,7 +110,7 @@ def _mask_name(image: str) -> str:
 
 def _camera(matrix: Tensor) -> dict[str, float]:
     if matrix[0, 1] != 0:
-        raise ValueError(f"transforms.json has no place for skew, but intrinsics[0, 1] is {float(matrix[0, 1])}")
+        raise UserError(f"transforms.json has no place for skew, but intrinsics[0, 1] is {float(matrix[0, 1])}")
     return {
         "fl_x": float(matrix[0, 0]),
         "fl_y": float(matrix[1, 1]),
@@ -124,7 +125,7 @@ def _split(names: list[str], train: Sequence[int] | None, test: Sequence[int] | 
     for part, indices in (("train", train), ("test", test)):
         wrong = [index for index in indices or () if not 0 <= index < len(names)]
         if wrong:
-            raise ValueError(f"the {part} split names views {wrong}, but there are views 0 to {len(names) - 1} only")
+            raise UserError(f"the {part} split names views {wrong}, but there are views 0 to {len(names) - 1} only")
     if train is None:
         train = [index for index in range(len(names)) if index not in set(test or ())]
     if test is None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+import torch
 from numpy.random import Generator
 
 from tokengs_nerfstudio.core.errors import MissingFileError, UserError
@@ -95,9 +96,18 @@ class SceneExamples:
     def _example(self, scene: Scene, shape: BatchShape, rng: Generator) -> Example:
         sampler = BoundedSampler(shape.context, shape.novel, self.min_gap, self.max_gap)
         selection = sampler.sample(len(scene.c2w), rng)
-        views = _sized(scene.load([*selection.context, *selection.target]), shape)
+        views = _sized(_near(scene.load([*selection.context, *selection.target])), shape)
         target = [*range(shape.context, views.num_views), *range(shape.shown)]
         return Example(views.select(slice(0, shape.context)), views.select(target))
+
+
+def _near(views: Views) -> Views:
+    """Views of a world that 32 bits cannot tell apart, moved to their first camera; others as they are."""
+    if views.c2w.dtype == torch.float32:
+        return views
+    c2w = views.c2w.clone()
+    c2w[:, :3, 3] -= views.c2w[0, :3, 3]
+    return replace(views, c2w=c2w.float())
 
 
 def _sized(views: Views, shape: BatchShape) -> Views:
