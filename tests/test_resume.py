@@ -298,5 +298,5 @@ def test_a_checkpoint_that_shows_nothing_is_one_line(capture, finished):
     with pytest.raises(CommandEnded, match="holds Gaussians that are not finite"):
         pipeline.load_pipeline(bad, 0)
     without = {name: value for name, value in state.items() if "means" not in name}
-    with pytest.raises(CommandEnded, match="the checkpoint cannot be read as one of this method"):
+    with pytest.raises(CommandEnded, match="the checkpoint holds no Gaussians of this method: means missing"):
         pipeline.load_pipeline(without, 0)
