@@ -13,6 +13,9 @@ import pytest
 import torch
 from made.captures import edit, write_blobs, write_weights
 from made.tuned_runs import checkpoints, run_config, trained
+from nerfstudio.engine.trainer import TrainerConfig
+from nerfstudio.pipelines.base_pipeline import Pipeline
+from nerfstudio.utils.eval_utils import eval_setup
 from PIL import Image
 
 from tokengs_nerfstudio.core.errors import CommandEnded
@@ -265,3 +268,35 @@ def test_memory_that_will_not_suffice_is_said_before_the_first_step(capture, wei
     config.pipeline.model.tuning.space = "tokens+gaussians"
     config.pipeline.model.tuning.gaussians.per_pixel = 1e6
     assert "GiB" in refused(config)
+
+
+def looked_at(finished: Path, capture: Path) -> Pipeline:
+    """A finished run as ns-eval, ns-render and ns-export load it, its capture being elsewhere by now."""
+
+    def elsewhere(config: TrainerConfig) -> TrainerConfig:
+        config.pipeline.datamanager.data = capture
+        return config
+
+    return eval_setup(finished / "config.yml", test_mode="test", update_config_callback=elsewhere)[1]
+
+
+def test_a_run_whose_capture_or_photos_are_gone_is_one_line(capture, finished, tmp_path):
+    with pytest.raises(CommandEnded, match=r"Error: no capture at .*nowhere"):
+        looked_at(finished, tmp_path / "nowhere")
+    shutil.copytree(capture, tmp_path / "scene")
+    for photo in (tmp_path / "scene/images").iterdir():
+        photo.unlink()
+    pipeline = looked_at(finished, tmp_path / "scene")
+    with pytest.raises(CommandEnded, match=r"Error: there is nothing to compare with: the image .*png does not exist"):
+        pipeline.get_average_eval_image_metrics()
+
+
+def test_a_checkpoint_that_shows_nothing_is_one_line(capture, finished):
+    pipeline = looked_at(finished, capture)
+    state = pipeline.state_dict()
+    bad = {**state, "_model.gauss_params.means": torch.full_like(state["_model.gauss_params.means"], math.nan)}
+    with pytest.raises(CommandEnded, match="holds Gaussians that are not finite"):
+        pipeline.load_pipeline(bad, 0)
+    without = {name: value for name, value in state.items() if "means" not in name}
+    with pytest.raises(CommandEnded, match="the checkpoint holds no Gaussians of this method: means missing"):
+        pipeline.load_pipeline(without, 0)

@@ -199,6 +199,9 @@ class TokenGSModel(SplatfactoModel):
             raise UserError("the checkpoint holds Gaussians that are not finite; go on from another")
         prefix = "gauss_params."
         sizes = {name.removeprefix(prefix): value for name, value in dict.items() if name.startswith(prefix)}
+        missing = [name for name in ("means", "scales", "quats", "features_dc", "opacities") if name not in sizes]
+        if missing:
+            raise UserError(f"the checkpoint holds no Gaussians of this method: {', '.join(missing)} missing")
         empty = {name: torch.empty_like(value, device=self.device) for name, value in sizes.items()}
         self._take(empty, self._rendering)
         # Runs of version 0.1 do not say how they are rendered: as is usual.

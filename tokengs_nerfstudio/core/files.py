@@ -12,6 +12,8 @@ from tokengs_nerfstudio.core.errors import UserError
 # As `replacing` names them, and version 0.1 did.
 _SCRATCH = re.compile(r"\..+\.\d+-[0-9a-f]{8}\.\w+|unfinished-\d+\.ckpt")
 
+_PROBE = 2**24
+
 
 @contextmanager
 def replacing(path: Path, scratch_folder: Path | None = None) -> Iterator[Path]:
@@ -30,13 +32,27 @@ def replacing(path: Path, scratch_folder: Path | None = None) -> Iterator[Path]:
         with scratch.open("rb+") as written:
             os.fsync(written.fileno())
         os.replace(scratch, path)
-    except OSError as error:
-        if isinstance(error, UserError) or error.errno is None:
+    except UserError:
+        raise
+    except Exception as error:
+        reason = error if isinstance(error, OSError) else _why_nothing_more_fits(scratch)
+        if reason is None or reason.errno is None:
             raise
-        raise UserError(f"cannot write {path}: {error.strerror or os.strerror(error.errno)}") from error
+        raise UserError(f"cannot write {path}: {reason.strerror or os.strerror(reason.errno)}") from error
     finally:
         with suppress(OSError):
             scratch.unlink(missing_ok=True)
+
+
+def _why_nothing_more_fits(scratch: Path) -> OSError | None:
+    """Why a file cannot grow, if so: torch and safetensors say of a full disk that positions are unexpected."""
+    try:
+        with scratch.open("ab") as file:
+            file.write(bytes(_PROBE))
+            os.fsync(file.fileno())
+    except OSError as error:
+        return error
+    return None
 
 
 def write_text(path: Path, text: str) -> None:

@@ -11,18 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tokengs_nerfstudio.core.checks import check_gaussians
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.preparation import PreparedScene
-from tokengs_nerfstudio.core.ranges import Seed, Whole, check_value
-from tokengs_nerfstudio.core.rendering.gsplat_strategies import check_densification
 from tokengs_nerfstudio.core.tuning.budget import check_decoding, contributing, most_seen
 from tokengs_nerfstudio.core.tuning.cameras import CameraVariables
 from tokengs_nerfstudio.core.tuning.config import TuningConfig
+from tokengs_nerfstudio.core.tuning.entry_checks import check_arguments, check_content, check_kind
 from tokengs_nerfstudio.core.tuning.gaussians import GaussianStage, check_memory
 from tokengs_nerfstudio.core.tuning.photometry import Parts, Photometry
-from tokengs_nerfstudio.core.tuning.resuming import check_content, check_kind
 from tokengs_nerfstudio.core.tuning.schedule import (
     PlannedStage,
     chosen_space,
@@ -32,7 +29,7 @@ from tokengs_nerfstudio.core.tuning.schedule import (
 )
 from tokengs_nerfstudio.core.tuning.stages import Stage, StageScene
 from tokengs_nerfstudio.core.tuning.stopping import BestState, TuningReport
-from tokengs_nerfstudio.core.tuning.supervision import Supervision, check_supervision, left_out_view
+from tokengs_nerfstudio.core.tuning.supervision import Supervision, left_out_view
 from tokengs_nerfstudio.core.tuning.tokens import TokenPlan, TokenStage, latent_stage, token_stage
 from tokengs_nerfstudio.core.types import Gaussians, RenderConfig, Views
 
@@ -46,7 +43,7 @@ class SceneTuning:
     points) where that is given, and the network is not asked.
 
     Raises ValueError where the space asked for is not one the network has, where there is nothing to supervise or to
-    start from, or or where the densification asked for does not run here.
+    start from, or where the densification asked for does not run here.
     """
 
     def __init__(
@@ -58,19 +55,8 @@ class SceneTuning:
         start: Gaussians | None = None,
         seed: int = 0,
     ):
-        if not isinstance(scene, PreparedScene):
-            raise UserError(f"the scene must be what prepare(network, example) makes, got a {type(scene).__name__}")
-        if start is not None:
-            check_gaussians(start, "start")
-            if start.count == 0:
-                raise UserError("tuning cannot start from no Gaussians at all")
-        check_value(config, TuningConfig, "TuningConfig")
-        check_value(steps, Whole, "steps")
-        check_value(seed, Seed, "seed")
+        check_arguments(scene, config, steps, seed, start)
         supervised = scene.example.target
-        check_supervision(supervised, steps)
-        if steps > 0:
-            check_densification(config.gaussians.densification, supervised.images.device)
         self.config, self.steps, self.steps_done = config, steps, 0
         chosen = chosen_space(config.space, network.config, supervised.num_views, config.few_views)
         self.space = chosen if start is None else "gaussians"

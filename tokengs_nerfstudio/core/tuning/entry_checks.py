@@ -1,10 +1,32 @@
-"""Whether the state of a tuning can be gone on with."""
+"""What a tuning is given, its arguments and the state of an earlier one: whether it can begin or go on with that."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from tokengs_nerfstudio.core.checks import all_finite
+from tokengs_nerfstudio.core.checks import all_finite, check_gaussians
 from tokengs_nerfstudio.core.errors import UserError
+from tokengs_nerfstudio.core.preparation import PreparedScene
+from tokengs_nerfstudio.core.ranges import Seed, Whole, check_value
+from tokengs_nerfstudio.core.rendering.gsplat_strategies import check_densification
+from tokengs_nerfstudio.core.tuning.config import TuningConfig
+from tokengs_nerfstudio.core.tuning.supervision import check_supervision
+from tokengs_nerfstudio.core.types import Gaussians
+
+
+def check_arguments(scene: Any, config: Any, steps: int, seed: int, start: Gaussians | None) -> None:
+    """UserError for arguments of `SceneTuning` that nothing can be tuned with."""
+    if not isinstance(scene, PreparedScene):
+        raise UserError(f"the scene must be what prepare(network, example) makes, got a {type(scene).__name__}")
+    if start is not None:
+        check_gaussians(start, "start")
+        if start.count == 0:
+            raise UserError("tuning cannot start from no Gaussians at all")
+    check_value(config, TuningConfig, "TuningConfig")
+    check_value(steps, Whole, "steps")
+    check_value(seed, Seed, "seed")
+    check_supervision(scene.example.target, steps)
+    if steps > 0:
+        check_densification(config.gaussians.densification, scene.example.target.images.device)
 
 
 def check_kind(state: Mapping[str, Any], kind: Mapping[str, Any]) -> None:
