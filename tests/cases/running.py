@@ -42,7 +42,9 @@ class ForkServer:
     """A process that has imported everything and runs `ns-train` in its children, one at a time."""
 
     def __init__(self) -> None:
+        # Without the last one torch starts a process of compilers in every child.
         threads = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "COLUMNS": "2000"}
+        threads |= {"TORCHINDUCTOR_COMPILE_THREADS": "1"}
         paths = os.pathsep.join([str(_TESTS.parent), str(_TESTS), os.environ.get("PYTHONPATH", "")])
         self._process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-m", "cases.fork_server"],

@@ -131,8 +131,15 @@ def other_spelling_in_the_lists(draft: Draft) -> None:
 
 
 @usual
+def some_frames_twice_with_nerfstudio_data(draft: Draft) -> None:
+    """Error: that dataparser splits frames, so some `held out` photos would be trained on."""
+    draft.forget_split()
+    draft.meta["frames"] = draft.frames + [dict(frame) for frame in draft.frames[3:]]
+    draft.options = ["nerfstudio-data", "--eval-mode", "interval"]
+
+
 def every_frame_twice_with_nerfstudio_data(draft: Draft) -> None:
-    """Error: that dataparser splits frames, so `held out` photos would be trained on."""
+    """Works: that `0 photos are held out` is said, for that dataparser splits frames."""
     draft.forget_split()
     draft.meta["frames"] = draft.frames + [dict(frame) for frame in draft.frames]
     draft.options = ["nerfstudio-data", "--eval-mode", "interval"]

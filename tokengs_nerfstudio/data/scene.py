@@ -25,7 +25,8 @@ class Scene(Protocol):
 
     @property
     def c2w(self) -> Float[Tensor, "frame 4 4"]:
-        """Camera-to-world of every frame, OpenCV axes (x right, y down, z forward), in the scene's own world."""
+        """Camera-to-world of every frame, OpenCV axes (x right, y down, z forward), in the scene's own world; of 64
+        bits where 32 would blur the positions."""
         ...
 
     @property

@@ -31,6 +31,11 @@ def test_one_place_is_none_wherever_it_is(origin):
         named(CIRCLE * 1e-12 + UTM)
 
 
+def test_positions_beyond_a_float_are_refused():
+    with pytest.raises(ValueError, match="beyond what numbers hold"):
+        named(np.array([[-1.7e308, 0, 0], [1.7e308, 0, 0], [1.7e308, 1, 0]]))
+
+
 def test_one_camera_is_no_scene_yet():
     named(CIRCLE[:1])
 
@@ -66,6 +71,10 @@ def test_positions_far_from_the_origin_or_of_extreme_units_need_64_bits():
     np.testing.assert_allclose(offset, (CIRCLE + UTM).mean(axis=0))
     for positions in (CIRCLE + UTM, CIRCLE * 1e-30, CIRCLE * 1e30):
         assert needs_64_bits(positions)
+
+
+def test_an_extent_whose_inverse_is_no_number_is_none():
+    assert offset_and_unit(CIRCLE * 1e-310)[1] == 1
 
 
 def test_a_capture_far_from_the_origin_keeps_all_its_digits(make_capture):

@@ -20,6 +20,8 @@ ScaleRule = Literal["constant", "max_baseline", "distance", "bound", "pointmap"]
 
 # So much smaller than their distance from the origin (in roundings), an extent is rounding: the cameras coincide.
 _ROUNDINGS = 8
+# An extent whose inverse is still a number.
+_SMALLEST = 1e-300
 # Means of unit vectors below this say nothing of a direction.
 _VANISHING = 1e-6
 
@@ -85,7 +87,7 @@ def local_frame(c2w: Float[Tensor, "view 4 4"]) -> Similarity:
     """
     offsets = c2w[:, :3, 3].double() - c2w[0, :3, 3].double()
     farthest = float(offsets.abs().max())
-    unit = 2.0 ** -math.floor(math.log2(farthest)) if farthest > 0 else 1.0
+    unit = 2.0 ** -math.floor(math.log2(farthest)) if farthest > _SMALLEST else 1.0
     same = Similarity.identity(dtype=torch.float64, device=c2w.device)
     return Similarity(same.rotation, -c2w[0, :3, 3].double(), same.scale * unit)
 

@@ -2,7 +2,6 @@
 
 import logging
 import os
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import compress
@@ -177,7 +176,8 @@ def _present(transforms: Transforms, photos: list[Path], cameras_suffice: bool) 
     there = [os.path.isfile(photo) for photo in photos]
     if all(there):
         return there
-    message = missing_photos(transforms.file, photos, [record.file_path for record in transforms.frames])
+    missing = [record.file_path for record, is_there in zip(transforms.frames, there) if not is_there]
+    message = f"{len(missing)} of {len(photos)} images that {transforms.file} lists do not exist ({in_short(missing)})"
     if any(there):
         _log.warning(f"{message}; going on without them: restore the files or remove their frames")
         return there
@@ -187,12 +187,6 @@ def _present(transforms: Transforms, photos: list[Path], cameras_suffice: bool) 
     raise MissingFileError(
         f"{message}; the first was looked for at {photos[0]}: put the images there, or correct the file_path entries"
     )
-
-
-def missing_photos(file: Path, photos: Sequence[Path], names: Sequence[str]) -> str:
-    """How many photos of a capture are gone, and what the first are called."""
-    missing = [name for name, photo in zip(names, photos) if not os.path.isfile(photo)]
-    return f"{len(missing)} of {len(photos)} images that {file} lists do not exist ({in_short(missing)})"
 
 
 def _size(record: FrameRecord, photo: Path) -> tuple[tuple[int, int], bool]:

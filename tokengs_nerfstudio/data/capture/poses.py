@@ -24,6 +24,8 @@ _SHARE_OF_THE_OTHERS = 0.9
 # So many times their spread away from the origin, positions lose digits that matter when they become 32 bits.
 _MOST_EXTENTS_AWAY = 16.0
 _RANGE = 1e12
+# An extent whose inverse is still a number.
+_SMALLEST = 1e-300
 
 
 def camera_to_world(frame: FrameRecord) -> Float[ndarray, "4 4"]:
@@ -96,6 +98,8 @@ def check_positions(positions: Float[ndarray, "frame 3"], names: Sequence[str], 
         largest = np.abs(positions).max()
         # Of all positions within a float's range, squares may be beyond it.
         distances = np.abs(positions - middle).max(axis=1)
+    if not np.isfinite(distances).all():
+        raise UserError(f"the positions of cameras of {source} are beyond what numbers hold: up to {largest:g}")
     if distances.max() <= _ONE_PLACE * largest:
         raise UserError(
             f"all {len(positions)} cameras of {source} are in one place: nothing can be reconstructed from poses "
@@ -126,7 +130,7 @@ def offset_and_unit(positions: Float[ndarray, "frame 3"]) -> tuple[Float[ndarray
     spread, largest = float(np.abs(positions - middle).max()), float(np.abs(positions).max())
     offset = middle if 0 < _MOST_EXTENTS_AWAY * spread < largest else np.zeros(3)
     extent = spread if spread > 0 else largest
-    return offset, 2.0 ** -math.floor(math.log2(extent)) if extent > 0 else 1.0
+    return offset, 2.0 ** -math.floor(math.log2(extent)) if extent > _SMALLEST else 1.0
 
 
 def needs_64_bits(positions: Float[ndarray, "frame 3"]) -> bool:

@@ -20,7 +20,8 @@ _log = logging.getLogger(__name__)
 # What a capture may say that changes nothing here: on points and depths, on itself, on how it was made.
 _NOT_LOOKED_AT = frozenset((
     "ply_file_path", "depth_file_path", "depth_unit_scale_factor", "sharpness", "colmap_im_id", "aabb", "aabb_scale",
-    "scale", "offset", "from_na", "n_frames", "written_by", "version", "source", "camera_id", "timestamp", "blur_score",
+    "scale", "offset", "from_na", "n_frames", "written_by", "version", "source", "source_name", "camera_id",
+    "timestamp", "blur_score",
 ))  # fmt: skip
 _USED = frozenset((
     "frames", "file_path", "transform_matrix", "mask_path", "time", "w", "h", "fl_x", "fl_y", "cx", "cy",
