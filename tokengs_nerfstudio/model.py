@@ -1,7 +1,7 @@
 """TokenGSModel: a network and its tuning on one scene, baked into Gaussians in nerfstudio's frame."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
@@ -9,6 +9,7 @@ import tyro
 from nerfstudio.cameras.cameras import Cameras
 from nerfstudio.cameras.rays import RayBundle
 from nerfstudio.engine.callbacks import TrainingCallback, TrainingCallbackAttributes
+from nerfstudio.model_components import renderers
 from nerfstudio.models.base_model import Model, ModelConfig
 from nerfstudio.models.splatfacto import SplatfactoModel
 from torch import Tensor
@@ -21,9 +22,9 @@ from tokengs_nerfstudio.core.evaluation import score
 from tokengs_nerfstudio.core.metrics import psnr
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.preparation import PreparedScene, prepare
-from tokengs_nerfstudio.core.rendering import render_cameras
 from tokengs_nerfstudio.core.tuning import SceneTuning, TuningConfig
 from tokengs_nerfstudio.core.types import Example, Gaussians, RenderConfig
+from tokengs_nerfstudio.outputs import Outputs, Sight
 
 
 @dataclass
@@ -207,45 +208,41 @@ class TokenGSModel(SplatfactoModel):
     def _get_downscale_factor(self) -> int:
         return 1
 
-    def get_outputs(self, camera: Cameras | RayBundle) -> dict[str, Tensor]:  # type: ignore[override]
-        """RGB over the background, z-depth and accumulation [H, W, C] as the (one) camera sees the baked Gaussians.
+    def get_outputs(self, camera: Cameras | RayBundle) -> Outputs:  # type: ignore[override]
+        """What a camera of any kind sees of the baked Gaussians, [H, W, C] by name; several of one size stacked.
 
         A scene that moves is seen at the camera's time; at its first one by a camera without.
         """
         if isinstance(camera, RayBundle):
             # `ns-render --render-nearest-camera` asks whether something blocks a line of sight: nothing known does.
-            return {"depth": torch.full_like(camera.origins[..., :1], torch.inf)}
+            return Outputs({"depth": torch.full_like(camera.origins[..., :1], torch.inf)})
+        if camera.size != 1:
+            flat = camera.flatten()
+            return Outputs.stack([self.get_outputs(flat[index : index + 1]) for index in range(flat.size)])
         time = None if camera.times is None else float(camera.times.reshape(-1)[0])
+        return self._sight(time).outputs(camera)
+
+    def _sight(self, time: float | None) -> Sight:
         gaussians = bridge.baked_scene(dict(self.gauss_params.items()), self._rendering).at(time)
         if self.crop_box is not None and not self.training:
             gaussians = gaussians.select(self.crop_box.within(gaussians.means).reshape(-1))
-        cameras = bridge.cameras_of(camera)[:1]
-        background = self.background_color.to(self.device)
-        if gaussians.count == 0:
-            empty = self.get_empty_outputs(cameras.width, cameras.height, background)
-            return {**empty, "background": background.expand(cameras.height, cameras.width, 3)}  # type: ignore[dict-item]
-        renders = render_cameras(gaussians, cameras, replace(self._rendering, background=background))
-        assert renders.depth is not None
-        alpha, depth = renders.alpha[0].movedim(0, -1), renders.depth[0].movedim(0, -1)
-        return {
-            "rgb": renders.rgb[0].movedim(0, -1).clamp(0, 1),
-            "depth": torch.where(alpha > 0, depth, depth.max()),
-            "accumulation": alpha,
-            "background": background.expand(cameras.height, cameras.width, 3),
-        }
+        # A crop's own colour, in the viewer and in a camera path.
+        wanted = renderers.BACKGROUND_COLOR_OVERRIDE
+        background = self.background_color if wanted is None else wanted
+        return Sight(gaussians, self._rendering, background.to(self.device))
 
-    def get_rgba_image(self, outputs: dict[str, Tensor], output_name: str = "rgb") -> Tensor:
+    def get_rgba_image(self, outputs: Mapping[str, Tensor], output_name: str = "rgb") -> Tensor:
         """The Gaussians alone, not premultiplied, with their accumulation as alpha."""
         alpha = outputs["accumulation"]
         behind = (1 - alpha) * outputs["background"]
         return torch.cat([((outputs[output_name] - behind) / alpha.clamp(min=1e-6)).clamp(0, 1), alpha], dim=-1)
 
-    def get_metrics_dict(self, outputs: dict[str, Tensor], batch: dict[str, Any]) -> dict[str, Tensor]:
+    def get_metrics_dict(self, outputs: Mapping[str, Tensor], batch: dict[str, Any]) -> dict[str, Tensor]:
         rendered, truth = self._compared(outputs, batch)
         return {"psnr": psnr(rendered, truth), "gaussian_count": torch.tensor(self.num_points)}
 
     def get_loss_dict(
-        self, outputs: dict[str, Tensor], batch: dict[str, Any], metrics_dict: dict[str, Tensor] | None = None
+        self, outputs: Mapping[str, Tensor], batch: dict[str, Any], metrics_dict: dict[str, Tensor] | None = None
     ) -> dict[str, Tensor]:
         """What evaluation during training logs; the tuning has a loss of its own.
 
@@ -258,13 +255,13 @@ class TokenGSModel(SplatfactoModel):
         return {"l1": error.mean()}
 
     def get_image_metrics_and_images(
-        self, outputs: dict[str, Tensor], batch: dict[str, Any]
+        self, outputs: Mapping[str, Tensor], batch: dict[str, Any]
     ) -> tuple[dict[str, float], dict[str, Tensor]]:
         """PSNR, SSIM and, where its weights are at hand, LPIPS; truth and rendering side by side."""
         rendered, truth = self._compared(outputs, batch)
         return score(rendered[None], truth[None]).means(), {"img": torch.cat([truth, rendered], dim=-1).movedim(0, -1)}
 
-    def _compared(self, outputs: dict[str, Tensor], batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
+    def _compared(self, outputs: Mapping[str, Tensor], batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
         """Rendering and truth, both [3, H, W]; transparent parts of the truth show the background."""
         truth = self.composite_with_background(self.get_gt_img(batch["image"]), outputs["background"])
         return outputs["rgb"].movedim(-1, 0), truth.movedim(-1, 0)
