@@ -17,6 +17,7 @@ from nerfstudio.utils.rich_utils import CONSOLE
 from rich.progress import track
 
 from tokengs_nerfstudio import bridge
+from tokengs_nerfstudio.core.errors import one_line
 from tokengs_nerfstudio.core.geometry.resize import fitted_size
 from tokengs_nerfstudio.core.types import Views
 from tokengs_nerfstudio.data.view_sampler import spread_views
@@ -67,6 +68,7 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
     train_dataset: SceneDataset  # pyright: ignore[reportIncompatibleVariableOverride]
     eval_dataset: SceneDataset  # pyright: ignore[reportIncompatibleVariableOverride]
 
+    @one_line()
     def __init__(self, config: SceneDataManagerConfig, *args: Any, **kwargs: Any):
         super().__init__(config, *args, **kwargs)
         self.train_cameras = self.train_dataset.cameras

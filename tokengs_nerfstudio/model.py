@@ -18,6 +18,7 @@ from torch.nn import Parameter, ParameterDict
 from tokengs_nerfstudio import bridge
 from tokengs_nerfstudio.core.baking import BakedScene, bake
 from tokengs_nerfstudio.core.checkpoint import load_network
+from tokengs_nerfstudio.core.errors import UserError, one_line
 from tokengs_nerfstudio.core.evaluation import score
 from tokengs_nerfstudio.core.metrics import psnr
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
@@ -109,7 +110,7 @@ class TokenGSModel(SplatfactoModel):
         """
         scale = self.config.scene_scale
         if scale is not None and not scale > 0:
-            raise ValueError(f"--pipeline.model.scene-scale must be positive, got {scale}")
+            raise UserError(f"--pipeline.model.scene-scale must be positive, got {scale}")
         scene = prepare(network, example.to(self.device), scale)
         self.tuning, self._prepared = SceneTuning(network, scene, self.config.tuning, steps), scene
         self.bake()
@@ -208,6 +209,7 @@ class TokenGSModel(SplatfactoModel):
     def _get_downscale_factor(self) -> int:
         return 1
 
+    @one_line()
     def get_outputs(self, camera: Cameras | RayBundle) -> Outputs:  # type: ignore[override]
         """What a camera of any kind sees of the baked Gaussians, [H, W, C] by name; several of one size stacked.
 

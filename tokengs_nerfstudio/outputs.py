@@ -10,6 +10,7 @@ from nerfstudio.cameras.cameras import Cameras
 from torch import Tensor
 
 from tokengs_nerfstudio import bridge
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.rendering import render_cameras
 from tokengs_nerfstudio.core.rendering.along_rays import render_along
 from tokengs_nerfstudio.core.types import Gaussians, RenderConfig, Renders
@@ -49,7 +50,7 @@ class Outputs(MutableMapping[str, Tensor]):
     def stack(cls, several: list["Outputs"]) -> "Outputs":
         """Pictures of several cameras [camera, H, W, C]; ValueError where they differ in size."""
         if len({tuple(one["rgb"].shape) for one in several}) > 1:
-            raise ValueError("cameras whose pictures differ in size cannot be rendered together: ask for one at a time")
+            raise UserError("cameras whose pictures differ in size cannot be rendered together: ask for one at a time")
 
         def together(name: str) -> Tensor:
             return torch.stack([one[name] for one in several])
@@ -75,7 +76,7 @@ class Sight:
         ValueError for a camera whose pose is not finite.
         """
         if not camera.camera_to_worlds.isfinite().all():
-            raise ValueError("a camera's pose has values that are not finite (nan): correct the camera path")
+            raise UserError("a camera's pose has values that are not finite (nan): correct the camera path")
         renders = self._drawn(self.gaussians, camera, self.background)
         assert renders.depth is not None
         alpha, depth = _picture(renders.alpha), _picture(renders.depth)

@@ -15,6 +15,7 @@ from nerfstudio.utils.rich_utils import CONSOLE
 from rich.logging import RichHandler
 from torch import Tensor
 
+from tokengs_nerfstudio.core.errors import UserError, one_line
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.types import Example, Views
 from tokengs_nerfstudio.datamanager import SceneDataManager, SceneDataManagerConfig
@@ -41,6 +42,7 @@ class TokenGSPipeline(VanillaPipeline):
     config: TokenGSPipelineConfig  # type: ignore[assignment]
     datamanager: SceneDataManager  # type: ignore[assignment]
 
+    @one_line()
     def __init__(
         self,
         config: TokenGSPipelineConfig,
@@ -51,7 +53,7 @@ class TokenGSPipeline(VanillaPipeline):
         grad_scaler: Any = None,
     ):
         if world_size > 1:
-            raise ValueError(f"one scene is tuned on one device, got {world_size}; use --machine.num-devices 1")
+            raise UserError(f"one scene is tuned on one device, got {world_size}; use --machine.num-devices 1")
         _show_messages_of_the_package()
         super().__init__(config, device, test_mode, world_size, local_rank, grad_scaler)  # type: ignore[arg-type]
         self._identity: dict[str, Any] = {}
@@ -125,7 +127,7 @@ class TokenGSPipeline(VanillaPipeline):
         for name, value in self._identity.items():
             there = saved["scene"].get(name)
             if there != value:
-                raise ValueError(
+                raise UserError(
                     f"the run to resume had {name} {there}, now it is {value}: "
                     "resume with the same capture and flags, or start anew without --load-dir"
                 )
@@ -165,6 +167,7 @@ class TokenGSPipeline(VanillaPipeline):
 
         return [TrainingCallback([TrainingCallbackLocation.AFTER_TRAIN_ITERATION], stop_when_finished)]
 
+    @one_line()
     def get_average_eval_image_metrics(
         self, step: int | None = None, output_path: Path | None = None, get_std: bool = False
     ) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import pickle
 import re
-import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -15,10 +14,10 @@ from nerfstudio.utils.decorators import check_main_thread
 from nerfstudio.utils.rich_utils import CONSOLE
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from tokengs_nerfstudio.core.errors import MissingFileError, UserError, one_line
 from tokengs_nerfstudio.core.files import replacing
 from tokengs_nerfstudio.pipeline import TokenGSPipeline
 
-_PACKAGE = Path(__file__).resolve().parent
 _CHECKPOINT = re.compile(r"step-(\d+)\.ckpt")
 
 
@@ -64,17 +63,14 @@ class TokenGSTrainer(Trainer):
     config: TokenGSTrainerConfig
     pipeline: TokenGSPipeline  # pyright: ignore[reportIncompatibleVariableOverride]
 
+    @one_line()
     def setup(self, test_mode: Literal["test", "val", "inference"] = "val") -> None:
-        """As nerfstudio's; what a user has to put right ends the command with one message instead of a traceback."""
-        try:
-            super().setup(test_mode)
-        except (ValueError, FileNotFoundError) as error:
-            if not _raised_by_us(error):
-                raise
-            raise SystemExit(f"Error: {error}") from error
+        """As nerfstudio's; the viewer's address is said once more."""
+        super().setup(test_mode)
         if self.viewer_state is not None and self.config.is_viewer_enabled():
             CONSOLE.log(*getattr(self.viewer_state, "viewer_info", []))
 
+    @one_line()
     def train(self) -> None:
         """Tune, with a progress bar that knows the loss."""
         columns = (
@@ -120,7 +116,7 @@ class TokenGSTrainer(Trainer):
     def _checkpoint_to_load(self) -> Path | None:
         if self.config.load_checkpoint is not None:
             if not self.config.load_checkpoint.is_file():
-                raise FileNotFoundError(f"there is no checkpoint {self.config.load_checkpoint}")
+                raise MissingFileError(f"there is no checkpoint {self.config.load_checkpoint}")
             return self.config.load_checkpoint
         if self.config.load_dir is None:
             return None
@@ -165,9 +161,9 @@ def newest_checkpoint(folder: Path, step: int | None = None) -> Path:
         reason = "no complete checkpoint in it" if folder.is_dir() else "there is no such folder"
         if any((run / "config.yml").is_file() for run in (folder, folder.parent)):
             reason = "that run ended before its first checkpoint was complete"
-        raise FileNotFoundError(f"nothing to resume at {folder}: {reason}; start anew without --load-dir")
+        raise MissingFileError(f"nothing to resume at {folder}: {reason}; start anew without --load-dir")
     if step is not None and step not in found:
-        raise FileNotFoundError(f"no checkpoint of step {step} in {folder}; there are those of {sorted(found)}")
+        raise MissingFileError(f"no checkpoint of step {step} in {folder}; there are those of {sorted(found)}")
     return folder / found[max(found) if step is None else step]
 
 
@@ -176,11 +172,11 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
-        raise ValueError(
+        raise UserError(
             f"{path} cannot be read as a checkpoint ({error}); remove it and resume from another"
         ) from error
     if not isinstance(saved, dict) or "tuning" not in saved:
-        raise ValueError(f"{path} is no checkpoint of `ns-train tokengs`")
+        raise UserError(f"{path} is no checkpoint of `ns-train tokengs`")
     return saved
 
 
@@ -188,9 +184,3 @@ def _context_of(saved: dict[str, Any]) -> list[str] | None:
     """The names of the photos that a run's encoder saw; None for version 0.1, which kept their places in a list."""
     names = saved["tuning"]["scene"]["context"]
     return names if all(isinstance(name, str) for name in names) else None
-
-
-def _raised_by_us(error: BaseException) -> bool:
-    """Whether the innermost frame is this package's: its errors are messages, those of others may be defects."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return bool(frames) and Path(frames[-1].filename).resolve().is_relative_to(_PACKAGE)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tokengs_nerfstudio import commands
-from tokengs_nerfstudio.commands.options import one_line_errors, parsed
+from tokengs_nerfstudio.commands.options import parsed
 
 
 @dataclass(frozen=True)
@@ -63,15 +63,6 @@ def test_help_ends_well(capsys):
         parsed("some-command", Some, ["--help"])
     assert not ended.value.code
     assert "how many" in capsys.readouterr().out
-
-
-def test_errors_of_users_are_messages_and_defects_keep_their_traceback():
-    with pytest.raises(SystemExit, match="Error: no file"), one_line_errors():
-        raise FileNotFoundError("no file")
-    with pytest.raises(SystemExit, match="Error: sold out"), one_line_errors(RuntimeError):
-        raise RuntimeError("sold out")
-    with pytest.raises(RuntimeError), one_line_errors():
-        raise RuntimeError("a defect")
 
 
 def test_commands_stand_without_nerfstudio_and_import_tyro_late():

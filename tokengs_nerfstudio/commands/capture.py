@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tokengs_nerfstudio.commands.options import one_line_errors, parsed
+from tokengs_nerfstudio.commands.options import parsed
+from tokengs_nerfstudio.core.errors import ExistingFileError, UserError, one_line
 from tokengs_nerfstudio.data.capture.writer import write_nerfstudio_capture
 from tokengs_nerfstudio.data.procedural.meshes.packing import PackingConfig, pack_meshes
 from tokengs_nerfstudio.data.procedural.tracing import ProceduralScene, Tracer
@@ -36,7 +37,7 @@ class Procedural:
 
     def __post_init__(self) -> None:
         if min(self.views, self.height, self.width) < 1 or self.hold_out < 2 or self.seed < 0:
-            raise ValueError("--views, --height and --width from 1, --hold-out from 2 and --seed from 0 are possible")
+            raise UserError("--views, --height and --width from 1, --hold-out from 2 and --seed from 0 are possible")
 
     def write(self) -> str:
         """Does it, and says what was written."""
@@ -59,7 +60,7 @@ class Sample:
         from tokengs_nerfstudio.samples import sample_capture
 
         if self.output.exists():
-            raise FileExistsError(f"{self.output} exists already: name a folder that does not")
+            raise ExistingFileError(f"{self.output} exists already: name a folder that does not")
         self.output.parent.mkdir(parents=True, exist_ok=True)
         scratch = self.output.with_name(f".{self.output.name}.{os.getpid()}")
         try:
@@ -92,7 +93,7 @@ class PackMeshes(PackingConfig):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """`tokengs-capture`; what is wrong ends it with one line and a non-zero code."""
-    with one_line_errors():
+    with one_line():
         print(parsed("tokengs-capture", Procedural | Sample | PackMeshes, arguments, positional=True).write())
 
 

@@ -3,7 +3,7 @@
 import contextlib
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from types import UnionType
 from typing import Any, TypeVar, cast
 
@@ -41,12 +41,3 @@ def _complaint(panel: str) -> str:
     parts = [" ".join(part.split()) for part in re.split(r"-{4,}", re.sub("[━-╿]", " ", plain))]
     said = [part for part in parts if part]
     return re.sub(r"^Error parsing [\w.-]+: ", "", said[1] if len(said) > 1 else " ".join(said))
-
-
-@contextlib.contextmanager
-def one_line_errors(*kinds: type[Exception]) -> Iterator[None]:
-    """What a user has to put right (ValueError, OSError and `kinds`) ends the command with its message alone."""
-    try:
-        yield
-    except (ValueError, OSError, *kinds) as error:
-        raise SystemExit(f"Error: {error}") from error

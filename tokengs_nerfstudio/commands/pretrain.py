@@ -14,15 +14,16 @@ from typing import Annotated, Any
 import torch
 
 from tokengs_nerfstudio.commands.finetuning import finetuned
-from tokengs_nerfstudio.commands.options import one_line_errors, parsed
+from tokengs_nerfstudio.commands.options import parsed
 from tokengs_nerfstudio.commands.pretraining import FINETUNINGS, Ledger, Pretraining
 from tokengs_nerfstudio.commands.progress import Display, display
 from tokengs_nerfstudio.commands.training_log import NoLog, TrainingLog
 from tokengs_nerfstudio.core.checkpoint.loading import save_network
+from tokengs_nerfstudio.core.errors import UserError, one_line
 from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.network.tokengs import Precision, TokenGSNetwork
 from tokengs_nerfstudio.core.training.gradients import novel_view_psnr
-from tokengs_nerfstudio.core.training.guard import Guard, Guarded, TrainingCollapsed, health
+from tokengs_nerfstudio.core.training.guard import Guard, Guarded, health
 from tokengs_nerfstudio.core.training.memory import keep_freed_memory
 from tokengs_nerfstudio.core.training.network_training import NetworkTraining, TrainingDiverged
 from tokengs_nerfstudio.core.training.optimizers import Highest
@@ -199,12 +200,12 @@ class Run:
             self.ledger = ledger.cooling(self.training.steps)
             return
         if ledger.kind != config.kind:
-            raise ValueError(
+            raise UserError(
                 f"{self.state} is of a {ledger.kind} run, not of a {config.kind} one: give the options that it was "
                 "begun with, or another --output"
             )
         if config.cooldown is None and ledger.seed != config.seed:
-            raise ValueError(f"{self.state} was trained with --seed {ledger.seed}, not {config.seed}")
+            raise UserError(f"{self.state} was trained with --seed {ledger.seed}, not {config.seed}")
         self.training.load_state_dict(saved, self._highest)
         self.ledger = ledger
         if "guard" in saved:
@@ -238,7 +239,7 @@ class Run:
 def _read(path: Path) -> dict[str, Any]:
     saved = read_state(path)
     if "run" not in saved:
-        raise ValueError(f"{path} is a checkpoint of `ns-train tokengs-pretrain`, no state of this command")
+        raise UserError(f"{path} is a checkpoint of `ns-train tokengs-pretrain`, no state of this command")
     return saved
 
 
@@ -252,7 +253,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # A field of the name that users type would be a keyword of Python.
         start: Annotated[str | None, tyro.conf.arg(name="from")] = None
 
-    with one_line_errors(TrainingCollapsed):
+    with one_line():
         Run(parsed("tokengs-pretrain", Options, arguments)).train()
 
 

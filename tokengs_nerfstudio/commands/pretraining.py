@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.config import PRESETS
 from tokengs_nerfstudio.core.network.tokengs import Precision
 from tokengs_nerfstudio.core.training.config import TrainingConfig
@@ -68,21 +69,21 @@ class Pretraining:
     def __post_init__(self) -> None:
         lengths = [length for length in (self.steps, self.hours) if length is not None]
         if len(lengths) > 1 or not (lengths or self.preset in FINETUNINGS):
-            raise ValueError("give the length of the run as either --steps or --hours")
+            raise UserError("give the length of the run as either --steps or --hours")
         if min(lengths, default=1) <= 0:
-            raise ValueError("the length of the run must be positive")
+            raise UserError("the length of the run must be positive")
         if self.preset is not None and self.preset not in (*PRESETS, *FINETUNINGS):
-            raise ValueError(f"unknown preset '{self.preset}'; there are {', '.join((*PRESETS, *FINETUNINGS))}")
+            raise UserError(f"unknown preset '{self.preset}'; there are {', '.join((*PRESETS, *FINETUNINGS))}")
         if self.preset in FINETUNINGS and self.start is None:
-            raise ValueError(f"--preset {self.preset} goes on from weights: name them with --from")
+            raise UserError(f"--preset {self.preset} goes on from weights: name them with --from")
         if self.tokens is not None and (self.tokens < 1 or self.cooldown is not None):
-            raise ValueError("--tokens must be at least 1, and a cooldown has those of its state")
+            raise UserError("--tokens must be at least 1, and a cooldown has those of its state")
         if min(self.threads, self.evaluate_every, self.held_out) < 1:
-            raise ValueError("--threads, --evaluate-every and --held-out must be at least 1")
+            raise UserError("--threads, --evaluate-every and --held-out must be at least 1")
         if self.cooldown is not None and (self.preset or self.start):
-            raise ValueError("--cooldown takes its network from the state: leave out --preset and --from")
+            raise UserError("--cooldown takes its network from the state: leave out --preset and --from")
         if self.cooldown is not None and self.cooldown.resolve().parent == self.output.resolve():
-            raise ValueError(f"--output is the folder of the run to cool down, {self.output}: name another one")
+            raise UserError(f"--output is the folder of the run to cool down, {self.output}: name another one")
 
     @property
     def kind(self) -> str:

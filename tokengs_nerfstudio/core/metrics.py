@@ -14,6 +14,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import conv2d
 
+from tokengs_nerfstudio.core.errors import UserError
+
 WINDOW = 11
 SIGMA = 1.5
 # scikit-image corrects the variance for a sample of WINDOW**2 pixels although it then weighs them.
@@ -47,7 +49,7 @@ def ssim(
     A mask multiplies both images first. Raises ValueError where an image is smaller than the window.
     """
     if min(pred.shape[-2:]) < WINDOW:
-        raise ValueError(f"SSIM needs images of at least {WINDOW}x{WINDOW} pixels, got {tuple(pred.shape[-2:])}")
+        raise UserError(f"SSIM needs images of at least {WINDOW}x{WINDOW} pixels, got {tuple(pred.shape[-2:])}")
     if mask is not None:
         pred, target = pred * mask, target * mask
     mean_p, mean_t = _window_mean(pred), _window_mean(target)
@@ -79,7 +81,7 @@ def perceptual_distance(network: str = "alex") -> Callable[[Tensor, Tensor], Ten
     """
     backbone = {"alex": "alexnet-owt-*.pth", "vgg": "vgg16-*.pth"}.get(network)
     if backbone is None:
-        raise ValueError(f"LPIPS network '{network}' is not known; use 'alex' or 'vgg'")
+        raise UserError(f"LPIPS network '{network}' is not known; use 'alex' or 'vgg'")
     folder = _torch_hub_folder() / "checkpoints"
     if not any(folder.glob(backbone)):
         _log.info("LPIPS is left out: its %s weights (%s) are not in %s", network, backbone, folder)

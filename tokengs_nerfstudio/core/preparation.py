@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.geometry.frame import FrameRule
 from tokengs_nerfstudio.core.geometry.resize import crop_and_resize
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
@@ -43,9 +44,9 @@ def prepare(network: TokenGSNetwork, example: Example, scale: float | None = Non
     for name, views in (("context", example.context), ("target", example.target)):
         if views.images.ndim != 4:
             shape = list(views.images.shape)
-            raise ValueError(f"the {name} must be one scene's, images [view 3 height width], got {shape}")
+            raise UserError(f"the {name} must be one scene's, images [view 3 height width], got {shape}")
     if scale is not None and not scale > 0:
-        raise ValueError(f"the scale of a scene must be positive, got {scale}")
+        raise UserError(f"the scale of a scene must be positive, got {scale}")
     example = _timed(network, example)
     context = example.context
     seen = crop_and_resize(context, *network.config.input_size(context.height, context.width))

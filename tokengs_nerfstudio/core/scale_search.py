@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.evaluation import view_psnr
 from tokengs_nerfstudio.core.geometry.frame import canonical_frame
 from tokengs_nerfstudio.core.geometry.resize import crop_and_resize
@@ -52,7 +53,7 @@ def choose_scale(network: TokenGSNetwork, context: Views, ladder: Sequence[float
     if not needs_search(network):
         return config.rule.of(context.c2w)
     if not ladder or min(ladder) <= 0:
-        raise ValueError(f"the ladder of scene sizes needs positive numbers, got {tuple(ladder)}")
+        raise UserError(f"the ladder of scene sizes needs positive numbers, got {tuple(ladder)}")
     frames = {size: canonical_frame(context.c2w, config.frame, "max_baseline", size) for size in sorted(ladder)}
     looked_at = _reduced(context, config.patch_size)
     scores = _searched(list(frames), lambda size: _context_psnr(network, looked_at, frames[size]))

@@ -9,6 +9,7 @@ from einops import einsum
 from jaxtyping import Float
 from torch import Tensor
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.rotation import multiply_quaternions, quaternion_from_matrix, rotate
 
 _Record = TypeVar("_Record", bound="TensorRecord")
@@ -39,7 +40,7 @@ class TensorRecord:
         for entry in fields(self):  # type: ignore[arg-type]
             ours, theirs = getattr(self, entry.name), getattr(other, entry.name)
             if (ours is None) != (theirs is None):
-                raise ValueError(f"'{entry.name}' is present in one {type(self).__name__} and missing in the other")
+                raise UserError(f"'{entry.name}' is present in one {type(self).__name__} and missing in the other")
             if isinstance(ours, Tensor):
                 combined[entry.name] = function(ours, theirs)
             elif isinstance(ours, TensorRecord):
@@ -53,12 +54,12 @@ class TensorRecord:
         ValueError for no items, and where a field is present in some and missing in others.
         """
         if not items:
-            raise ValueError(f"cannot join {cls.__name__}s: there are none")
+            raise UserError(f"cannot join {cls.__name__}s: there are none")
         combined: dict[str, Any] = {}
         for entry in fields(cls):  # type: ignore[arg-type]
             column = [getattr(item, entry.name) for item in items]
             if len({value is None for value in column}) > 1:
-                raise ValueError(
+                raise UserError(
                     f"cannot join {cls.__name__}s: '{entry.name}' is present in some items and missing in others"
                 )
             if isinstance(column[0], Tensor):
@@ -100,7 +101,7 @@ class TensorRecord:
         """The only item of a batch of one; ValueError for any other batch."""
         sizes = {tensor.shape[0] for _, tensor in self.tensors()}
         if sizes != {1}:
-            raise ValueError(
+            raise UserError(
                 f"squeeze() needs a batch of one scene, got {', '.join(map(str, sorted(sizes)))}; "
                 "index the batch instead"
             )

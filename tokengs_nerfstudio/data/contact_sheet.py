@@ -5,6 +5,8 @@ from pathlib import Path
 import torch
 from PIL import Image, ImageDraw
 
+from tokengs_nerfstudio.core.errors import MissingFileError
+
 MARGIN, CAPTION = 6, 16
 
 
@@ -12,7 +14,7 @@ def context_photos(capture: Path, run: Path) -> list[Path]:
     """The photos of the capture that the encoder of a finished run saw; FileNotFoundError for a run without any."""
     checkpoints = sorted((run / "nerfstudio_models").glob("step-*.ckpt"))
     if not checkpoints:
-        raise FileNotFoundError(f"{run / 'nerfstudio_models'} holds no checkpoint; run ns-train tokengs first")
+        raise MissingFileError(f"{run / 'nerfstudio_models'} holds no checkpoint; run ns-train tokengs first")
     scene = torch.load(checkpoints[-1], map_location="cpu", weights_only=True)["tuning"]["scene"]
     return [capture / name for name in scene["context"]]
 
@@ -21,7 +23,7 @@ def rendered_photos(folder: Path) -> list[Path]:
     """The pictures below a folder that ns-render wrote, in order of name; FileNotFoundError where there are none."""
     found = sorted(path for path in folder.rglob("*") if path.suffix in (".jpg", ".jpeg", ".png"))
     if not found:
-        raise FileNotFoundError(f"no images in {folder}; run ns-render dataset with --rendered-output-names rgb gt-rgb")
+        raise MissingFileError(f"no images in {folder}; run ns-render dataset with --rendered-output-names rgb gt-rgb")
     return found
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tokengs_nerfstudio.core.errors import MissingFileError, UserError
 from tokengs_nerfstudio.data.view_sampler import ViewSelection
 
 
@@ -20,11 +21,11 @@ class EvaluationIndex:
         """FileNotFoundError where the file does not exist, ValueError where it is no evaluation index."""
         self.path = Path(path)
         if not self.path.is_file():
-            raise FileNotFoundError(f"there is no evaluation index {self.path}")
+            raise MissingFileError(f"there is no evaluation index {self.path}")
         try:
             content = json.loads(self.path.read_text(encoding="utf-8"))
         except ValueError as error:
-            raise ValueError(f"{self.path} is not valid JSON: {error}") from error
+            raise UserError(f"{self.path} is not valid JSON: {error}") from error
         entries = self._entries(content)
         self._selections = {name: self._selection(name, entry) for name, entry in entries if entry is not None}
 
@@ -40,7 +41,7 @@ class EvaluationIndex:
         """
         if scene not in self._selections:
             some = ", ".join(self.scenes[:3]) or "none"
-            raise ValueError(f"{self.path} has no scene '{scene}'; it has {len(self.scenes)} scenes ({some}, ...)")
+            raise UserError(f"{self.path} has no scene '{scene}'; it has {len(self.scenes)} scenes ({some}, ...)")
         selection = self._selections[scene]
         views = selection.context + selection.target
         if num_frames is not None and max(views) >= num_frames:
@@ -54,14 +55,14 @@ class EvaluationIndex:
         if isinstance(content, Mapping):
             return list(content.items())
         if not isinstance(content, list):
-            raise ValueError(f"{self.path} must hold an object or a list of scenes, got {type(content).__name__}")
+            raise UserError(f"{self.path} must hold an object or a list of scenes, got {type(content).__name__}")
         names = [entry.get("scene", entry.get("key")) if isinstance(entry, Mapping) else None for entry in content]
         for place, name in enumerate(names):
             if not isinstance(name, str):
-                raise ValueError(f"entry {place} of {self.path} has no 'scene'")
+                raise UserError(f"entry {place} of {self.path} has no 'scene'")
         repeated = [name for name, count in Counter(names).items() if count > 1]
         if repeated:
-            raise ValueError(f"{self.path} has several entries for the scene '{repeated[0]}'")
+            raise UserError(f"{self.path} has several entries for the scene '{repeated[0]}'")
         return list(zip(names, content, strict=True))
 
     def _selection(self, scene: str, entry: Any) -> ViewSelection:
@@ -69,7 +70,7 @@ class EvaluationIndex:
         context, target = record.get("context"), record.get("target")
         for part in (context, target):
             if not part or not isinstance(part, list) or not all(type(i) is int and i >= 0 for i in part):
-                raise ValueError(
+                raise UserError(
                     f"scene '{scene}' of {self.path} needs 'context' and 'target', lists of frame numbers from 0 on"
                 )
         return ViewSelection(list(context or ()), list(target or ()))

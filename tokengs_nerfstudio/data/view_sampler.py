@@ -8,6 +8,8 @@ from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor
 
+from tokengs_nerfstudio.core.errors import UserError
+
 
 @dataclass(frozen=True)
 class ViewSelection:
@@ -33,9 +35,9 @@ class BoundedSampler:
 
     def __post_init__(self) -> None:
         if self.num_context < 1 or self.num_target < 0:
-            raise ValueError(f"at least one context and no fewer than zero target views, got {self}")
+            raise UserError(f"at least one context and no fewer than zero target views, got {self}")
         if not 0 <= self.min_gap <= self.max_gap:
-            raise ValueError(f"gaps must satisfy 0 <= min_gap <= max_gap, got {self.min_gap} and {self.max_gap}")
+            raise UserError(f"gaps must satisfy 0 <= min_gap <= max_gap, got {self.min_gap} and {self.max_gap}")
 
     def sample(self, num_frames: int, rng: np.random.Generator) -> ViewSelection:
         """Draw views of a sequence; ValueError where it has fewer frames than the context needs.
@@ -44,7 +46,7 @@ class BoundedSampler:
         frames are targets too, and only after those a frame is drawn again.
         """
         if num_frames < self.num_context:
-            raise ValueError(f"a sequence of {num_frames} frames cannot give {self.num_context} context views")
+            raise UserError(f"a sequence of {num_frames} frames cannot give {self.num_context} context views")
         wanted = int(rng.integers(self.min_gap, self.max_gap + 1))
         gap = min(max(wanted, self.num_context - 1), num_frames - 1)
         start = int(rng.integers(0, num_frames - gap))
@@ -71,7 +73,7 @@ def spread_views(c2w: Float[Tensor, "frame 4 4"], count: int, candidates: Sequen
     """
     frames = list(range(len(c2w))) if candidates is None else list(dict.fromkeys(int(index) for index in candidates))
     if not 1 <= count <= len(frames):
-        raise ValueError(f"cannot choose {count} views among {len(frames)} frames")
+        raise UserError(f"cannot choose {count} views among {len(frames)} frames")
     distances = camera_distances(c2w[frames])
     chosen = _exchanged(distances, farthest_first(distances, count))
     order = farthest_first(distances[np.ix_(chosen, chosen)], count)

@@ -15,6 +15,7 @@ from nerfstudio.data.datasets.base_dataset import InputDataset
 from nerfstudio.data.utils.dataloaders import FixedIndicesEvalDataloader
 
 from tokengs_nerfstudio import bridge
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.types import Example, Views
 from tokengs_nerfstudio.data.examples import source_of
@@ -48,7 +49,7 @@ class PretrainDataManagerConfig(DataManagerConfig):
 
     def __post_init__(self) -> None:
         if not 0 <= self.shown < self.held_out:
-            raise ValueError(f"of {self.held_out} held-out scenes number {self.shown} cannot be shown")
+            raise UserError(f"of {self.held_out} held-out scenes number {self.shown} cannot be shown")
 
 
 class ViewsDataset(InputDataset):

@@ -13,6 +13,7 @@ from nerfstudio.pipelines.base_pipeline import Pipeline, VanillaPipeline, Vanill
 from torch import Tensor
 from torchvision.utils import save_image
 
+from tokengs_nerfstudio.core.errors import UserError, one_line
 from tokengs_nerfstudio.core.evaluation import score
 from tokengs_nerfstudio.core.rendering.piecewise import slices
 from tokengs_nerfstudio.core.training.config import TrainingConfig
@@ -47,7 +48,7 @@ class PretrainPipelineConfig(VanillaPipelineConfig):
 
     def __post_init__(self) -> None:
         if min(self.threads, self.steps_per_show) < 1:
-            raise ValueError("--pipeline.threads and --pipeline.steps-per-show must be at least 1")
+            raise UserError("--pipeline.threads and --pipeline.steps-per-show must be at least 1")
 
 
 class PretrainPipeline(VanillaPipeline):
@@ -56,6 +57,7 @@ class PretrainPipeline(VanillaPipeline):
     config: PretrainPipelineConfig  # type: ignore[assignment]
     datamanager: PretrainDataManager  # type: ignore[assignment]
 
+    @one_line()
     def __init__(
         self,
         config: PretrainPipelineConfig,
@@ -68,7 +70,7 @@ class PretrainPipeline(VanillaPipeline):
         # The scenes depend on the network, which is why nothing is set up in VanillaPipeline's order.
         Pipeline.__init__(self)
         if world_size > 1:
-            raise ValueError(f"one process trains on one device, got {world_size}; use --machine.num-devices 1")
+            raise UserError(f"one process trains on one device, got {world_size}; use --machine.num-devices 1")
         self.config, self.test_mode, self.world_size = config, test_mode, world_size
         # A run that is only looked at brings its own weights; those it started from may be gone.
         start = None if test_mode != "val" and config.model.preset else config.model.start
@@ -117,7 +119,7 @@ class PretrainPipeline(VanillaPipeline):
         """
         training, run = self._running(), saved["run"]
         if run["seed"] != self.config.seed:
-            raise ValueError(f"the run to resume had --pipeline.seed {run['seed']}, now it is {self.config.seed}")
+            raise UserError(f"the run to resume had --pipeline.seed {run['seed']}, now it is {self.config.seed}")
         training.load_state_dict(dict(saved))
         planned = run["planned"]
         self._steps = planned if training.steps < planned else training.steps + steps
@@ -163,6 +165,7 @@ class PretrainPipeline(VanillaPipeline):
         return self.datamanager.batches.batch(number, maturity)
 
     @torch.no_grad()
+    @one_line()
     def get_average_eval_image_metrics(
         self, step: int | None = None, output_path: Path | None = None, get_std: bool = False
     ) -> dict[str, Any]:

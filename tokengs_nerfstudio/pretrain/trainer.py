@@ -11,7 +11,7 @@ from nerfstudio.utils.rich_utils import CONSOLE
 
 from tokengs_nerfstudio.commands.progress import display
 from tokengs_nerfstudio.core.checkpoint.loading import save_network
-from tokengs_nerfstudio.core.training.network_training import TrainingDiverged
+from tokengs_nerfstudio.core.errors import UserError, one_line
 from tokengs_nerfstudio.core.training.state import STATE_FORMAT, read_state
 from tokengs_nerfstudio.pretrain.pipeline import PretrainPipeline
 from tokengs_nerfstudio.trainer import TokenGSTrainer, TokenGSTrainerConfig
@@ -43,14 +43,12 @@ class PretrainTrainer(TokenGSTrainer):
         """Where the averaged weights are written."""
         return self.base_dir / "network.safetensors"
 
+    @one_line()
     def train(self) -> None:
         """Train, and show loss, scenes per second and time left."""
-        try:
-            with ExitStack() as self._showing:
-                self._shown = self._showing.enter_context(display(CONSOLE))
-                Trainer.train(self)
-        except TrainingDiverged as error:
-            raise SystemExit(f"Error: {error}") from error
+        with ExitStack() as self._showing:
+            self._shown = self._showing.enter_context(display(CONSOLE))
+            Trainer.train(self)
 
     def train_iteration(self, step: int) -> Any:
         result = Trainer.train_iteration(self, step)
@@ -89,5 +87,5 @@ class PretrainTrainer(TokenGSTrainer):
 def _read(path: Path) -> dict[str, Any]:
     saved = read_state(path)
     if "training" not in saved:
-        raise ValueError(f"{path} is a state of `tokengs-pretrain`: go on with that command and its output folder")
+        raise UserError(f"{path} is a state of `tokengs-pretrain`: go on with that command and its output folder")
     return saved

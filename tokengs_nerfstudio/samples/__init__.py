@@ -3,6 +3,8 @@
 from importlib.resources import files
 from pathlib import Path
 
+from tokengs_nerfstudio.core.errors import MissingFileError
+
 
 def sample_capture() -> Path:
     """The folder of a capture in nerfstudio's form: 15 photos of bananas on a carpet, every 4th of them held out.
@@ -12,5 +14,5 @@ def sample_capture() -> Path:
     """
     folder = Path(str(files(__name__) / "banana"))
     if not (folder / "transforms.json").is_file():
-        raise FileNotFoundError(f"no sample capture at {folder}; install tokengs_nerfstudio again")
+        raise MissingFileError(f"no sample capture at {folder}; install tokengs_nerfstudio again")
     return folder

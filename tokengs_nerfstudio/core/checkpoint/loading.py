@@ -17,6 +17,7 @@ from tokengs_nerfstudio.core.checkpoint import key_table, weight_file
 from tokengs_nerfstudio.core.checkpoint.architecture import HEADER_KEY, configuration, sizes_of
 from tokengs_nerfstudio.core.checkpoint.registry import locate, preset
 from tokengs_nerfstudio.core.checkpoint.weight_file import CheckpointError, WeightFile, listed
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.network.token_count import resize_network
 from tokengs_nerfstudio.core.network.tokengs import Precision, TokenGSNetwork
@@ -81,11 +82,11 @@ def save_network(
     """
     path = Path(path)
     if path.suffix != _SUFFIX:
-        raise ValueError(f"weights are written as {_SUFFIX}, not as {path.name!r}")
+        raise UserError(f"weights are written as {_SUFFIX}, not as {path.name!r}")
     if layout not in ("own", "published"):
-        raise ValueError(f"unknown layout {layout!r}; choose own or published")
+        raise UserError(f"unknown layout {layout!r}; choose own or published")
     if layout == "published" and (network.config.photo_colors or network.config.sweep):
-        raise ValueError("the published layout has no place for photo_colors and sweep; write layout='own'")
+        raise UserError("the published layout has no place for photo_colors and sweep; write layout='own'")
     tensors = network.state_dict()
     if compact:
         tensors = {name: _rounded(name, tensor) for name, tensor in tensors.items()}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tokengs_nerfstudio.core.checkpoint.weight_file import CheckpointError
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.config import PRESETS, NetworkConfig
 
 SHIPPED = Path(__file__).resolve().parents[2] / "weights"
@@ -75,7 +76,7 @@ def preset(name: str) -> NetworkConfig:
     """The configuration of that name, ours or the published code's. ValueError for an unknown one."""
     ours = PUBLISHED_OPTION_PRESETS.get(name, name)
     if ours not in PRESETS:
-        raise ValueError(f"there is no preset {name!r}; choose one of {', '.join(PRESETS)}")
+        raise UserError(f"there is no preset {name!r}; choose one of {', '.join(PRESETS)}")
     return PRESETS[ours]
 
 

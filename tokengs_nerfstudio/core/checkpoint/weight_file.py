@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.files import replacing
 
 _PICKLE_SUFFIXES = (".ckpt", ".pt", ".pth", ".pkl")
@@ -19,7 +20,7 @@ _LONGEST_HEADER = 100_000_000
 _LISTED = 12
 
 
-class CheckpointError(ValueError):
+class CheckpointError(UserError):
     """A weight file that cannot be found, read or understood; the message names it and says what to do."""
 
 

@@ -9,6 +9,7 @@ from einops import einsum
 from jaxtyping import Float
 from torch import Tensor
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.rotation import rotate
 from tokengs_nerfstudio.core.types import Similarity
 
@@ -56,7 +57,7 @@ def canonical_frame(
     Raises ValueError for an unknown frame or scale rule, or no cameras at all.
     """
     if c2w.shape[-3] == 0:
-        raise ValueError("canonical_frame needs at least one context camera, got none")
+        raise UserError("canonical_frame needs at least one context camera, got none")
     rotation, position = _reference_camera(c2w, frame)
     rotation = rotation.mT
     translation = -rotate(rotation, position)
@@ -78,7 +79,7 @@ def _camera_extent(centers: Float[Tensor, "*batch view 3"], rule: str) -> Float[
         return (centers - centers[..., :1, :]).norm(dim=-1).amax(dim=-1)
     if rule == "bound":
         return centers.abs().amax(dim=(-1, -2))
-    raise ValueError(f"unknown scale rule {rule!r}; choose constant, max_baseline, distance or bound")
+    raise UserError(f"unknown scale rule {rule!r}; choose constant, max_baseline, distance or bound")
 
 
 def _reference_camera(
@@ -93,7 +94,7 @@ def _reference_camera(
         return rotation[..., 0, :, :], torch.take_along_dim(centers, index[..., None, None], dim=-2)[..., 0, :]
     if frame == "mean":
         return _mean_axes(rotations), centers.mean(dim=-2)
-    raise ValueError(f"unknown camera frame {frame!r}; choose first, middle or mean")
+    raise UserError(f"unknown camera frame {frame!r}; choose first, middle or mean")
 
 
 def _mean_axes(rotations: Float[Tensor, "*batch view 3 3"]) -> Float[Tensor, "*batch 3 3"]:

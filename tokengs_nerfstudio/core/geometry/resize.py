@@ -8,6 +8,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.types import Cameras, Views
 
 Filter = Literal["antialias", "area", "nearest"]
@@ -26,7 +27,7 @@ def crop_and_resize(views: Views, height: int, width: int, published_rounding: b
     Raises ValueError when the wanted size is not positive.
     """
     if height < 1 or width < 1:
-        raise ValueError(f"cannot resize to {height}x{width}: height and width must be at least 1 pixel")
+        raise UserError(f"cannot resize to {height}x{width}: height and width must be at least 1 pixel")
     full_height, full_width = views.height, views.width
     ratio = min(full_height / height, full_width / width)
     slack = 0.0 if published_rounding else 1e-6  # 256 * (455 / 256) must count as 455 rows, not 454

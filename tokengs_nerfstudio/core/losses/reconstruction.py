@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.losses.ssim import ssim
 from tokengs_nerfstudio.core.losses.visibility import anchor_visibility, visibility
 from tokengs_nerfstudio.core.types import Gaussians, Renders, Views
@@ -49,9 +50,9 @@ class LossConfig:
 
     def __post_init__(self) -> None:
         if self.rgb_norm not in ("l1", "l2"):
-            raise ValueError(f"LossConfig.rgb_norm is '{self.rgb_norm}'; use 'l1' or 'l2'")
+            raise UserError(f"LossConfig.rgb_norm is '{self.rgb_norm}'; use 'l1' or 'l2'")
         if not 0.0 < self.visibility_limit < float("inf"):
-            raise ValueError(f"LossConfig.visibility_limit is {self.visibility_limit}; use a finite number above 0")
+            raise UserError(f"LossConfig.visibility_limit is {self.visibility_limit}; use a finite number above 0")
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def reconstruction_loss(
         ValueError: sizes of renders and views differ, or the perceptual distance is asked for and missing.
     """
     if renders.rgb.shape != views.images.shape:
-        raise ValueError(f"renders {tuple(renders.rgb.shape)} and views {tuple(views.images.shape)} differ in shape")
+        raise UserError(f"renders {tuple(renders.rgb.shape)} and views {tuple(views.images.shape)} differ in shape")
     parts = {"rgb": (l1 if config.rgb_norm == "l1" else l2)(renders.rgb, views.images)}
     weights = {"rgb": config.rgb}
     if config.ssim != 0:
@@ -151,6 +152,6 @@ def reconstruction_loss(
 
 def _perceptual_distance(renders: Renders, views: Views, perceptual: Perceptual | None) -> Float[Tensor, "*batch"]:
     if perceptual is None:
-        raise ValueError("LossConfig.lpips is not 0, but no perceptual distance was given to reconstruction_loss()")
+        raise UserError("LossConfig.lpips is not 0, but no perceptual distance was given to reconstruction_loss()")
     per_image = perceptual(renders.rgb.flatten(0, -4), views.images.flatten(0, -4))
     return per_image.reshape(renders.rgb.shape[:-3]).mean(-1)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import torch
 from torch import nn
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.layers import RAW_CHANNELS
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 
@@ -30,7 +31,7 @@ def anchored_from_plain(
     Raises ValueError for a network that has anchors already, and for latents or dynamic tokens.
     """
     if network.config.anchors:
-        raise ValueError("this network has anchors already")
+        raise UserError("this network has anchors already")
     anchored = TokenGSNetwork(replace(network.config, anchors=True, bounded=bounded), network.precision)  # type: ignore[arg-type]
     anchored = anchored.to(network.tokens)
     anchored.load_state_dict(network.state_dict(), strict=False)

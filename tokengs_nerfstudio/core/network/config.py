@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.geometry.frame import CameraFrame, FrameRule, ScaleRule
 from tokengs_nerfstudio.core.types import RenderConfig
 
@@ -56,33 +57,33 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         if self.width % self.heads:
-            raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}")
+            raise UserError(f"width {self.width} is not a multiple of heads {self.heads}")
         if self.dynamic_tokens and not self.time_channels:
-            raise ValueError(f"{self.dynamic_tokens} dynamic tokens need time_channels above 0, got 0")
+            raise UserError(f"{self.dynamic_tokens} dynamic tokens need time_channels above 0, got 0")
         if bool(self.latents) != bool(self.latent_depth):
-            raise ValueError(f"latents {self.latents} and latent_depth {self.latent_depth}: one without the other")
+            raise UserError(f"latents {self.latents} and latent_depth {self.latent_depth}: one without the other")
         layers = self.multiscale_layers
         if list(layers) != [layer for layer in range(self.encoder_depth) if layer in layers]:
-            raise ValueError(f"multiscale_layers {layers} are not ascending numbers of {self.encoder_depth} blocks")
+            raise UserError(f"multiscale_layers {layers} are not ascending numbers of {self.encoder_depth} blocks")
         if self.anchors and (self.latents or self.dynamic_tokens):
-            raise ValueError(
+            raise UserError(
                 f"anchors need a decoder that reads image patches with static tokens alone, got latents {self.latents} "
                 f"and dynamic_tokens {self.dynamic_tokens}"
             )
         if self.photo_colors and (self.latents or self.dynamic_tokens):
-            raise ValueError(
+            raise UserError(
                 f"photo_colors need the photos beside the memory and a scene that stands still, got latents "
                 f"{self.latents} and dynamic_tokens {self.dynamic_tokens}"
             )
         if self.sweep and (self.time_channels or self.patch_size % 2):
-            raise ValueError(
+            raise UserError(
                 f"sweep needs photos of one moment and patches of an even size, got time_channels {self.time_channels} "
                 f"and patch_size {self.patch_size}"
             )
         if not 0 <= self.opacity_floor < 1:
-            raise ValueError(f"opacity_floor must be in [0, 1), got {self.opacity_floor}")
+            raise UserError(f"opacity_floor must be in [0, 1), got {self.opacity_floor}")
         if self.bounded and not self.anchors:
-            raise ValueError("bounded is about anchors: it needs anchors to be True")
+            raise UserError("bounded is about anchors: it needs anchors to be True")
 
     @property
     def rule(self) -> FrameRule:

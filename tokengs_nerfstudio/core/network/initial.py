@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.config import PRESETS
 
 
@@ -56,7 +57,7 @@ _LATENT = InitialValues(decoder_scale=0.01, token_std=0.02, z=0.1)
 def initial_values(preset: str) -> InitialValues:
     """How networks of a preset start; ValueError for an unknown one."""
     if preset not in PRESETS:
-        raise ValueError(f"unknown preset '{preset}'; there are {', '.join(PRESETS)}")
+        raise UserError(f"unknown preset '{preset}'; there are {', '.join(PRESETS)}")
     if preset.startswith(("tiny", "small")):
         return SCRATCH
     return InitialValues() if preset.startswith(("base", "locus")) else _LATENT

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 
 _GROWTH_NOISE = 0.01
@@ -54,7 +55,7 @@ def resize_network(
     Raises ValueError for counts below one and for latents of a network that has none.
     """
     if latents is not None and network.latents is None:
-        raise ValueError(
+        raise UserError(
             f"these weights have no latent bottleneck, so their number cannot become {latents}: leave it out"
         )
     state = dict(network.state_dict())
@@ -84,4 +85,4 @@ def resize_network(
 
 def _check_count(count: int) -> None:
     if count < 1:
-        raise ValueError(f"a network needs at least one token, got {count}")
+        raise UserError(f"a network needs at least one token, got {count}")

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.geometry.rays import pluecker
 from tokengs_nerfstudio.core.network.anchors import Anchors, patch_rays
 from tokengs_nerfstudio.core.network.config import NetworkConfig
@@ -149,7 +150,7 @@ class TokenGSNetwork(nn.Module):
     def memory_from_latents(self, latents: Float[Tensor, "batch latent dim"]) -> SceneMemory:
         """The decoder's memory of scene latents that `encode_latents` returned, tuned or not."""
         if self.latent_memory is None:
-            raise ValueError(self._no_latents())
+            raise UserError(self._no_latents())
         with self._autocast():
             return self.latent_memory(latents)
 
@@ -186,7 +187,7 @@ class TokenGSNetwork(nn.Module):
         """
         blocks, depth = tuple(after) or (len(self.decoder),), len(self.decoder)
         if list(blocks) != [number for number in range(1, depth + 1) if number in blocks]:
-            raise ValueError(f"blocks to decode after are {blocks}; they must be ascending numbers from 1 to {depth}")
+            raise UserError(f"blocks to decode after are {blocks}; they must be ascending numbers from 1 to {depth}")
         tokens = self._tokens_for(memory, tokens)
         walked = self._walked(memory, tokens, self._target_channels(time, tokens))
         stages = [walked[number - 1] for number in blocks]
@@ -204,13 +205,13 @@ class TokenGSNetwork(nn.Module):
             tokens = self.initial_tokens(batch)
         if tokens.ndim != 3 or tokens.shape[0] != batch or tokens.shape[2] != self.config.width:
             expected = f"[{batch} tokens {self.config.width}]"
-            raise ValueError(f"tokens have shape {list(tokens.shape)}; this memory and network need {expected}")
+            raise UserError(f"tokens have shape {list(tokens.shape)}; this memory and network need {expected}")
         if self.anchors is not None and tokens.shape[1] != self.config.tokens:
-            raise ValueError(f"got {tokens.shape[1]} tokens; this network has anchors for {self.config.tokens}")
+            raise UserError(f"got {tokens.shape[1]} tokens; this network has anchors for {self.config.tokens}")
         if self.anchors is not None and memory.rays is None:
-            raise ValueError("this network has anchors: its memory needs rays, as encode() gives them")
+            raise UserError("this network has anchors: its memory needs rays, as encode() gives them")
         if self.photo_colors is not None and memory.photos is None:
-            raise ValueError("this network looks colours up: its memory needs photos, as encode() gives them")
+            raise UserError("this network looks colours up: its memory needs photos, as encode() gives them")
         return tokens
 
     def _inputs(self, context: Views) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
@@ -229,18 +230,18 @@ class TokenGSNetwork(nn.Module):
     def _check(self, context: Views) -> None:
         shape, patch = list(context.images.shape), self.config.patch_size
         if len(shape) != 5:
-            raise ValueError(f"context images need shape [batch view 3 height width], got {shape}; see Views.unsqueeze")
+            raise UserError(f"context images need shape [batch view 3 height width], got {shape}; see Views.unsqueeze")
         if context.height % patch or context.width % patch:
             sizes = f"{context.height}x{context.width} (height x width)"
-            raise ValueError(f"context images are {sizes}; both must be multiples of the network's patch of {patch} px")
+            raise UserError(f"context images are {sizes}; both must be multiples of the network's patch of {patch} px")
         if self.config.time_channels and context.times is None:
-            raise ValueError("this network embeds time: the context views need times in [0, 1], got none")
+            raise UserError("this network embeds time: the context views need times in [0, 1], got none")
 
     def _target_channels(self, time: float | Tensor | None, tokens: Tensor) -> Tensor | None:
         if not self.config.time_channels:
             return None
         if time is None:
-            raise ValueError("this network embeds time: decode() needs the target time in [0, 1], got none")
+            raise UserError("this network embeds time: decode() needs the target time in [0, 1], got none")
         times = torch.as_tensor(time, dtype=tokens.dtype, device=tokens.device).expand(tokens.shape[0])
         return time_channels(times, self.config.time_channels)
 
@@ -260,7 +261,7 @@ class TokenGSNetwork(nn.Module):
         self, images: Tensor, rays: Tensor, times: Tensor | None, surfaces: Tensor | None = None
     ) -> Tensor:
         if self.latents is None:
-            raise ValueError(self._no_latents())
+            raise UserError(self._no_latents())
         memory = self._encode(images, rays, times, surfaces)
         latents = self.latents.expand(images.shape[0], -1, -1)
         with self._autocast():

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.rendering.gsplat_backend import gsplat_version
 
 DensificationName = Literal["budget", "gsplat-default", "gsplat-mcmc"]
@@ -122,17 +123,17 @@ def check_densification(kind: str, device: torch.device) -> None:
     if kind == "budget":
         return
     if kind not in ("gsplat-default", "gsplat-mcmc"):
-        raise ValueError(
+        raise UserError(
             f"unknown tuning.gaussians.densification '{kind}'; there are budget, gsplat-default and gsplat-mcmc"
         )
     try:
         import gsplat.strategy  # noqa: F401
     except ImportError as error:
-        raise ValueError(
+        raise UserError(
             f"tuning.gaussians.densification '{kind}' needs gsplat ({error}): install gsplat 1.4 or 1.5, or use budget"
         ) from error
     if kind == "gsplat-mcmc" and device.type != "cuda":
-        raise ValueError(
+        raise UserError(
             f"tuning.gaussians.densification 'gsplat-mcmc' needs CUDA, these tensors are on {device}: use 'budget' or "
             "'gsplat-default' there"
         )

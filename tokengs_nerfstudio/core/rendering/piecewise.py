@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import torch
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.types import TensorRecord
 
 _Record = TypeVar("_Record", bound=TensorRecord)
@@ -14,7 +15,7 @@ _Record = TypeVar("_Record", bound=TensorRecord)
 def slices(count: int, size: int) -> Iterator[slice]:
     """Consecutive pieces of at most `size` of `count` items; ValueError for a size below one."""
     if size < 1:
-        raise ValueError(f"pieces need at least one item each, got {size}")
+        raise UserError(f"pieces need at least one item each, got {size}")
     for start in range(0, count, size):
         yield slice(start, min(start + size, count))
 

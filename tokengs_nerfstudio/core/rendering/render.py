@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.rendering.request import Request, checked
 from tokengs_nerfstudio.core.types import Cameras, Gaussians, RenderConfig, Renders
 
@@ -69,7 +70,7 @@ def render_with_info(
     `means2d` receives the gradient but does not hand one on: losses on the positions themselves need gsplat or "torch".
     """
     if cameras.c2w.ndim != 3:
-        raise ValueError(f"densification works on one scene: c2w must be [view 4 4], got {list(cameras.c2w.shape)}")
+        raise UserError(f"densification works on one scene: c2w must be [view 4 4], got {list(cameras.c2w.shape)}")
     return _drawn(checked(splats, cameras, config, depth, backend), tap=True)
 
 

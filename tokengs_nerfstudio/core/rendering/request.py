@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.rotation import invert_rigid
 from tokengs_nerfstudio.core.types import Cameras, Gaussians, RenderConfig
 
@@ -70,11 +71,11 @@ def chosen_backend(backend: str, device: torch.device) -> str:
     if backend == "auto":
         return "gsplat" if device.type == "cuda" else "numba"
     if backend not in ("gsplat", "numba", "torch"):
-        raise ValueError(f"unknown rendering backend '{backend}'; there are 'auto', 'gsplat', 'numba' and 'torch'")
+        raise UserError(f"unknown rendering backend '{backend}'; there are 'auto', 'gsplat', 'numba' and 'torch'")
     if backend == "gsplat" and device.type != "cuda":
-        raise ValueError(f"backend 'gsplat' needs CUDA tensors, these are on {device}; use 'auto' or 'numba' there")
+        raise UserError(f"backend 'gsplat' needs CUDA tensors, these are on {device}; use 'auto' or 'numba' there")
     if backend == "numba" and device.type != "cpu":
-        raise ValueError(f"backend 'numba' needs CPU tensors, these are on {device}; use 'auto' or 'gsplat' there")
+        raise UserError(f"backend 'numba' needs CPU tensors, these are on {device}; use 'auto' or 'gsplat' there")
     return backend
 
 
@@ -86,7 +87,7 @@ def _world_to_camera(c2w: Tensor) -> Tensor:
 def _checked_batch(splats: Gaussians, c2w: Tensor, intrinsics: Tensor) -> torch.Size:
     """The batch axes of a call whose tensors agree on batch, views, Gaussians and device."""
     if c2w.ndim < 3 or c2w.shape[-2:] != (4, 4):
-        raise ValueError(f"c2w must be [*batch view 4 4] camera-to-world matrices, got {list(c2w.shape)}")
+        raise UserError(f"c2w must be [*batch view 4 4] camera-to-world matrices, got {list(c2w.shape)}")
     batch, count = c2w.shape[:-3], splats.means.shape[-2] if splats.means.ndim > 1 else 0
     expected = {
         "means": [*batch, count, 3],
@@ -99,26 +100,26 @@ def _checked_batch(splats: Gaussians, c2w: Tensor, intrinsics: Tensor) -> torch.
     tensors["intrinsics"] = (intrinsics, [*c2w.shape[:-2], 3, 3])
     for name, (tensor, shape) in tensors.items():
         if list(tensor.shape) != shape:
-            raise ValueError(
+            raise UserError(
                 f"{name} has shape {list(tensor.shape)}, expected {shape} beside c2w {list(c2w.shape)}: "
                 "Gaussians and cameras need the same batch axes"
             )
         if tensor.device != c2w.device:
-            raise ValueError(f"{name} is on {tensor.device}, c2w on {c2w.device}: move them to one device")
+            raise UserError(f"{name} is on {tensor.device}, c2w on {c2w.device}: move them to one device")
     return batch
 
 
 def _check_numbers(width: int, height: int, near: float, far: float) -> None:
     if width < 1 or height < 1:
-        raise ValueError(f"width and height are counts of pixels, at least 1; got {width} x {height}")
+        raise UserError(f"width and height are counts of pixels, at least 1; got {width} x {height}")
     if not 0 < near < far:
-        raise ValueError(f"near and far are distances with 0 < near < far; got near {near}, far {far}")
+        raise UserError(f"near and far are distances with 0 < near < far; got near {near}, far {far}")
 
 
 def _background(background: float | Tensor, leading: Sequence[int], like: Tensor) -> Tensor:
     fill = torch.as_tensor(background, dtype=None if isinstance(background, Tensor) else like.dtype, device=None)
     if isinstance(background, Tensor) and fill.device != like.device:
-        raise ValueError(f"background is on {fill.device}, c2w on {like.device}: move them to one device")
+        raise UserError(f"background is on {fill.device}, c2w on {like.device}: move them to one device")
     if list(fill.shape) not in ([], [3], [*leading, 3]):
-        raise ValueError(f"background must be a number, [3] or {[*leading, 3]}; got shape {list(fill.shape)}")
+        raise UserError(f"background must be a number, [3] or {[*leading, 3]}; got shape {list(fill.shape)}")
     return fill.to(like.device).expand(*leading, 3)

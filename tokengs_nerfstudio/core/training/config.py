@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.losses import LossConfig
 
 
@@ -32,7 +33,7 @@ class GuardConfig:
 
     def __post_init__(self) -> None:
         if self.scenes < 1 or self.gradient <= 1 or not 0 < self.slow <= 1:
-            raise ValueError(f"scenes >= 1, gradient > 1 and 0 < slow <= 1 needed; got {self}")
+            raise UserError(f"scenes >= 1, gradient > 1 and 0 < slow <= 1 needed; got {self}")
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,8 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         if self.schedule not in ("one-cycle", "wsd"):
-            raise ValueError(f"TrainingConfig.schedule is '{self.schedule}'; use 'one-cycle' or 'wsd'")
+            raise UserError(f"TrainingConfig.schedule is '{self.schedule}'; use 'one-cycle' or 'wsd'")
         if min(self.warmup_steps, self.curriculum_steps) < 0:
-            raise ValueError("TrainingConfig.warmup_steps and curriculum_steps must be at least 0")
+            raise UserError("TrainingConfig.warmup_steps and curriculum_steps must be at least 0")
         if self.micro_batches < 1:
-            raise ValueError(f"TrainingConfig.micro_batches is {self.micro_batches}; a step has at least one")
+            raise UserError(f"TrainingConfig.micro_batches is {self.micro_batches}; a step has at least one")

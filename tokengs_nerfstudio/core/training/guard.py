@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.rendering.piecewise import slices
 from tokengs_nerfstudio.core.training.config import GuardConfig
@@ -20,7 +21,7 @@ RECENT, WINDOW = 20, 500
 """Steps whose median gradient is that of now, and those whose median is the running one."""
 
 
-class TrainingCollapsed(RuntimeError):
+class TrainingCollapsed(UserError, RuntimeError):
     """A training collapsed again after it had been taken back."""
 
 

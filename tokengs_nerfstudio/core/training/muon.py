@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from tokengs_nerfstudio.core.errors import UserError
+
 # Coefficients of the quintic iteration: fast rather than exact, singular values end between about 0.7 and 1.2.
 QUINTIC = (3.4445, -4.7750, 2.0315)
 
@@ -33,13 +35,13 @@ class Muon(torch.optim.Optimizer):
         super().__init__(list(parameters), settings)
         shapes = [tuple(p.shape) for group in self.param_groups for p in group["params"] if p.ndim != 2]
         if shapes:
-            raise ValueError(f"Muon is for matrices only; give AdamW the parameters of shape {shapes}")
+            raise UserError(f"Muon is for matrices only; give AdamW the parameters of shape {shapes}")
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         """One step from the gradients; parameters without one stay as they are."""
         if closure is not None:
-            raise ValueError("Muon.step takes no closure; call backward() before it")
+            raise UserError("Muon.step takes no closure; call backward() before it")
         for group in self.param_groups:
             alike: dict[torch.Size, list[nn.Parameter]] = defaultdict(list)
             for parameter in group["params"]:

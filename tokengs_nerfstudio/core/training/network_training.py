@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.training.config import TrainingConfig
@@ -32,7 +33,7 @@ class StepReport:
     skipped: bool
 
 
-class TrainingDiverged(RuntimeError):
+class TrainingDiverged(UserError, RuntimeError):
     """Several steps in a row had a loss or a gradient that is not finite."""
 
 
@@ -95,9 +96,7 @@ class NetworkTraining:
         """
         _check_architecture(self.network.config, state["architecture"])
         if len(state["optimizers"]) != len(self.optimizers):
-            raise ValueError(
-                f"the training state has {len(state['optimizers'])} optimizers, not {len(self.optimizers)}"
-            )
+            raise UserError(f"the training state has {len(state['optimizers'])} optimizers, not {len(self.optimizers)}")
         self.network.load_state_dict(state["network"])
         self.averaged.load_state_dict(state["averaged"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"]):
@@ -134,6 +133,4 @@ def _check_architecture(ours: NetworkConfig, theirs: dict[str, Any]) -> None:
         if theirs.get(entry.name, entry.default) != getattr(ours, entry.name)
     ]
     if different:
-        raise ValueError(
-            f"the training state is of another network ({'; '.join(different)}); use another output folder"
-        )
+        raise UserError(f"the training state is of another network ({'; '.join(different)}); use another output folder")

@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import nn
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.training.config import TrainingConfig
 from tokengs_nerfstudio.core.training.gradients import scene_gradients
@@ -53,7 +54,7 @@ class Threads:
 
     def __init__(self, network: TokenGSNetwork, count: int) -> None:
         if count < 1:
-            raise ValueError(f"a step needs at least one thread, got {count}")
+            raise UserError(f"a step needs at least one thread, got {count}")
         self.network = network
         self._replicas = [network, *(twin(network, shared=True) for _ in range(count - 1))]
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="training")

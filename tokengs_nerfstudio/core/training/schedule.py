@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.training.config import TrainingConfig
 
 LAST = 1e-4
@@ -91,7 +92,7 @@ def one_cycle(progress: float, warmup: float, start_divisor: float = 25.0, end_d
     stays there. Progress may be counted in steps or in time. ValueError where `warmup` is not in [0, 1).
     """
     if not 0.0 <= warmup < 1.0:
-        raise ValueError(f"the warm-up is a share of the run in [0, 1), got {warmup}")
+        raise UserError(f"the warm-up is a share of the run in [0, 1), got {warmup}")
     progress = min(max(float(progress), 0.0), 1.0)
     if progress < warmup:
         return _cosine(1 / start_divisor, 1.0, progress / warmup)

@@ -6,6 +6,7 @@ import torch
 
 from tokengs_nerfstudio.core.checkpoint.loading import load_network
 from tokengs_nerfstudio.core.checkpoint.registry import preset
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.anchored_start import anchored_from_plain
 from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.network.initial import initial_values
@@ -69,7 +70,7 @@ def _refitted(network: TokenGSNetwork, wanted: NetworkConfig, names: str) -> Tok
         different.append("dynamic_tokens")
     if different:
         list_ = ", ".join(f"{entry} {getattr(ours, entry)} and {getattr(wanted, entry)}" for entry in different)
-        raise ValueError(f"{names} are different architectures: {list_}")
+        raise UserError(f"{names} are different architectures: {list_}")
     counts = {entry: getattr(wanted, entry) for entry in _COUNTS if getattr(ours, entry) != getattr(wanted, entry)}
     with torch.device("meta"):
         refitted = TokenGSNetwork(wanted)

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.geometry.resize import fitted_size, resized_cameras, resized_images
 from tokengs_nerfstudio.core.rendering import contributions
 from tokengs_nerfstudio.core.types import Gaussians, RenderConfig, Views
@@ -67,7 +68,7 @@ def views_that_fit(gaussians: int, views: int, height: int, width: int, free: in
         if step_memory(gaussians, count, height, width) < 0.8 * free:
             return count
     need = step_memory(gaussians, 1, height, width) / 2**30
-    raise ValueError(
+    raise UserError(
         f"tuning {gaussians} Gaussians on {width}x{height} photos needs about {need:.1f} GiB and {free / 2**30:.1f} "
         "are free: lower tuning.max_gaussians or give smaller photos (at half the side they need a quarter)"
     )

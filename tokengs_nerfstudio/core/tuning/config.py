@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.rendering.gsplat_strategies import DensificationName
 
 Space = Literal["auto", "tokens", "latents", "gaussians", "tokens+gaussians"]
@@ -73,9 +74,9 @@ class GaussianStageConfig:
 
     def __post_init__(self) -> None:
         if not self.levels:
-            raise ValueError("tuning.gaussians.levels is empty; at least one pair of a share and a factor is needed")
+            raise UserError("tuning.gaussians.levels is empty; at least one pair of a share and a factor is needed")
         if not 0 <= self.dropout < 1:
-            raise ValueError(f"tuning.gaussians.dropout is {self.dropout}; a share from 0 to below 1 is needed")
+            raise UserError(f"tuning.gaussians.dropout is {self.dropout}; a share from 0 to below 1 is needed")
 
 
 @dataclass
@@ -93,7 +94,7 @@ class CameraConfig:
     def __post_init__(self) -> None:
         for name, rate in vars(self).items():
             if not 0 <= rate < float("inf"):
-                raise ValueError(f"tuning.cameras.{name} is {rate}; a rate is a finite number from 0 on")
+                raise UserError(f"tuning.cameras.{name} is {rate}; a rate is a finite number from 0 on")
 
 
 @dataclass
@@ -140,11 +141,11 @@ class TuningConfig:
     def __post_init__(self) -> None:
         for name, kind in _PARTS.items():
             if not isinstance(getattr(self, name), kind):
-                raise ValueError(f"tuning.{name} must be a {kind.__name__}, got {getattr(self, name)!r}")
+                raise UserError(f"tuning.{name} must be a {kind.__name__}, got {getattr(self, name)!r}")
         if self.views_per_step < 1:
-            raise ValueError(f"tuning.views_per_step is {self.views_per_step}; at least one view is needed")
+            raise UserError(f"tuning.views_per_step is {self.views_per_step}; at least one view is needed")
         if self.max_gaussians is not None and self.max_gaussians < 1:
-            raise ValueError(f"tuning.max_gaussians must be at least 1, got {self.max_gaussians}")
+            raise UserError(f"tuning.max_gaussians must be at least 1, got {self.max_gaussians}")
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         """Settings from a file; those of version 0.1 stood in one flat list."""

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.preparation import PreparedScene
 from tokengs_nerfstudio.core.rendering.gsplat_strategies import check_densification
@@ -57,7 +58,7 @@ class SceneTuning:
         if not isinstance(scene, PreparedScene):
             raise TypeError(f"the scene must be what prepare(network, example) makes, got a {type(scene).__name__}")
         if start is not None and start.count == 0:
-            raise ValueError("tuning cannot start from no Gaussians at all")
+            raise UserError("tuning cannot start from no Gaussians at all")
         supervised = scene.example.target
         check_supervision(supervised, steps)
         if steps > 0:
@@ -133,7 +134,7 @@ class SceneTuning:
         ValueError while there are steps left.
         """
         if not self.finished:
-            raise ValueError(f"{self.steps_left} planned steps are left; take them before planning more")
+            raise UserError(f"{self.steps_left} planned steps are left; take them before planning more")
         self._kept = None
         space = self._stages[-1].name if self._stages else self.space
         self._stages += planned_stages(space, steps, self.config, self.supervision.views.num_views)
@@ -203,11 +204,11 @@ class SceneTuning:
     def check_state(self, state: dict[str, Any]) -> None:
         """ValueError for a state of version 0.1, and of a tuning of another kind."""
         if "kind" not in state:
-            raise ValueError("the run was tuned by version 0.1 and cannot go on: start anew without --load-dir")
+            raise UserError("the run was tuned by version 0.1 and cannot go on: start anew without --load-dir")
         for name, value in self._kind.items():
             there = state["kind"][name]
             if there != value:
-                raise ValueError(f"the run to resume was tuned with {name} {there!r}, now it is {value!r}: go on alike")
+                raise UserError(f"the run to resume was tuned with {name} {there!r}, now it is {value!r}: go on alike")
 
     @property
     def _kind(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.tuning.config import TuningConfig
 from tokengs_nerfstudio.core.tuning.supervision import Batch
@@ -32,9 +33,9 @@ def chosen_space(space: str, network: NetworkConfig, supervised: int, few_views:
             return "tokens"
         return "gaussians" if supervised < few_views else "tokens+gaussians"
     if space == "latents" and network.latents == 0:
-        raise ValueError("tuning.space is 'latents', but these weights have no scene latents; use 'tokens'")
+        raise UserError("tuning.space is 'latents', but these weights have no scene latents; use 'tokens'")
     if "gaussians" in space and network.time_channels:
-        raise ValueError(f"tuning.space is '{space}', but these weights know time; use 'tokens' or 'latents'")
+        raise UserError(f"tuning.space is '{space}', but these weights know time; use 'tokens' or 'latents'")
     return space
 
 

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.geometry.resize import level_size, resized
 from tokengs_nerfstudio.core.types import Views
 
@@ -79,9 +80,9 @@ def usable(views: Views) -> list[int]:
 def check_supervision(views: Views, steps: int) -> None:
     """ValueError where there is nothing to supervise `steps` steps with; a scene needs views even for none."""
     if views.num_views == 0:
-        raise ValueError("a scene needs at least one supervised view, got none; its context may serve")
+        raise UserError("a scene needs at least one supervised view, got none; its context may serve")
     if steps > 0 and not usable(views):
-        raise ValueError("every supervised photo is masked out wholly: masks are 0 where pixels are to be ignored")
+        raise UserError("every supervised photo is masked out wholly: masks are 0 where pixels are to be ignored")
 
 
 def left_out_view(views: Views, least: int) -> list[int]:

@@ -8,6 +8,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.geometry.mirror import mirrored_scenes
 from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.types import Example
@@ -38,7 +39,7 @@ class Batches:
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < MOST_RUNS:
-            raise ValueError(f"the seed of a run must be in [0, {MOST_RUNS:,}), got {self.seed}")
+            raise UserError(f"the seed of a run must be in [0, {MOST_RUNS:,}), got {self.seed}")
 
     def batch(self, number: int, progress: float) -> Example:
         """Batch `number` of the run, at `progress` in [0, 1] of it; the same arguments give the same batch."""

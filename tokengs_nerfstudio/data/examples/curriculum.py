@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from numpy.random import Generator
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.types import Example
 from tokengs_nerfstudio.data.examples.mesh_scenes import MeshExamples
 from tokengs_nerfstudio.data.examples.mixture import MixtureExamples
@@ -59,7 +60,7 @@ class ProceduralCurriculumConfig:
 
     def __post_init__(self) -> None:
         if not 0 <= self.solids <= 1:
-            raise ValueError(f"the share of solids must be in [0, 1], got {self.solids}")
+            raise UserError(f"the share of solids must be in [0, 1], got {self.solids}")
 
     def source(self) -> ExampleSource:
         """Where the batches come from; errors as in `library_of`."""

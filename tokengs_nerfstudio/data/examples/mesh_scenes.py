@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.random import Generator
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.types import Example, Views
 from tokengs_nerfstudio.data.examples.procedural import FIRST_HELD_OUT
 from tokengs_nerfstudio.data.examples.source import BatchShape
@@ -28,14 +29,14 @@ class MeshExamples:
 
     def __post_init__(self) -> None:
         if self.uses < 1:
-            raise ValueError(f"a scene must serve at least one example, got uses {self.uses}")
+            raise UserError(f"a scene must serve at least one example, got uses {self.uses}")
 
     def draw(self, shape: BatchShape, rng: Generator, progress: float) -> Example:
         """As `ExampleSource.draw`; ValueError for scenes that are held out."""
         worlds = -(-shape.scenes // self.uses)
         numbers = range(shape.first, shape.first + worlds)
         if numbers.stop > FIRST_HELD_OUT:
-            raise ValueError(f"scenes from {FIRST_HELD_OUT} on are held out, asked to train with {numbers}")
+            raise UserError(f"scenes from {FIRST_HELD_OUT} on are held out, asked to train with {numbers}")
         traced = [self._views(number, shape) for number in numbers]
         return Example.stack([_example(traced[k % worlds], shape, rng) for k in range(shape.scenes)])
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.random import Generator
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.types import Example, Views
 from tokengs_nerfstudio.data.examples.source import BatchShape, ExampleSource
 
@@ -24,7 +25,7 @@ class MixtureExamples:
     def __post_init__(self) -> None:
         weights = np.asarray(self.weights, float)
         if len(weights) != len(self.sources) or not (weights >= 0).all() or not 0 < weights.sum() < np.inf:
-            raise ValueError(f"{len(self.sources)} sources need as many weights, not all of them 0, got {self.weights}")
+            raise UserError(f"{len(self.sources)} sources need as many weights, not all of them 0, got {self.weights}")
 
     def draw(self, shape: BatchShape, rng: Generator, progress: float) -> Example:
         """As `ExampleSource.draw`."""

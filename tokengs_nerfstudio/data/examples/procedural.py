@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from numpy.random import Generator
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.types import Example
 from tokengs_nerfstudio.data.examples.source import BatchShape
 from tokengs_nerfstudio.data.procedural.config import ProceduralConfig
@@ -24,7 +25,7 @@ class ProceduralExamples:
         """As `ExampleSource.draw`; ValueError for scenes that are held out."""
         numbers = range(shape.first, shape.first + shape.scenes)
         if numbers.stop > FIRST_HELD_OUT:
-            raise ValueError(f"scenes from {FIRST_HELD_OUT} on are held out, asked to train with {numbers}")
+            raise UserError(f"scenes from {FIRST_HELD_OUT} on are held out, asked to train with {numbers}")
         return self._example(numbers, shape)
 
     def held_out(self, shape: BatchShape) -> Example:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.random import Generator
 
+from tokengs_nerfstudio.core.errors import MissingFileError, UserError
 from tokengs_nerfstudio.core.geometry.resize import crop_and_resize
 from tokengs_nerfstudio.core.types import Example, Views
 from tokengs_nerfstudio.data.capture.capture import NerfstudioCapture
@@ -36,9 +37,7 @@ class CapturesConfig:
     def __post_init__(self) -> None:
         possible = 0 <= self.min_gap <= self.max_gap and self.hold_out >= 2 and self.max_size >= 1
         if not possible or not 0 < self.share <= 1:
-            raise ValueError(
-                f"0 <= min_gap <= max_gap, hold_out >= 2, max_size >= 1, 0 < share <= 1 needed; got {self}"
-            )
+            raise UserError(f"0 <= min_gap <= max_gap, hold_out >= 2, max_size >= 1, 0 < share <= 1 needed; got {self}")
 
     def source(self, folder: Path, most_context: int) -> "SceneExamples":
         """The captures in the folders below `folder`, in order of their names.
@@ -48,14 +47,14 @@ class CapturesConfig:
         """
         files = sorted(folder.glob("*/transforms.json"))
         if not files:
-            raise FileNotFoundError(f"no captures in {folder}: expected folders with a transforms.json each")
+            raise MissingFileError(f"no captures in {folder}: expected folders with a transforms.json each")
         captures = [NerfstudioCapture(file, max_size=self.max_size) for file in files]
         large = [capture for capture in captures if len(capture.c2w) >= most_context]
         if len(large) < len(captures):
             small = [capture.name for capture in captures if len(capture.c2w) < most_context]
             _log.warning("left out, for they have fewer than %d frames: %s", most_context, ", ".join(small))
         if len(large) < 2:
-            raise ValueError(
+            raise UserError(
                 f"{folder} has {len(large)} captures of at least {most_context} frames: two are needed, for one is "
                 "held out"
             )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.data.examples.source import BatchShape
 
@@ -35,7 +36,7 @@ class BatchConfig:
     def __post_init__(self) -> None:
         low, high = self.context
         if not 2 <= low <= high or self.novel < 1 or not 0 <= self.shown <= low or self.scenes < 1:
-            raise ValueError(f"context 2 <= low <= high, novel >= 1, 0 <= shown <= low, scenes >= 1 needed; got {self}")
+            raise UserError(f"context 2 <= low <= high, novel >= 1, 0 <= shown <= low, scenes >= 1 needed; got {self}")
 
     @property
     def usual_context(self) -> int:

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.types import Views
 from tokengs_nerfstudio.data.procedural import layout as at
 from tokengs_nerfstudio.data.procedural.cameras import view_intrinsics
@@ -59,7 +60,7 @@ CPU = Tracer()
 def make_scenes(seeds: Sequence[int], num_views: int, config: ProceduralConfig = DEFAULT) -> list[SceneArrays]:
     """The scenes of some seeds, exposed; ValueError for a negative seed, none at all, or fewer than one view."""
     if not seeds or min(seeds) < 0 or num_views < 1:
-        raise ValueError(
+        raise UserError(
             f"procedural scenes need seeds >= 0 and at least one view, got {list(seeds)}, {num_views} views"
         )
     return exposed([random_scene(np.random.default_rng((seed, num_views)), config, num_views) for seed in seeds])

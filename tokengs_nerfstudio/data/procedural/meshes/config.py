@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.data.procedural.meshes.library import MeshSources
 
 Range = tuple[float, float]
@@ -49,4 +50,4 @@ class MeshSceneConfig:
     def __post_init__(self) -> None:
         ranges = (self.fov, self.phones, self.fill, self.brightness)
         if min(self.kinds) < 0 or sum(self.kinds) <= 0 or any(not 0 < low <= high for low, high in ranges):
-            raise ValueError(f"shares of kinds and ranges must be positive and in order, got {self}")
+            raise UserError(f"shares of kinds and ranges must be positive and in order, got {self}")

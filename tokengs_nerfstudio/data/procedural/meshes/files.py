@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from tokengs_nerfstudio.core.errors import UserError
+
 SUFFIXES = (".glb", ".gltf", ".obj")
 
 _FEWEST_HOLES = 0.01
@@ -49,7 +51,7 @@ def require_trimesh() -> Any:
     try:
         import trimesh
     except ImportError as error:
-        raise ValueError(f"reading {', '.join(SUFFIXES)} needs trimesh: pip install trimesh") from error
+        raise UserError(f"reading {', '.join(SUFFIXES)} needs trimesh: pip install trimesh") from error
     return trimesh
 
 
@@ -103,7 +105,7 @@ def _gltf_node(scene: Any, node: str) -> str:
 def _surface(geometry: Any, transform: np.ndarray, looks: "_Looks") -> Surface | None:
     """None where nothing of it is to be seen."""
     if not (np.isfinite(geometry.vertices).all() and np.isfinite(transform).all()):
-        raise ValueError("vertices are not finite")
+        raise UserError("vertices are not finite")
     vertices = np.asarray(geometry.vertices) @ transform[:3, :3].T + transform[:3, 3]
     triangles = np.asarray(geometry.faces)
     covers, chosen = looks.of(geometry.visual, triangles)

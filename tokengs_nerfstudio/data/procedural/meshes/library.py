@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from tokengs_nerfstudio.core.errors import MissingFileError, UserError
 from tokengs_nerfstudio.data.procedural.meshes import layout as at
 from tokengs_nerfstudio.data.procedural.meshes.pack import CUT_OUT, MeshPack
 from tokengs_nerfstudio.data.procedural.meshes.shapes import BUILT_IN, Shape
@@ -37,7 +38,7 @@ class MeshSources:
 
     def __post_init__(self) -> None:
         if not 1 <= self.texture_size <= 2 ** (at.LEVELS - 1) or self.most_photos < 0:
-            raise ValueError(f"1 <= texture_size <= {2 ** (at.LEVELS - 1)}, most_photos >= 0 needed; got {self}")
+            raise UserError(f"1 <= texture_size <= {2 ** (at.LEVELS - 1)}, most_photos >= 0 needed; got {self}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,9 +73,7 @@ def library_of(sources: MeshSources) -> MeshLibrary:
     without pictures.
     """
     if sources.pack is None:
-        raise ValueError(
-            "scenes of meshes need a mesh pack: make one with `tokengs-capture pack-meshes FOLDER OUT.npz`"
-        )
+        raise UserError("scenes of meshes need a mesh pack: make one with `tokengs-capture pack-meshes FOLDER OUT.npz`")
     pack = MeshPack.load(sources.pack)
     atlas = _Atlas(sources.texture_size)
     for number in range(len(pack.texture_alpha)):
@@ -151,10 +150,10 @@ class _Atlas:
 
 def _pictures_in(folder: Path) -> list[Path]:
     if not folder.is_dir():
-        raise FileNotFoundError(f"there is no folder {folder}")
+        raise MissingFileError(f"there is no folder {folder}")
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in _SUFFIXES)
     if not files:
-        raise ValueError(f"there are no pictures in {folder}: expected {', '.join(sorted(_SUFFIXES))} files")
+        raise UserError(f"there are no pictures in {folder}: expected {', '.join(sorted(_SUFFIXES))} files")
     return files
 
 

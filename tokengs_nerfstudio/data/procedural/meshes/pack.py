@@ -19,6 +19,7 @@ from typing import SupportsIndex
 import numpy as np
 from PIL import Image
 
+from tokengs_nerfstudio.core.errors import MissingFileError, UserError
 from tokengs_nerfstudio.core.files import replacing
 
 OPAQUE, CUT_OUT, TINTED = 0, 1, 2
@@ -64,7 +65,7 @@ class MeshPack:
     def __post_init__(self) -> None:
         for problem in (_wrong_shape(self), _wrong_offsets(self), _wrong_numbers(self)):
             if problem:
-                raise ValueError(problem)
+                raise UserError(problem)
 
     def __len__(self) -> int:
         """How many meshes there are."""
@@ -78,7 +79,7 @@ class MeshPack:
             with Image.open(io.BytesIO(self.texture_bytes[start:stop].tobytes())) as image:
                 return np.array(image.convert("RGBA"))
         except (OSError, SyntaxError, ValueError) as error:
-            raise ValueError(f"texture {number} of the mesh pack cannot be read: {error}") from error
+            raise UserError(f"texture {number} of the mesh pack cannot be read: {error}") from error
 
     def save(self, path: Path) -> None:
         """Write the pack: whole, or not at all. Positions are rounded to 1/32767, coordinates of textures to 1/4096."""
@@ -104,11 +105,11 @@ class MeshPack:
         """Read a pack. FileNotFoundError where there is none, ValueError naming the file for one that is broken."""
         path = Path(path)
         if not path.is_file():
-            raise FileNotFoundError(f"there is no mesh pack {path}")
+            raise MissingFileError(f"there is no mesh pack {path}")
         try:
             return _pack(_arrays(path))
         except _UNREADABLE as error:
-            raise ValueError(f"{path} is no mesh pack: {error}") from error
+            raise UserError(f"{path} is no mesh pack: {error}") from error
 
 
 _STORED = (
@@ -120,11 +121,11 @@ _STORED = (
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     with path.open("rb") as file:
         if not zipfile.is_zipfile(file):
-            raise ValueError("an .npz file was expected")
+            raise UserError("an .npz file was expected")
     with np.load(path, allow_pickle=False) as stored:
         missing = [name for name in _STORED if name not in stored.files]
         if missing:
-            raise ValueError(f"missing are {', '.join(missing)}")
+            raise UserError(f"missing are {', '.join(missing)}")
         return {name: stored[name] for name in _STORED}
 
 

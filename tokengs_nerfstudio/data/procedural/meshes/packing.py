@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
+from tokengs_nerfstudio.core.errors import MissingFileError, UserError
 from tokengs_nerfstudio.data.procedural.meshes.files import SUFFIXES, Look, Surface, read_surfaces, require_trimesh
 from tokengs_nerfstudio.data.procedural.meshes.pack import CUT_OUT, OPAQUE, MeshPack
 
@@ -36,7 +37,7 @@ class PackingConfig:
 
     def __post_init__(self) -> None:
         if min(self.texture_size, self.max_triangles) < 1:
-            raise ValueError(
+            raise UserError(
                 f"texture_size and max_triangles must be at least 1, got {self.texture_size} and {self.max_triangles}"
             )
 
@@ -64,13 +65,13 @@ def pack_meshes(folder: Path, config: PackingConfig) -> tuple[MeshPack, LeftOut]
     """
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
     if not files:
-        raise FileNotFoundError(f"no {', '.join(SUFFIXES)} files in {folder}")
+        raise MissingFileError(f"no {', '.join(SUFFIXES)} files in {folder}")
     require_trimesh()
     growing, left_out = _GrowingPack(), LeftOut()
     for file in files:
         _add_file(growing, left_out, file, folder, config)
     if not growing.names:
-        raise ValueError(f"none of the {len(files)} files in {folder} gives a mesh: {left_out}")
+        raise UserError(f"none of the {len(files)} files in {folder} gives a mesh: {left_out}")
     return growing.pack(), left_out
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.types import Views
 from tokengs_nerfstudio.data.procedural.cameras import view_intrinsics
 from tokengs_nerfstudio.data.procedural.meshes.config import MeshSceneConfig
@@ -18,7 +19,7 @@ def mesh_views(seed: int, num_views: int, height: int, width: int, config: MeshS
     whole path. ValueError for a negative seed or fewer than one view, errors as in `library_of`.
     """
     if seed < 0 or num_views < 1:
-        raise ValueError(f"scenes need a seed >= 0 and at least one view, got {seed}, {num_views} views")
+        raise UserError(f"scenes need a seed >= 0 and at least one view, got {seed}, {num_views} views")
     rng = np.random.default_rng((seed, num_views))
     scene = mesh_scene(rng, config, num_views)
     rgb, depth = trace_on_cpu(library_of(config.sources), scene, height, width, config.antialias, threads)

@@ -1,0 +1,78 @@
+"""What a user has to put right: one class for it, and one place where it becomes one line and a non-zero exit code."""
+
+import os
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+TRACEBACK = "TOKENGS_TRACEBACK"
+"""Environment variable that, set to anything, keeps the traceback of what would be one line."""
+
+
+class UserError(ValueError):
+    """Base of everything that a user got wrong: the message names what it is about and says what to do, in one line."""
+
+
+class MissingFileError(UserError, FileNotFoundError):
+    """A file or folder that a user named, or that a capture or run needs, is not there."""
+
+
+class ExistingFileError(UserError, FileExistsError):
+    """Something is where a file or folder is to be written."""
+
+
+class CommandEnded(SystemExit, UserError):
+    """A user's mistake at the door of a command: left alone it ends the process with its one line and code 1.
+
+    Whoever calls from Python can catch it as the UserError (ValueError) that it is.
+    """
+
+
+@contextmanager
+def one_line() -> Iterator[None]:
+    """What a user has to put right leaves the block as CommandEnded; defects keep their traceback.
+
+    Also a decorator: `@one_line()`. Other threads than the main one, where nothing can end the process, and calls with
+    TOKENGS_TRACEBACK in the environment see the errors as they are.
+    """
+    try:
+        yield
+    except Exception as error:
+        text = message(error)
+        outside = threading.current_thread() is not threading.main_thread() or TRACEBACK in os.environ
+        if text is None or outside or isinstance(error, CommandEnded):
+            raise
+        raise CommandEnded(f"Error: {text}") from error
+
+
+def message(error: BaseException) -> str | None:
+    """One line for what a user can put right: a mistake, a machine that is full or forbids; None for a defect."""
+    if isinstance(error, UserError):
+        return _flat(str(error))
+    if isinstance(error, MemoryError) or _is_out_of_memory(error):
+        return _flat(f"memory ran out ({error}): fewer Gaussians or tokens, smaller or fewer photos need less")
+    if isinstance(error, OSError) and error.errno is not None:
+        names = [os.fspath(name) for name in (error.filename, error.filename2) if isinstance(name, str | os.PathLike)]
+        return _flat(": ".join([*names, error.strerror or os.strerror(error.errno)]))
+    return _flat(str(error)) if isinstance(error, ValueError | OSError) and _raised_by_us(error) else None
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """torch's: on CUDA a class of its own, on the CPU a RuntimeError that only its text tells."""
+    if type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+
+
+def _raised_by_us(error: BaseException) -> bool:
+    """Whether a `raise` of this package made it: its ValueErrors are messages, those of others may be defects."""
+    frames = traceback.extract_tb(error.__traceback__)
+    inside = bool(frames) and Path(frames[-1].filename).resolve().is_relative_to(_PACKAGE)
+    return inside and (frames[-1].line or "").startswith("raise ")
