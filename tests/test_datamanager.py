@@ -175,3 +175,13 @@ def test_other_dataparsers_serve_as_well(tmp_path):
     data = manager(write_capture(tmp_path), dataparser=NerfstudioDataParserConfig())
     assert data.num_held_out == 1
     assert data.views(data.choose_context(3), *data.supervised_size()).num_views == 3
+
+
+def test_a_factor_without_a_folder_reduces_photos_and_cameras_alike(tmp_path):
+    """As `ns-render dataset --downscale-factor 2` asks, which hands over 2.0."""
+    data = manager(write_capture(tmp_path), test_mode="test", dataparser=TokenGSDataParserConfig(downscale_factor=2.0))
+    full = manager(write_capture(tmp_path), test_mode="test")
+    camera, item = data.fixed_indices_eval_dataloader[0]
+    assert item["image"].shape[:2] == (int(camera.height), int(camera.width))
+    assert int(camera.width) == int(full.eval_dataset.cameras.width[0]) // 2
+    assert float(camera.fx) == float(full.eval_dataset.cameras.fx[0]) / 2

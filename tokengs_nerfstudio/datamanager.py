@@ -80,7 +80,8 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
         return self._dataset(self.dataparser.get_dataparser_outputs(split=self.test_split))
 
     def _dataset(self, outputs: DataparserOutputs) -> SceneDataset:
-        return SceneDataset(outputs, self.config.camera_res_scale_factor, images_needed=self.test_mode == "val")
+        scale = self.config.camera_res_scale_factor / getattr(self.dataparser, "reduction", 1.0)
+        return SceneDataset(outputs, scale, images_needed=self.test_mode == "val")
 
     def _load_images(
         self, split: Literal["train", "eval"], cache_images_device: Literal["cpu", "gpu"]

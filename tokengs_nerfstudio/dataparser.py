@@ -19,6 +19,7 @@ from nerfstudio.plugins.registry_dataparser import DataParserSpecification
 from torch import Tensor
 
 from tokengs_nerfstudio.bridge import distortion_of_lens, nerfstudio_poses
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.data.capture.frames import CaptureFrame, CaptureFrames, read_frames
 from tokengs_nerfstudio.data.capture.split import SplitRule
 from tokengs_nerfstudio.data.capture.transforms_json import Transforms, read_transforms
@@ -31,8 +32,9 @@ class TokenGSDataParserConfig(DataParserConfig):
     _target: type = field(default_factory=lambda: TokenGSDataParser)
     data: Path = Path()
     """Folder with a transforms.json, or a JSON file of that form."""
-    downscale_factor: int | None = None
-    """Read images_N instead of images. If not set: the first whose longer side is at most 1600 pixels."""
+    downscale_factor: float | None = None
+    """Read images_N instead of images; where there is no such folder, images N times as small. If not set: the first
+    folder whose photos' longer side is at most 1600 pixels."""
     eval_mode: Literal["interval", "fraction", "filename", "all"] = "interval"
     """How images are held out for evaluation where the capture does not name them itself (train_filenames):
     every eval_interval-th, a fraction, by "train" or "eval" in the file name, or none (all serve both ends)."""
@@ -60,7 +62,22 @@ class TokenGSDataParser(DataParser):
 
     def __init__(self, config: TokenGSDataParserConfig):
         super().__init__(config)
-        self.downscale_factor = config.downscale_factor
+        self.downscale_factor, self.reduction = self._reading(config.downscale_factor)
+
+    def _reading(self, factor: float | None) -> tuple[int | None, float]:
+        """The N of the folder images_N to read, and how often smaller its photos are to be seen than they are.
+
+        `ns-render dataset` asks for 2.0 where 2 was typed, and for factors that no folder was made for.
+        """
+        if factor is None:
+            return None, 1.0
+        if not 0 < factor < float("inf"):
+            raise UserError(f"--downscale-factor {factor:g}: pictures can be 2, 4, ... times as small, not {factor:g}")
+        data = self.config.data
+        folder = data.parent if data.suffix == ".json" else data
+        if factor == 1 or (factor == int(factor) and (folder / f"images_{int(factor)}").is_dir()):
+            return int(factor), 1.0
+        return 1, float(factor)
 
     @property
     def includes_time(self) -> bool:  # type: ignore[override]

@@ -15,6 +15,7 @@ from nerfstudio.utils.rich_utils import CONSOLE
 from rich.logging import RichHandler
 from torch import Tensor
 
+from tokengs_nerfstudio.command_line import check_format_of_rgba, offer_ffmpeg
 from tokengs_nerfstudio.core.errors import UserError, one_line
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.types import Example, Views
@@ -54,6 +55,9 @@ class TokenGSPipeline(VanillaPipeline):
     ):
         if world_size > 1:
             raise UserError(f"one scene is tuned on one device, got {world_size}; use --machine.num-devices 1")
+        if test_mode != "val":
+            check_format_of_rgba()
+            offer_ffmpeg()
         _show_messages_of_the_package()
         super().__init__(config, device, test_mode, world_size, local_rank, grad_scaler)  # type: ignore[arg-type]
         self._identity: dict[str, Any] = {}

@@ -14,6 +14,7 @@ from nerfstudio.utils.decorators import check_main_thread
 from nerfstudio.utils.rich_utils import CONSOLE
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from tokengs_nerfstudio.command_line import run_that_is_looked_at
 from tokengs_nerfstudio.core.errors import MissingFileError, UserError, one_line
 from tokengs_nerfstudio.core.files import replacing
 from tokengs_nerfstudio.pipeline import TokenGSPipeline
@@ -55,6 +56,13 @@ class TokenGSTrainerConfig(TrainerConfig):
     log_gradients: tyro.conf.Suppress[bool] = False
     gradient_accumulation_steps: tyro.conf.Suppress[dict[str, int]] = field(default_factory=dict)
     prompt: tyro.conf.Suppress[str | None] = None
+
+    def get_base_dir(self) -> Path:
+        """The run's folder; for a command that looks at a finished run the one that its config.yml lies in now."""
+        now = run_that_is_looked_at()
+        if now is not None and (now / self.relative_model_dir).is_dir():
+            return now
+        return super().get_base_dir()
 
 
 class TokenGSTrainer(Trainer):
