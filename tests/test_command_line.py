@@ -47,7 +47,10 @@ def test_a_training_makes_a_folder_of_its_own(monkeypatch):
         (("ns-render", "dataset", "--rendered-output-names", "rgba"), "--image-format png"),
         (("ns-render", "dataset", "--rendered-output-names", "rgb", "rgba", "--image-format", "jpeg"), "JPEG"),
         (("ns-render", "interpolate", "--rendered-output-names", "rgba"), "film"),
-        (("ns-render", "camera-path", "--rendered-output-names=rgba", "--image-format", "png"), "--output-format images"),
+        (
+            ("ns-render", "camera-path", "--rendered-output-names=rgba", "--image-format", "png"),
+            "--output-format images",
+        ),
     ],
 )
 def test_pictures_with_alpha_want_a_format_that_has_it(monkeypatch, words, said):

@@ -21,7 +21,9 @@ def test_a_run_without_checkpoint_says_why(tmp_path):
 
 def test_a_moved_run_is_found_by_its_config(tmp_path, monkeypatch):
     """`ns-viewer --load-config NEW/config.yml`: the config itself still names the old place."""
-    config = TokenGSTrainerConfig(method_name="tokengs", experiment_name="x", output_dir=tmp_path / "old", timestamp="t")
+    config = TokenGSTrainerConfig(
+        method_name="tokengs", experiment_name="x", output_dir=tmp_path / "old", timestamp="t"
+    )
     monkeypatch.setattr(sys, "argv", ["ns-viewer", "--load-config", str(tmp_path / "new/config.yml")])
     assert config.get_base_dir() == tmp_path / "old/x/tokengs/t"
     (tmp_path / "new/nerfstudio_models").mkdir(parents=True)

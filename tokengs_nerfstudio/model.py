@@ -1,7 +1,9 @@
 """TokenGSModel: a network and its tuning on one scene, baked into Gaussians in nerfstudio's frame."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -25,7 +27,7 @@ from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.preparation import PreparedScene, prepare
 from tokengs_nerfstudio.core.tuning import SceneTuning, TuningConfig
 from tokengs_nerfstudio.core.types import Example, Gaussians, RenderConfig
-from tokengs_nerfstudio.outputs import Outputs, Sight
+from tokengs_nerfstudio.outputs import Outputs, Prediction, Sight, TokenOrigins, ViewSettings
 
 
 @dataclass
@@ -87,16 +89,22 @@ class TokenGSModel(SplatfactoModel):
         empty = Gaussians(nothing, torch.zeros(0, 4), nothing, torch.zeros(0), nothing)
         self.crop_box = None
         self.step = 0
+        self.view = ViewSettings()
         self.tuning: SceneTuning | None = None
+        self._prediction: Prediction | None = None
+        self._origins: TokenOrigins | None = None
         self._prepared: PreparedScene | None = None
         self.show(BakedScene(empty))
 
-    def load_network(self) -> TokenGSNetwork:
-        """The network that the configuration names, frozen; CheckpointError where there is none."""
+    def load_network(self, num_tokens: int | None = None) -> TokenGSNetwork:
+        """The network that the configuration names, frozen; CheckpointError where there is none.
+
+        With as many tokens as the configuration says, or as `num_tokens` does.
+        """
         config = self.config
         network = load_network(
             config.checkpoint,
-            num_tokens=config.num_tokens,
+            num_tokens=config.num_tokens if num_tokens is None else num_tokens,
             num_latents=config.num_latents,
             precision=config.precision,
             device=self.device,
@@ -113,7 +121,19 @@ class TokenGSModel(SplatfactoModel):
             raise UserError(f"--pipeline.model.scene-scale must be positive, got {scale}")
         scene = prepare(network, example.to(self.device), scale)
         self.tuning, self._prepared = SceneTuning(network, scene, self.config.tuning, steps), scene
+        self._prediction = _prediction(network, self.tuning, scene)
+        self._origins = self._prediction.origins
         self.bake()
+
+    def predict(self, network: TokenGSNetwork, example: Example) -> None:
+        """Encode photos, as in `begin`, for those who look at what the network predicts; a tuning goes on as it was."""
+        scene = prepare(network, example.to(self.device), self.config.scene_scale)
+        self._prediction = _prediction(network, SceneTuning(network, scene, self.config.tuning, 0), scene)
+
+    @property
+    def has_prediction(self) -> bool:
+        """Whether something was encoded in this process."""
+        return self._prediction is not None
 
     def weights_name(self) -> str:
         """The weights by the name they were asked for."""
@@ -161,10 +181,17 @@ class TokenGSModel(SplatfactoModel):
             )
         return lines
 
-    def bake(self) -> None:
-        """Make what the tuning has reached what everybody sees; nothing happens for a run that is only looked at."""
-        if self.tuning is not None and self._prepared is not None:
-            self.show(bake(self.tuning.gaussians, self._prepared, self.tuning.rendering))
+    def bake(self, with_tokens: bool = False) -> None:
+        """Make what the tuning has reached what everybody sees; nothing happens for a run that is only looked at.
+
+        `with_tokens` keeps the number of each Gaussian's token with it, which a finished run cannot find out.
+        """
+        if self.tuning is None or self._prepared is None:
+            return
+        self.show(bake(self.tuning.gaussians, self._prepared, self.tuning.rendering))
+        if with_tokens and self._origins is not None:
+            tokens = self._origins.of(self.gauss_params["means"])
+            self._take({**dict(self.gauss_params.items()), "tokens": tokens}, self._rendering)
 
     def show(self, baked: BakedScene) -> None:
         """What everybody sees from now on, as nerfstudio's exporters want it and as it is rendered."""
@@ -225,13 +252,45 @@ class TokenGSModel(SplatfactoModel):
         return self._sight(time).outputs(camera)
 
     def _sight(self, time: float | None) -> Sight:
-        gaussians = bridge.baked_scene(dict(self.gauss_params.items()), self._rendering).at(time)
-        if self.crop_box is not None and not self.training:
-            gaussians = gaussians.select(self.crop_box.within(gaussians.means).reshape(-1))
         # A crop's own colour, in the viewer and in a camera path.
         wanted = renderers.BACKGROUND_COLOR_OVERRIDE
-        background = self.background_color if wanted is None else wanted
-        return Sight(gaussians, self._rendering, background.to(self.device))
+        background = (self.background_color if wanted is None else wanted).to(self.device)
+        baked, tokens = self._looked_at()
+        sight = Sight(baked.at(time), self._rendering, background, tokens)
+        if self.view.minimum_opacity > 0:
+            sight = sight.without(sight.gaussians.opacities < self.view.minimum_opacity)
+        if self.crop_box is not None and not self.training:
+            sight = sight.without(~self.crop_box.within(sight.gaussians.means).reshape(-1))
+        return sight
+
+    def _looked_at(self) -> tuple[BakedScene, Callable[[], Tensor] | None]:
+        """The scene that is shown, and what finds the tokens of its Gaussians."""
+        if self.view.feed_forward and self._prediction is not None:
+            return self._prediction.baked, self._prediction.tokens
+        parameters = self.gauss_params
+        baked = bridge.baked_scene(dict(parameters.items()), self._rendering)
+        if "tokens" in parameters:
+            return baked, partial(parameters.__getitem__, "tokens")
+        return baked, None if self._origins is None else partial(self._origins.of, parameters["means"])
+
+    def set_minimum_opacity(self, opacity: float) -> None:
+        """Whoever looks does not see Gaussians more transparent than that."""
+        self.view = replace(self.view, minimum_opacity=opacity)
+
+    def show_feed_forward(self, wanted: bool) -> None:
+        """Whoever looks sees what the network predicts, or what the tuning has reached."""
+        self.view = replace(self.view, feed_forward=wanted)
+
+    @contextmanager
+    def as_it_is(self) -> Iterator[None]:
+        """Evaluation does not see what somebody has set in the viewer."""
+        view, background = self.view, self.background_color
+        self.view = ViewSettings()
+        self.background_color = torch.as_tensor(self._rendering.background).expand(3)
+        try:
+            yield
+        finally:
+            self.view, self.background_color = view, background
 
     def get_rgba_image(self, outputs: Mapping[str, Tensor], output_name: str = "rgb") -> Tensor:
         """The Gaussians alone, not premultiplied, with their accumulation as alpha."""
@@ -267,3 +326,10 @@ class TokenGSModel(SplatfactoModel):
         """Rendering and truth, both [3, H, W]; transparent parts of the truth show the background."""
         truth = self.composite_with_background(self.get_gt_img(batch["image"]), outputs["background"])
         return outputs["rgb"].movedim(-1, 0), truth.movedim(-1, 0)
+
+
+def _prediction(network: TokenGSNetwork, tuning: SceneTuning, scene: PreparedScene) -> Prediction:
+    """What a tuning starts from."""
+    decoded = tuning.gaussians().transformed(scene.to_canonical.inverse())
+    baked = bake(tuning.gaussians, scene, tuning.rendering)
+    return Prediction(baked, TokenOrigins(decoded, network.config.gaussians_per_token))

@@ -4,12 +4,15 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, replace
 from functools import partial
 
+import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from nerfstudio.cameras.cameras import Cameras
+from scipy.spatial import KDTree
 from torch import Tensor
 
 from tokengs_nerfstudio import bridge
+from tokengs_nerfstudio.core.baking import BakedScene
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.rendering import render_cameras
 from tokengs_nerfstudio.core.rendering.along_rays import render_along
@@ -59,6 +62,49 @@ class Outputs(MutableMapping[str, Tensor]):
 
 
 @dataclass(frozen=True)
+class ViewSettings:
+    """What somebody who looks has set; evaluation and export know nothing of it."""
+
+    minimum_opacity: float = 0.0
+    feed_forward: bool = False
+    """what the network predicts instead of what the tuning has reached"""
+
+
+class TokenOrigins:
+    """The token that Gaussians stem from: of the predicted Gaussians that are nearest to them.
+
+    Tuning moves, splits and replaces Gaussians; none of the densifications hands tokens on.
+    """
+
+    def __init__(self, predicted: Gaussians, per_token: int) -> None:
+        """`predicted` as decoded: `per_token` Gaussians of each token, one token after the other."""
+        means = predicted.means.detach().cpu().numpy()
+        finite = np.isfinite(means).all(axis=1)
+        self._tree = KDTree(means[finite])
+        self._tokens = torch.arange(len(means))[torch.from_numpy(finite)] // per_token
+        self._last: tuple[Tensor, Tensor] | None = None
+
+    def of(self, means: Float[Tensor, "gaussian 3"]) -> Int[Tensor, " gaussian"]:
+        """The numbers of their tokens; asked again for the same tensor it answers at once."""
+        if self._last is None or self._last[0] is not means:
+            nearest = self._tree.query(means.detach().cpu().numpy())[1]
+            self._last = means, self._tokens[torch.from_numpy(np.asarray(nearest))].to(means.device)
+        return self._last[1]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the network makes of context photos, in nerfstudio's world."""
+
+    baked: BakedScene
+    origins: TokenOrigins
+
+    def tokens(self) -> Int[Tensor, " gaussian"]:
+        """The token of each Gaussian."""
+        return self.origins.of(self.baked.still.means)
+
+
+@dataclass(frozen=True)
 class Sight:
     """Gaussians as they are looked at: in nerfstudio's world, over one background colour."""
 
@@ -67,6 +113,11 @@ class Sight:
     background: Float[Tensor, "3"]
     tokens: Callable[[], Int[Tensor, " gaussian"]] | None = None
     """the token that each Gaussian stems from, where that is known"""
+
+    def without(self, hidden: Bool[Tensor, " gaussian"]) -> "Sight":
+        """The same with some of the Gaussians left out."""
+        tokens = None if self.tokens is None else partial(_chosen, self.tokens, ~hidden)
+        return replace(self, gaussians=self.gaussians.select(~hidden), tokens=tokens)
 
     def outputs(self, camera: Cameras) -> Outputs:
         """What one camera of any kind sees.
@@ -110,6 +161,10 @@ class Sight:
             return render_cameras(gaussians, cameras, config)
         rays = bridge.rays_of(camera)
         return _nothing(*rays.size, background) if gaussians.count == 0 else render_along(gaussians, rays, config)
+
+
+def _chosen(tokens: Callable[[], Tensor], kept: Tensor) -> Tensor:
+    return tokens()[kept]
 
 
 def token_colors(tokens: Int[Tensor, " gaussian"]) -> Float[Tensor, "gaussian 3"]:
