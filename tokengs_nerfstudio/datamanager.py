@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 import tyro
+from nerfstudio.cameras.rays import RayBundle
 from nerfstudio.configs.dataparser_configs import AnnotatedDataParserUnion
 from nerfstudio.data.datamanagers.base_datamanager import DataManager, VanillaDataManager
 from nerfstudio.data.datamanagers.full_images_datamanager import FullImageDatamanager, FullImageDatamanagerConfig
@@ -61,6 +63,14 @@ class _KnownToSpiral(VanillaDataManager):
         DataManager.__init__(self)
 
 
+@dataclass
+class WholePictures:
+    """Stands where nerfstudio's exporters of point clouds set how many rays they want at once."""
+
+    num_rays_per_batch: int = 0
+    """not looked at: `next_train` hands out the rays of whole pictures"""
+
+
 class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore[reportIncompatibleMethodOverride]
     """One scene: its context views, its supervised views, its held-out views."""
 
@@ -72,6 +82,8 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
     def __init__(self, config: SceneDataManagerConfig, *args: Any, **kwargs: Any):
         super().__init__(config, *args, **kwargs)
         self.train_cameras = self.train_dataset.cameras
+        self.train_pixel_sampler = WholePictures()  # type: ignore[assignment]
+        self._pictures = 0
 
     def create_train_dataset(self) -> SceneDataset:
         return self._dataset(self.train_dataparser_outputs)
@@ -91,6 +103,18 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
         with ThreadPoolExecutor(max_workers=2) as pool:
             images = pool.map(lambda index: dataset.get_data(index, image_type="uint8"), range(len(dataset)))
             return list(track(images, f"Reading {split} images", total=len(dataset), transient=True, console=CONSOLE))
+
+    def next_train(self, step: int) -> tuple[RayBundle, dict[str, Any]]:  # type: ignore[override]
+        """The rays of a train photo's pixels [H, W], photo after photo, for `ns-export pointcloud` and `poisson`.
+
+        From the second round on the rays lie elsewhere in their pixels. The tuning asks for photos by `views`.
+        """
+        turn, index = divmod(self._pictures, len(self.train_dataset))
+        self._pictures += 1
+        camera = deepcopy(self.train_dataset.cameras[index : index + 1])
+        shift = torch.rand(2, generator=torch.Generator().manual_seed(turn)) - 0.5 if turn else torch.zeros(2)
+        camera.cx, camera.cy = camera.cx + shift[0], camera.cy + shift[1]
+        return camera.to(self.device).generate_rays(camera_indices=0, keep_shape=True), {}
 
     @property
     def fixed_indices_eval_dataloader(self) -> EvalImages:  # type: ignore[override]

@@ -37,6 +37,8 @@ class SceneDataset(InputDataset):
         self.images_needed = images_needed
         self.captured_cameras = self.cameras
         self.cameras = undistorted_cameras(self.captured_cameras)
+        # `ns-export tsdf` looks through the cameras of the dataparser's outputs, without any distortion.
+        self._dataparser_outputs = replace(self._dataparser_outputs, cameras=self.cameras)
 
     def get_numpy_image(self, image_idx: int) -> npt.NDArray[np.uint8]:
         """The stored pixels [H, W, 3 or 4], turned by the photo's EXIF entry where its camera is for that."""

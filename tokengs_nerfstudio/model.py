@@ -28,6 +28,7 @@ from tokengs_nerfstudio.core.preparation import PreparedScene, prepare
 from tokengs_nerfstudio.core.tuning import SceneTuning, TuningConfig
 from tokengs_nerfstudio.core.types import Example, Gaussians, RenderConfig
 from tokengs_nerfstudio.outputs import Outputs, Prediction, Sight, TokenOrigins, ViewSettings
+from tokengs_nerfstudio.surfaces import outputs_along
 
 
 @dataclass
@@ -243,13 +244,17 @@ class TokenGSModel(SplatfactoModel):
         A scene that moves is seen at the camera's time; at its first one by a camera without.
         """
         if isinstance(camera, RayBundle):
-            # `ns-render --render-nearest-camera` asks whether something blocks a line of sight: nothing known does.
-            return Outputs({"depth": torch.full_like(camera.origins[..., :1], torch.inf)})
+            sight = self._sight(None)
+            return outputs_along(sight.gaussians, camera, self._rendering, sight.background)
         if camera.size != 1:
             flat = camera.flatten()
             return Outputs.stack([self.get_outputs(flat[index : index + 1]) for index in range(flat.size)])
         time = None if camera.times is None else float(camera.times.reshape(-1)[0])
         return self._sight(time).outputs(camera)
+
+    def get_outputs_for_camera_ray_bundle(self, camera_ray_bundle: RayBundle) -> Outputs:  # type: ignore[override]
+        """What nerfstudio's exporters of meshes see: not cut into chunks, for neighbours are needed."""
+        return self.get_outputs(camera_ray_bundle.to(self.device))
 
     def _sight(self, time: float | None) -> Sight:
         # A crop's own colour, in the viewer and in a camera path.

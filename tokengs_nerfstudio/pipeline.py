@@ -104,7 +104,9 @@ class TokenGSPipeline(VanillaPipeline):
         """Show what the network predicts, or what the tuning has reached; a finished run encodes its context anew."""
         if wanted and not self.model.has_prediction:
             network = self.model.load_network()
-            self.encode(self.context or self.datamanager.choose_context(network.config.num_context), network.num_tokens)
+            self.encode(
+                self.context or self.datamanager.choose_context(network.config.num_context), network.config.tokens
+            )
         self.model.show_feed_forward(wanted)
 
     @property

@@ -1,13 +1,12 @@
 """The method's own part of nerfstudio's viewer: where it opens, what stands out, what can be set."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-import viser
 from jaxtyping import Float
 from nerfstudio.cameras.cameras import Cameras
-from nerfstudio.viewer.viewer import VISER_NERFSTUDIO_SCALE_RATIO, Viewer
+from nerfstudio.viewer.viewer import VISER_NERFSTUDIO_SCALE_RATIO
 from nerfstudio.viewer.viewer_elements import (
     ViewerButton,
     ViewerControl,
@@ -32,6 +31,7 @@ _SHARP = 1024
 _MOVING_RATE = 10
 
 
+@runtime_checkable
 class Scene(Protocol):
     """What the viewer needs of a pipeline."""
 
@@ -55,9 +55,9 @@ class OpeningView(ViewerControl):
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
-        self._marks: list[viser.SceneNodeHandle] = []
+        self._marks: list[Any] = []
 
-    def _setup(self, viewer: Viewer) -> None:
+    def _setup(self, viewer: Any) -> None:
         super()._setup(viewer)
         slider = getattr(viewer.control_panel, "_max_res", None)
         if slider is not None:
@@ -75,14 +75,14 @@ class OpeningView(ViewerControl):
         for client in self.viser_server.get_clients().values():
             self._open(client)
 
-    def _welcome(self, client: viser.ClientHandle) -> None:
+    def _welcome(self, client: Any) -> None:
         machine = self.viewer.render_statemachines.get(client.client_id)
         if machine is not None:
             machine.target_fps = _MOVING_RATE
             machine.transitions["low_move"]["static"] = "high"
         self._open(client)
 
-    def _open(self, client: viser.ClientHandle) -> None:
+    def _open(self, client: Any) -> None:
         c2w, tangent, aspect = self._camera(self._first)
         scale = self._frustum_scale(_CONTEXT_FRUSTUM)
         position, target = opening(c2w, self._scene.means.detach().cpu().numpy())
@@ -98,7 +98,7 @@ class OpeningView(ViewerControl):
     def _first(self) -> int:
         return self._scene.context[0] if self._scene.context else 0
 
-    def _mark(self, place: int) -> viser.SceneNodeHandle:
+    def _mark(self, place: int) -> Any:
         c2w, tangent, aspect = self._camera(place)
         return self.viser_server.scene.add_camera_frustum(
             f"/context/camera_{place:05d}",
