@@ -1,5 +1,6 @@
 """The method's part of the viewer: where it opens, what it marks, what its controls do."""
 
+import re
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -246,6 +247,12 @@ def test_the_viewer_finds_the_opening_view(run):
 def test_time_is_asked_for_only_where_weights_know_it(run):
     """The capture has no times, the weights know none; for a scene that moves see the frozen runs."""
     assert run.datamanager.includes_time is False
+
+
+def test_the_run_says_where_it_is(run):
+    """What is logged without a terminal."""
+    assert run.steps_left == 0
+    assert re.fullmatch(r"Tuning finished: step 60 of 60, loss 0\.1000, \d+\.\d dB on the first photo", run.status(0.1))
 
 
 def test_controls_call_what_they_are_made_for():

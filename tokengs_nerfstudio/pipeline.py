@@ -23,6 +23,7 @@ from tokengs_nerfstudio.core.errors import UserError, one_line
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.types import Example, Views
 from tokengs_nerfstudio.datamanager import SceneDataManager, SceneDataManagerConfig
+from tokengs_nerfstudio.heartbeat import quality
 from tokengs_nerfstudio.model import TokenGSModel, TokenGSModelConfig
 from tokengs_nerfstudio.viewer import OpeningView, SceneControls, within
 
@@ -225,6 +226,17 @@ class TokenGSPipeline(VanillaPipeline):
     def stage(self) -> str:
         """What is being optimised now."""
         return self.model.stage
+
+    @property
+    def steps_left(self) -> int:
+        """Planned steps still to be taken, at most; none in a run that is only looked at."""
+        return 0 if self.model.tuning is None else self.model.tuning.steps_left
+
+    def status(self, loss: float) -> str:
+        """Where the tuning is, in one line."""
+        tuning = self.model.running_tuning()
+        planned = tuning.steps_done + tuning.steps_left
+        return f"Tuning {self.stage}: step {tuning.steps_done} of {planned}, loss {loss:.4f}, {quality(tuning)}"
 
     def summary(self) -> list[str]:
         """What the run did, in a few lines."""

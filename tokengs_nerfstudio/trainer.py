@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from tokengs_nerfstudio.command_line import run_that_is_looked_at
 from tokengs_nerfstudio.core.errors import MissingFileError, UserError, one_line
 from tokengs_nerfstudio.core.files import replacing
+from tokengs_nerfstudio.heartbeat import Heartbeat
 from tokengs_nerfstudio.pipeline import TokenGSPipeline
 
 _CHECKPOINT = re.compile(r"step-(\d+)\.ckpt")
@@ -80,7 +81,7 @@ class TokenGSTrainer(Trainer):
 
     @one_line()
     def train(self) -> None:
-        """Tune, with a progress bar that knows the loss."""
+        """Tune, with a progress bar that knows the loss; without a terminal a line now and then says more."""
         columns = (
             TextColumn("Tuning {task.fields[what]}"),
             BarColumn(),
@@ -91,6 +92,7 @@ class TokenGSTrainer(Trainer):
         )
         self._progress = Progress(*columns, console=CONSOLE, transient=True)
         self._task = self._progress.add_task("", total=self.config.max_num_iterations, what="", loss="")
+        self._beat = None if CONSOLE.is_terminal else Heartbeat(CONSOLE.log)
         with self._progress:
             super().train()
 
@@ -99,6 +101,8 @@ class TokenGSTrainer(Trainer):
         self._progress.update(self._task, advance=1, what=self.pipeline.stage)
         if step % 10 == 0:  # reading the loss makes a GPU wait
             self._progress.update(self._task, loss=f"{float(result[0]):.4f}")
+        if self._beat is not None:
+            self._beat.step(self.pipeline.steps_left, lambda: self.pipeline.status(float(result[0])))
         return result
 
     def _after_train(self) -> None:
