@@ -4,6 +4,7 @@ nerfstudio imports this module while its own configuration modules are still loa
 to nerfstudio's data managers, models or method configurations.
 """
 
+import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +24,9 @@ from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.data.capture.frames import CaptureFrame, CaptureFrames, read_frames
 from tokengs_nerfstudio.data.capture.split import SplitRule
 from tokengs_nerfstudio.data.capture.transforms_json import Transforms, read_transforms
+
+# nerfstudio's own, two or three with every command, before anything is done: who reads them can mend nothing.
+warnings.filterwarnings("ignore", message=r"`torch\.cuda\.amp\.", category=FutureWarning)
 
 
 @dataclass
