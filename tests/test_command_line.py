@@ -6,14 +6,17 @@ import sys
 from pathlib import Path
 
 import pytest
+import tyro
 
 from tokengs_nerfstudio.command_line import (
     check_format_of_rgba,
     command,
     offer_ffmpeg,
     option,
+    refuse_splatfactos_flags,
     run_that_is_looked_at,
 )
+from tokengs_nerfstudio.configs import tokengs
 from tokengs_nerfstudio.core.errors import UserError
 
 
@@ -71,6 +74,34 @@ def test_pictures_with_alpha_want_a_format_that_has_it(monkeypatch, words, said)
 def test_other_formats_are_fine(monkeypatch, words):
     typed(monkeypatch, *words)
     check_format_of_rgba()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--pipeline.model.camera-optimizer.mode", "SO3xR3"), "pose-rate"),
+        (("--pipeline.model.use_bilateral_grid", "True"), "exposure-rate"),
+        (("--pipeline.model.rasterize-mode=antialiased",), "classic"),
+        (("--pipeline.model.sh-degree-interval", "5"), "direction"),
+        (("--pipeline.model.cull-alpha-thresh", "0.1"), "max-gaussians"),
+        (("--pipeline.datamanager.cache-images-type", "uint8"), "main memory"),
+        (("--optimizers.means.optimizer.lr", "1"), "tuning"),
+    ],
+)
+def test_splatfactos_flags_are_answered_with_ours(monkeypatch, words, said):
+    typed(monkeypatch, "ns-train", "tokengs", "--data", "x", *words)
+    with pytest.raises(SystemExit, match=f"is splatfacto's: .*{said}"):
+        refuse_splatfactos_flags()
+    typed(monkeypatch, "ns-train", "splatfacto", *words)
+    refuse_splatfactos_flags()
+
+
+def test_no_flag_of_our_own_is_refused(monkeypatch):
+    parser = tyro.extras.get_parser(type(tokengs.config), default=tokengs.config)
+    flags = [option for action in parser._actions for option in action.option_strings if option.startswith("--")]
+    assert len(flags) > 60
+    typed(monkeypatch, "ns-train", "tokengs", *flags)
+    refuse_splatfactos_flags()
 
 
 def test_ffmpeg_is_found_without_one_on_the_path(monkeypatch, tmp_path):

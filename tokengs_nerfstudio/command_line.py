@@ -9,6 +9,52 @@ from pathlib import Path
 
 from tokengs_nerfstudio.core.errors import UserError
 
+_POSES = "--pipeline.model.tuning.cameras.pose-rate 1e-3 corrects poses"
+_EXPOSURES = "--pipeline.model.tuning.cameras.exposure-rate 3e-3 takes exposures out of the scene"
+_GROWTH = "--pipeline.model.tuning.gaussians.densification and --pipeline.model.tuning.max-gaussians rule their number"
+_START = "the network predicts where the Gaussians start"
+_FOREIGN = {
+    "--pipeline.model.background-color": "weights bring their background; the viewer and the crop of a path set theirs",
+    "--pipeline.model.camera-optimizer": _POSES,
+    "--pipeline.model.use-bilateral-grid": _EXPOSURES,
+    "--pipeline.model.grid-shape": _EXPOSURES,
+    "--pipeline.model.color-corrected-metrics": f"ns-eval measures pictures as they are; {_EXPOSURES}",
+    "--pipeline.model.rasterize-mode": "pictures are drawn as in classic mode, which every viewer of splats knows",
+    "--pipeline.model.sh-degree": "colours do not change with the direction here",
+    "--pipeline.model.random-init": _START,
+    "--pipeline.model.num-random": _START,
+    "--pipeline.model.random-scale": _START,
+    "--pipeline.model.ssim-lambda": "--pipeline.model.tuning.ssim is its weight",
+    "--pipeline.model.use-scale-regularization": "--pipeline.model.tuning.gaussians.scale-pull keeps Gaussians small",
+    "--pipeline.model.max-gauss-ratio": "--pipeline.model.tuning.gaussians.scale-pull keeps Gaussians small",
+    "--pipeline.model.output-depth-during-training": "depth is an output at all times",
+    "--pipeline.model.num-downscales": "--pipeline.model.tuning.gaussians.levels are the sizes it goes through",
+    "--pipeline.model.resolution-schedule": "--pipeline.model.tuning.gaussians.levels are the sizes it goes through",
+    **{
+        f"--pipeline.model.{name}": _GROWTH
+        for name in (
+            *("warmup-length", "refine-every", "cull-alpha-thresh", "cull-scale-thresh", "reset-alpha-every"),
+            *("densify-grad-thresh", "use-absgrad", "densify-size-thresh", "n-split-samples", "cull-screen-size"),
+            *("split-screen-size", "stop-screen-size-at", "stop-split-at", "strategy"),
+        )
+    },
+    "--pipeline.datamanager.cache-images": "photos are kept in main memory at the size that is looked at",
+    "--optimizers": "--pipeline.model.tuning.* has the rates",
+    "--mixed-precision": "--pipeline.model.precision bf16 is the network's arithmetic",
+    "--use-grad-scaler": "--pipeline.model.precision bf16 is the network's arithmetic",
+}
+
+
+def refuse_splatfactos_flags() -> None:
+    """End `ns-train tokengs` with one line for a flag of splatfacto that has another name, or no meaning, here."""
+    if command() != "ns-train" or "tokengs" not in sys.argv[1:2]:
+        return
+    for word in sys.argv[2:]:
+        flag = word.partition("=")[0].replace("_", "-")
+        for prefix, instead in _FOREIGN.items():
+            if flag == prefix or flag.startswith((f"{prefix}.", f"{prefix}-")):
+                raise SystemExit(f"Error: {flag} is splatfacto's: {instead}")
+
 
 def command() -> str:
     """The command of this process: ns-train, ns-render, ..."""
