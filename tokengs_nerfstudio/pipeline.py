@@ -16,7 +16,7 @@ from nerfstudio.utils.rich_utils import CONSOLE
 from rich.logging import RichHandler
 from torch import Tensor
 
-from tokengs_nerfstudio.command_line import check_format_of_rgba, offer_ffmpeg
+from tokengs_nerfstudio.command_line import check_export, check_format_of_rgba, offer_ffmpeg
 from tokengs_nerfstudio.core.checkpoint.loading import network_config
 from tokengs_nerfstudio.core.checkpoint.registry import is_here
 from tokengs_nerfstudio.core.errors import UserError, one_line
@@ -62,6 +62,7 @@ class TokenGSPipeline(VanillaPipeline):
             raise UserError(f"one scene is tuned on one device, got {world_size}; use --machine.num-devices 1")
         if test_mode != "val":
             check_format_of_rgba()
+            check_export()
             offer_ffmpeg()
         _show_messages_of_the_package()
         super().__init__(config, device, test_mode, world_size, local_rank, grad_scaler)  # type: ignore[arg-type]
