@@ -185,3 +185,17 @@ def test_a_factor_without_a_folder_reduces_photos_and_cameras_alike(tmp_path):
     assert item["image"].shape[:2] == (int(camera.height), int(camera.width))
     assert int(camera.width) == int(full.eval_dataset.cameras.width[0]) // 2
     assert float(camera.fx) == float(full.eval_dataset.cameras.fx[0]) / 2
+
+
+def test_exporters_of_points_get_the_rays_of_picture_after_picture(tmp_path):
+    """`ns-export pointcloud` and `poisson` ask for them; in the second round they lie elsewhere in their pixels."""
+    data = manager(write_capture(tmp_path, count=3), test_mode="test")
+    data.train_pixel_sampler.num_rays_per_batch = 32768
+    bundles = [data.next_train(0)[0] for _ in range(6)]
+    camera = data.train_dataset.cameras[1]
+    assert bundles[1].origins.shape == (int(camera.height), int(camera.width), 3)
+    expected = camera.camera_to_worlds[:, 3].expand(bundles[1].origins.shape)
+    torch.testing.assert_close(bundles[1].origins, expected)
+    torch.testing.assert_close(bundles[4].origins, expected)
+    step = (bundles[1].directions[0, 1] - bundles[1].directions[0, 0]).norm()
+    assert 0 < float((bundles[4].directions - bundles[1].directions).norm(dim=-1).max()) < float(step)

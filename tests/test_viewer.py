@@ -1,6 +1,7 @@
 """The method's part of the viewer: where it opens, what it marks, what its controls do."""
 
 import re
+import shutil
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from nerfstudio.utils.eval_utils import eval_setup
 from nerfstudio.viewer.utils import CameraState, get_camera, parse_object
 from nerfstudio.viewer.viewer import VISER_NERFSTUDIO_SCALE_RATIO, Viewer
 from nerfstudio.viewer.viewer_elements import ViewerControl, ViewerElement
+from PIL import Image
 from viser.transforms import SO3
 
 from tokengs_nerfstudio.configs import tokengs
@@ -289,3 +291,42 @@ def test_turned_cameras_keep_their_up(run):
     somebody.camera = SimpleNamespace(position=(0, 0, 10), look_at=(0, 0, 0), up_direction=(0, 1, 0), fov=1.0)
     expected = SO3.identity().as_matrix()
     np.testing.assert_allclose(somebody.seen_from(4, 4).camera_to_worlds[0, :, :3].numpy(), expected, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_browser_shows_the_first_context_photo(run, tmp_path):
+    """Headless Chromium, where it and playwright are there: the middle of its window against the photo."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no Chromium on this machine")
+    config = TokenGSTrainerConfig().viewer
+    config.websocket_port, config.websocket_host = 7932, "127.0.0.1"
+    viewer = Viewer(config, tmp_path / "log.txt", tmp_path, run)
+    drawing = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist")
+    try:
+        viewer.init_scene(run.datamanager.train_dataset, "completed")
+        with playwright.sync_playwright() as tool:
+            browser = tool.chromium.launch(executable_path=chromium, args=["--no-sandbox", *drawing])
+            page = browser.new_page(viewport={"width": 1000, "height": 600})
+            page.goto("http://127.0.0.1:7932", timeout=120_000)
+            page.wait_for_timeout(20_000)
+            page.screenshot(path=str(tmp_path / "opened.png"), timeout=120_000)
+            browser.close()
+    finally:
+        viewer.viser_server.stop()
+        for _, element in viewer.viewer_elements:
+            element.gui_handle = None
+        del run.opening_view.viser_server
+    photo = run.datamanager.train_dataset[run.context[0]]["image"]
+    shown = window_of(tmp_path / "opened.png", *photo.shape[:2])
+    assert psnr(shown, photo) > psnr(photo.mean((0, 1)).expand_as(photo), photo)
+
+
+def window_of(file: Path, height: int, width: int) -> torch.Tensor:
+    """The scene in a screenshot, left of the panel (320 pixels), below the title (51), cut to what a photo shows."""
+    picture = Image.open(file).convert("RGB").crop((0, 51, 680, 600))
+    tall = picture.height * width / height / 2
+    middle = picture.width / 2
+    picture = picture.crop((round(middle - tall), 0, round(middle + tall), picture.height)).resize((width, height))
+    return torch.from_numpy(np.array(picture)).float() / 255
