@@ -115,6 +115,11 @@ def elements(pipeline: TokenGSPipeline) -> set[str]:
     return {path.rpartition("/")[2] for path, _ in parse_object(pipeline, ViewerElement, "Custom Elements")}
 
 
+def alike(shown: torch.Tensor, photo: torch.Tensor) -> float:
+    """PSNR of pictures [H W 3]."""
+    return float(psnr(shown.movedim(-1, 0), photo.movedim(-1, 0)))
+
+
 def picture(pipeline: TokenGSPipeline, camera: Cameras | None = None) -> torch.Tensor:
     return pipeline.model.get_outputs_for_camera(pipeline.train_cameras[:1] if camera is None else camera)["rgb"]
 
@@ -126,7 +131,7 @@ def test_it_opens_where_the_first_context_photo_was_taken(run):
     OpeningView(run)._setup(viewer)
     photo = run.datamanager.train_dataset[run.context[0]]["image"]
     shown = picture(run, somebody.seen_from(*photo.shape[:2]))
-    assert psnr(shown, photo) > psnr(photo.mean((0, 1)).expand_as(photo), photo) + 3
+    assert alike(shown, photo) > alike(photo.mean((0, 1)).expand_as(photo), photo) + 3
     assert viewer.control_panel._max_res.value == 1024
 
 
@@ -320,7 +325,7 @@ def test_a_browser_shows_the_first_context_photo(run, tmp_path):
         del run.opening_view.viser_server
     photo = run.datamanager.train_dataset[run.context[0]]["image"]
     shown = window_of(tmp_path / "opened.png", *photo.shape[:2])
-    assert psnr(shown, photo) > psnr(photo.mean((0, 1)).expand_as(photo), photo)
+    assert alike(shown, photo) > alike(photo.mean((0, 1)).expand_as(photo), photo)
 
 
 def window_of(file: Path, height: int, width: int) -> torch.Tensor:
