@@ -122,13 +122,11 @@ def test_what_nerfstudio_asks_of_a_data_manager(tmp_path):
     assert isinstance(data.config, FullImageDatamanagerConfig)
     assert data.get_train_rays_per_batch() == 16 * 12
     assert "cached_train" not in vars(data), "the trainer must not wait for images here"
-    camera, batch = data.next_train(0)
-    assert camera.shape == (1,)
-    assert batch["image"].shape == (12, 16, 3)
+    assert data.next_train(0)[0].shape == (12, 16)
     camera, batch = data.next_eval_image(0)
     assert camera.shape == (1,)
     assert [len(camera) for camera, _ in data.fixed_indices_eval_dataloader] == [1, 1]
-    camera, batch = data.eval_dataloader.get_camera(image_idx=0)
+    camera, _ = data.eval_dataloader.get_camera(image_idx=0)
     assert isinstance(camera, Cameras)
     assert data.get_datapath() == tmp_path
     assert data.train_dataparser_outputs.dataparser_scale > 0
@@ -177,3 +175,27 @@ def test_other_dataparsers_serve_as_well(tmp_path):
     data = manager(write_capture(tmp_path), dataparser=NerfstudioDataParserConfig())
     assert data.num_held_out == 1
     assert data.views(data.choose_context(3), *data.supervised_size()).num_views == 3
+
+
+def test_a_factor_without_a_folder_reduces_photos_and_cameras_alike(tmp_path):
+    """As `ns-render dataset --downscale-factor 2` asks, which hands over 2.0."""
+    data = manager(write_capture(tmp_path), test_mode="test", dataparser=TokenGSDataParserConfig(downscale_factor=2.0))
+    full = manager(write_capture(tmp_path), test_mode="test")
+    camera, item = data.fixed_indices_eval_dataloader[0]
+    assert item["image"].shape[:2] == (int(camera.height), int(camera.width))
+    assert int(camera.width) == int(full.eval_dataset.cameras.width[0]) // 2
+    assert float(camera.fx) == float(full.eval_dataset.cameras.fx[0]) / 2
+
+
+def test_exporters_of_points_get_the_rays_of_picture_after_picture(tmp_path):
+    """`ns-export pointcloud` and `poisson` ask for them; in the second round they lie elsewhere in their pixels."""
+    data = manager(write_capture(tmp_path, count=3), test_mode="test")
+    data.train_pixel_sampler.num_rays_per_batch = 32768
+    bundles = [data.next_train(0)[0] for _ in range(6)]
+    camera = data.train_dataset.cameras[1]
+    assert bundles[1].origins.shape == (int(camera.height), int(camera.width), 3)
+    expected = camera.camera_to_worlds[:, 3].expand(bundles[1].origins.shape)
+    torch.testing.assert_close(bundles[1].origins, expected)
+    torch.testing.assert_close(bundles[4].origins, expected)
+    step = (bundles[1].directions[0, 1] - bundles[1].directions[0, 0]).norm()
+    assert 0 < float((bundles[4].directions - bundles[1].directions).norm(dim=-1).max()) < float(step)

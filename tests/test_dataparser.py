@@ -13,6 +13,7 @@ from nerfstudio.cameras.cameras import CameraType
 from nerfstudio.data.dataparsers.nerfstudio_dataparser import NerfstudioDataParserConfig
 from PIL import Image
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.dataparser import TokenGSDataParserConfig, tokengs_data
 
 QUICK = os.environ | {"TORCHINDUCTOR_COMPILE_THREADS": "1"}
@@ -123,9 +124,25 @@ def test_reduced_images_are_read_where_asked_for(tmp_path):
     parsed = outputs(folder, downscale_factor=2)
     assert parsed.image_filenames[0].parent.name == "images_2"
     assert float(parsed.cameras.fx[0]) == 10.0
+    # `ns-render dataset` asks for 2.0.
+    assert outputs(folder, downscale_factor=2.0).image_filenames == parsed.image_filenames
     edit(folder, lambda meta: (meta.pop("w"), meta.pop("h")))
     cameras = outputs(folder, downscale_factor=2).cameras
     assert (float(cameras.fx[0]), float(cameras.cx[0]), int(cameras.width[0])) == (10.0, 4.0, 8)
+
+
+@pytest.mark.parametrize("factor", [0, -1, float("nan"), float("inf")])
+def test_senseless_factors_are_refused(tmp_path, factor):
+    with pytest.raises(UserError, match="downscale-factor"):
+        outputs(write_capture(tmp_path), downscale_factor=factor)
+
+
+@pytest.mark.parametrize("factor", [2, 2.0, 4.0])
+def test_a_factor_without_a_folder_is_left_to_whoever_reads(tmp_path, factor):
+    parser = TokenGSDataParserConfig(data=write_capture(tmp_path), downscale_factor=factor).setup()
+    parsed = parser.get_dataparser_outputs("train")
+    assert parsed.image_filenames[0].parent.name == "images"
+    assert parser.reduction == factor
 
 
 def test_photos_too_long_are_read_reduced_where_they_are_there(tmp_path, caplog):

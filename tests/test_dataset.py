@@ -1,5 +1,7 @@
 """Photos and cameras in step, without lens distortion, and the same whether nerfstudio or Python reads them."""
 
+import dataclasses
+import os
 from pathlib import Path
 
 import cv2
@@ -255,3 +257,25 @@ def test_photos_turned_by_exif_are_turned_where_their_camera_is(tmp_path):
     image = dataset(folder)[0]["image"]
     assert image.shape == (12, 16, 3)
     assert image[0, 15].tolist() == [1, 1, 1]
+
+
+# --- what ns-render names its pictures by, and how large they are
+
+
+def test_the_only_photo_of_a_split_keeps_its_name(tmp_path):
+    """`ns-render dataset` takes names relative to the photos' common path."""
+    photos = dataset(write_capture(tmp_path, test_filenames=["images/frame_003.png"]), "test").image_filenames
+    assert len(photos) == 1
+    assert photos[0].relative_to(os.path.commonpath(photos)) == Path("frame_003.png")
+    assert photos[0].relative_to(tmp_path).as_posix() == "images/frame_003.png"
+    assert photos[0].is_file()
+
+
+def test_a_single_camera_may_come_without_its_axis(tmp_path):
+    """As nerfstudio's instant-ngp-data hands it over."""
+    outputs = TokenGSDataParserConfig(data=write_capture(tmp_path, count=1)).setup().get_dataparser_outputs("train")
+    flat = dataclasses.replace(outputs, cameras=outputs.cameras[0])
+    assert flat.cameras.ndim == 0
+    one = SceneDataset(flat)
+    assert len(one.cameras) == 1
+    assert one.get_data(0)["image"].shape[-1] == 3

@@ -11,6 +11,7 @@ from nerfstudio.cameras.cameras import Cameras
 from nerfstudio.cameras.rays import RayBundle
 from nerfstudio.data.scene_box import OrientedBox, SceneBox
 from nerfstudio.engine.callbacks import TrainingCallbackAttributes
+from nerfstudio.model_components.renderers import background_color_override_context
 from nerfstudio.models.splatfacto import SplatfactoModel
 
 from tokengs_nerfstudio import bridge
@@ -74,6 +75,7 @@ def test_outputs_are_what_render_makes_of_the_baked_gaussians():
         "depth": (30, 40, 1),
         "accumulation": (30, 40, 1),
         "background": (30, 40, 3),
+        "opacity": (30, 40, 1),
     }
     c2w, intrinsics = bridge.camera_matrices(front_camera())
     expected = render(two_gaussians(), c2w, intrinsics, 40, 30, background=0.5)
@@ -110,6 +112,14 @@ def test_crop_boxes_leave_out_what_is_outside():
     assert float(outputs["accumulation"][15, 32]) > 0.8
     nowhere = OrientedBox.from_params((9.0, 9.0, 9.0), (0.0, 0.0, 0.0), (0.5, 0.5, 0.5))
     assert (model.get_outputs_for_camera(front_camera(), obb_box=nowhere)["accumulation"] == 0).all()
+
+
+def test_a_crops_own_background_counts():
+    """`ns-render camera-path` and the viewer set it round the call."""
+    model = baked_model()
+    with background_color_override_context(torch.tensor([1.0, 0.0, 0.0])):
+        assert model.get_outputs_for_camera(front_camera())["rgb"][0, 0].tolist() == [1, 0, 0]
+    assert model.get_outputs_for_camera(front_camera())["rgb"][0, 0].tolist() == [0.5, 0.5, 0.5]
 
 
 def test_lines_of_sight_are_free():
@@ -333,3 +343,12 @@ def test_a_state_of_version_0_1_is_shown_as_it_was():
     model.load_state_dict(state)
     expected = baked_model().get_outputs_for_camera(front_camera())["rgb"]
     torch.testing.assert_close(model.get_outputs_for_camera(front_camera())["rgb"], expected)
+
+
+def test_several_cameras_are_all_rendered():
+    cameras = Cameras(torch.eye(4)[None, :3].repeat(2, 1, 1), 40.0, 40.0, 20.0, 15.0, 40, 30)
+    cameras.camera_to_worlds[1, 0, 3] = 0.6
+    both = baked_model().get_outputs_for_camera(cameras)["rgb"]
+    assert both.shape == (2, 30, 40, 3)
+    assert both[0, 15, 20].argmax() == 0
+    assert both[1, 15, 20].argmax() == 2

@@ -11,6 +11,7 @@ from tokengs_nerfstudio.core.baking import BakedScene, Motion
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.geometry.rays import intrinsics_matrix
 from tokengs_nerfstudio.core.geometry.resize import crop_and_resize
+from tokengs_nerfstudio.core.rendering.along_rays import RayGrid
 from tokengs_nerfstudio.core.types import Cameras as PinholeCameras
 from tokengs_nerfstudio.core.types import Gaussians, RenderConfig, Views
 from tokengs_nerfstudio.data.capture.lens import Lens, check_view
@@ -97,6 +98,23 @@ def cameras_of(cameras: Cameras) -> PinholeCameras:
     """nerfstudio cameras of one size as our record; that of the first where they differ."""
     c2w, intrinsics = camera_matrices(cameras)
     return PinholeCameras(c2w, intrinsics, int(cameras.width.reshape(-1)[0]), int(cameras.height.reshape(-1)[0]))
+
+
+def is_pinhole(camera: Cameras) -> bool:
+    """Whether a single camera is what our renderers draw at once: perspective, without distortion."""
+    given = camera.distortion_params
+    straight = given is None or not given.any()
+    return int(camera.camera_type.reshape(-1)[0]) == CameraType.PERSPECTIVE.value and straight
+
+
+def rays_of(camera: Cameras) -> RayGrid:
+    """The rays of a single camera's pixels, of whatever kind nerfstudio knows it to be."""
+    one = camera.reshape((1,))
+    bundle = one.generate_rays(camera_indices=0, keep_shape=True)
+    # nerfstudio divides by zero where a fisheye's pixel lies exactly on the optical axis.
+    forward = -one.camera_to_worlds[0, :, 2]
+    directions = torch.where(bundle.directions.isfinite(), bundle.directions, forward)
+    return RayGrid(bundle.origins.float(), torch.nn.functional.normalize(directions.float(), dim=-1))
 
 
 def image_on_background(

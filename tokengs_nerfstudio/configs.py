@@ -2,10 +2,14 @@
 
 from nerfstudio.plugins.types import MethodSpecification
 
+from tokengs_nerfstudio.command_line import refuse_splatfactos_flags
 from tokengs_nerfstudio.pipeline import TokenGSPipelineConfig
 from tokengs_nerfstudio.pretrain.pipeline import PretrainPipelineConfig
 from tokengs_nerfstudio.pretrain.trainer import PretrainTrainerConfig
 from tokengs_nerfstudio.trainer import TokenGSTrainerConfig
+
+# nerfstudio loads this before it reads the flags; its own answer is a box of guesses.
+refuse_splatfactos_flags()
 
 tokengs = MethodSpecification(
     config=TokenGSTrainerConfig(

@@ -3,12 +3,14 @@
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
 import tyro
+from nerfstudio.cameras.rays import RayBundle
 from nerfstudio.configs.dataparser_configs import AnnotatedDataParserUnion
 from nerfstudio.data.datamanagers.base_datamanager import DataManager, VanillaDataManager
 from nerfstudio.data.datamanagers.full_images_datamanager import FullImageDatamanager, FullImageDatamanagerConfig
@@ -67,6 +69,14 @@ class _KnownToSpiral(VanillaDataManager):
         DataManager.__init__(self)
 
 
+@dataclass
+class WholePictures:
+    """Stands where nerfstudio's exporters of point clouds set how many rays they want at once."""
+
+    num_rays_per_batch: int = 0
+    """not looked at: `next_train` hands out the rays of whole pictures"""
+
+
 class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore[reportIncompatibleMethodOverride]
     """One scene: its context views, its supervised views, its held-out views."""
 
@@ -79,6 +89,8 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
         super().__init__(config, *args, **kwargs)
         self.train_cameras = self.train_dataset.cameras
         self._check_sides()
+        self.train_pixel_sampler = WholePictures()  # type: ignore[assignment]
+        self._pictures = 0
 
     def create_train_dataset(self) -> SceneDataset:
         return self._dataset(self.train_dataparser_outputs)
@@ -90,7 +102,8 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
         if self.test_mode == "val" and not isinstance(self.dataparser, TokenGSDataParser):  # which has looked already
             names = [path.name for path in outputs.image_filenames]
             bridge.check_cameras(outputs.cameras, names, self.get_datapath())
-        return SceneDataset(outputs, self.config.camera_res_scale_factor, images_needed=self.test_mode == "val")
+        scale = self.config.camera_res_scale_factor / getattr(self.dataparser, "reduction", 1.0)
+        return SceneDataset(outputs, scale, images_needed=self.test_mode == "val")
 
     def _load_images(
         self, split: Literal["train", "eval"], cache_images_device: Literal["cpu", "gpu"]
@@ -100,6 +113,18 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
         with ThreadPoolExecutor(max_workers=2) as pool:
             images = pool.map(lambda index: dataset.get_data(index, image_type="uint8"), range(len(dataset)))
             return list(track(images, f"Reading {split} images", total=len(dataset), transient=True, console=CONSOLE))
+
+    def next_train(self, step: int) -> tuple[RayBundle, dict[str, Any]]:  # type: ignore[override]
+        """The rays of a train photo's pixels [H, W], photo after photo, for `ns-export pointcloud` and `poisson`.
+
+        From the second round on the rays lie elsewhere in their pixels. The tuning asks for photos by `views`.
+        """
+        turn, index = divmod(self._pictures, len(self.train_dataset))
+        self._pictures += 1
+        camera = deepcopy(self.train_dataset.cameras[index : index + 1])
+        shift = torch.rand(2, generator=torch.Generator().manual_seed(turn)) - 0.5 if turn else torch.zeros(2)
+        camera.cx, camera.cy = camera.cx + shift[0], camera.cy + shift[1]
+        return camera.to(self.device).generate_rays(camera_indices=0, keep_shape=True), {}
 
     @property
     def fixed_indices_eval_dataloader(self) -> EvalImages:  # type: ignore[override]

@@ -4,6 +4,7 @@ nerfstudio imports this module while its own configuration modules are still loa
 to nerfstudio's data managers, models or method configurations.
 """
 
+import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +23,7 @@ from torch import Tensor
 
 from tokengs_nerfstudio.bridge import distortion_of_lens, nerfstudio_poses
 from tokengs_nerfstudio.core.errors import UserError
-from tokengs_nerfstudio.core.ranges import Count, Length, Range
+from tokengs_nerfstudio.core.ranges import Length, Range
 from tokengs_nerfstudio.data.capture.frames import CaptureFrame, CaptureFrames, read_frames
 from tokengs_nerfstudio.data.capture.poses import offset_and_unit
 from tokengs_nerfstudio.data.capture.split import SplitRule
@@ -33,6 +34,9 @@ Orientation = Literal["pca", "up", "vertical", "none"]
 # What ns-process-data says of what it did, as nerfstudio hands it on.
 _APPLIED = ("applied_transform", "applied_scale")
 
+# nerfstudio's own, two or three with every command, before anything is done: who reads them can mend nothing.
+warnings.filterwarnings("ignore", message=r"`torch\.cuda\.amp\.", category=FutureWarning)
+
 
 @dataclass
 class TokenGSDataParserConfig(DataParserConfig):
@@ -41,8 +45,9 @@ class TokenGSDataParserConfig(DataParserConfig):
     _target: type = field(default_factory=lambda: TokenGSDataParser)
     data: Path = Path()
     """Folder with a transforms.json, or a JSON file of that form."""
-    downscale_factor: Count | None = None
-    """Read images_N instead of images. If not set: the first whose longer side is at most 1600 pixels."""
+    downscale_factor: Annotated[float, Range(1)] | None = None
+    """Read images_N instead of images; where there is no such folder, images N times as small. If not set: the first
+    folder whose photos' longer side is at most 1600 pixels."""
     eval_mode: Literal["interval", "fraction", "filename", "all"] = "interval"
     """How images are held out for evaluation where the capture does not name them itself (train_filenames):
     every eval_interval-th, a fraction, by "train" or "eval" in the file name, or none (all serve both ends)."""
@@ -70,7 +75,22 @@ class TokenGSDataParser(DataParser):
 
     def __init__(self, config: TokenGSDataParserConfig):
         super().__init__(config)
-        self.downscale_factor = config.downscale_factor
+        self.downscale_factor, self.reduction = self._reading(config.downscale_factor)
+
+    def _reading(self, factor: float | None) -> tuple[int | None, float]:
+        """The N of the folder images_N to read, and how often smaller its photos are to be seen than they are.
+
+        `ns-render dataset` asks for 2.0 where 2 was typed, and for factors that no folder was made for.
+        """
+        if factor is None:
+            return None, 1.0
+        if not 0 < factor < float("inf"):
+            raise UserError(f"--downscale-factor {factor:g}: pictures can be 2, 4, ... times as small, not {factor:g}")
+        data = self.config.data
+        folder = data.parent if data.suffix == ".json" else data
+        if factor == 1 or (factor == int(factor) and (folder / f"images_{int(factor)}").is_dir()):
+            return int(factor), 1.0
+        return 1, float(factor)
 
     @property
     def includes_time(self) -> bool:  # type: ignore[override]

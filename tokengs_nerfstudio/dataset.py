@@ -31,12 +31,17 @@ class SceneDataset(InputDataset):
     def __init__(self, outputs: DataparserOutputs, scale_factor: float = 1.0, images_needed: bool = True):
         # Only the tuning looks at masks; mask_color is the wish of another dataparser to paint over what they hide.
         masks_needed = images_needed or outputs.metadata.get("mask_color")
+        outputs = replace(outputs, image_filenames=_named(outputs.image_filenames))
+        if outputs.cameras.ndim == 0:  # nerfstudio's instant-ngp-data drops the axis of a single one
+            outputs = replace(outputs, cameras=outputs.cameras.reshape((1,)))
         super().__init__(replace(outputs, mask_filenames=None), scale_factor)
         self.masks = outputs.mask_filenames if masks_needed else None
         self._painted, self.mask_color = self.mask_color, None
         self.images_needed = images_needed
         self.captured_cameras = self.cameras
         self.cameras = undistorted_cameras(self.captured_cameras)
+        # `ns-export tsdf` looks through the cameras of the dataparser's outputs, without any distortion.
+        self._dataparser_outputs = replace(self._dataparser_outputs, cameras=self.cameras)
         if images_needed:
             self._check_photos()
 
@@ -96,6 +101,21 @@ class SceneDataset(InputDataset):
         height, width = int(self.cameras.height[image_idx]), int(self.cameras.width[image_idx])
         grey = torch.full((height, width, 3), 127, dtype=torch.uint8)
         return {"image_idx": image_idx, "image": grey if image_type == "uint8" else grey.float() / 255}
+
+
+class _OnlyPhoto(type(Path())):
+    """A split's only photo: `ns-render dataset` names pictures by where photos lie below the folder of all of them.
+
+    That folder is, for a single photo, the photo itself, and the picture would have no name.
+    """
+
+    def relative_to(self, *other: Any) -> Path:  # pyright: ignore[reportIncompatibleMethodOverride]
+        below = super().relative_to(*other)
+        return below if below.parts else Path(self.name)
+
+
+def _named(photos: list[Path]) -> list[Path]:
+    return [_OnlyPhoto(photos[0])] if len(photos) == 1 else photos
 
 
 def undistorted_cameras(cameras: Cameras) -> Cameras:

@@ -1,7 +1,9 @@
 """TokenGSModel: a network and its tuning on one scene, baked into Gaussians in nerfstudio's frame."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -9,6 +11,7 @@ import tyro
 from nerfstudio.cameras.cameras import Cameras
 from nerfstudio.cameras.rays import RayBundle
 from nerfstudio.engine.callbacks import TrainingCallback, TrainingCallbackAttributes
+from nerfstudio.model_components import renderers
 from nerfstudio.models.base_model import Model, ModelConfig
 from nerfstudio.models.splatfacto import SplatfactoModel
 from torch import Tensor
@@ -25,9 +28,10 @@ from tokengs_nerfstudio.core.network.config import TokenCount
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.preparation import PreparedScene, prepare
 from tokengs_nerfstudio.core.ranges import Count, Length
-from tokengs_nerfstudio.core.rendering import render_cameras
 from tokengs_nerfstudio.core.tuning import SceneTuning, TuningConfig
 from tokengs_nerfstudio.core.types import Example, Gaussians, RenderConfig
+from tokengs_nerfstudio.outputs import Outputs, Prediction, Sight, TokenOrigins, ViewSettings
+from tokengs_nerfstudio.surfaces import outputs_along
 
 
 @dataclass
@@ -89,16 +93,22 @@ class TokenGSModel(SplatfactoModel):
         empty = Gaussians(nothing, torch.zeros(0, 4), nothing, torch.zeros(0), nothing)
         self.crop_box = None
         self.step = 0
+        self.view = ViewSettings()
         self.tuning: SceneTuning | None = None
+        self._prediction: Prediction | None = None
+        self._origins: TokenOrigins | None = None
         self._prepared: PreparedScene | None = None
         self.show(BakedScene(empty))
 
-    def load_network(self) -> TokenGSNetwork:
-        """The network that the configuration names, frozen; CheckpointError where there is none."""
+    def load_network(self, num_tokens: int | None = None) -> TokenGSNetwork:
+        """The network that the configuration names, frozen; CheckpointError where there is none.
+
+        With as many tokens as the configuration says, or as `num_tokens` does.
+        """
         config = self.config
         network = load_network(
             config.checkpoint,
-            num_tokens=config.num_tokens,
+            num_tokens=config.num_tokens if num_tokens is None else num_tokens,
             num_latents=config.num_latents,
             precision=config.precision,
             device=self.device,
@@ -112,7 +122,19 @@ class TokenGSModel(SplatfactoModel):
         """
         scene = prepare(network, example.to(self.device), self.config.scene_scale)
         self.tuning, self._prepared = SceneTuning(network, scene, self.config.tuning, steps), scene
+        self._prediction = _prediction(network, self.tuning, scene)
+        self._origins = self._prediction.origins
         self.bake()
+
+    def predict(self, network: TokenGSNetwork, example: Example) -> None:
+        """Encode photos, as in `begin`, for those who look at what the network predicts; a tuning goes on as it was."""
+        scene = prepare(network, example.to(self.device), self.config.scene_scale)
+        self._prediction = _prediction(network, SceneTuning(network, scene, self.config.tuning, 0), scene)
+
+    @property
+    def has_prediction(self) -> bool:
+        """Whether something was encoded in this process."""
+        return self._prediction is not None
 
     def weights_name(self) -> str:
         """The weights by the name they were asked for."""
@@ -166,10 +188,17 @@ class TokenGSModel(SplatfactoModel):
             )
         return lines
 
-    def bake(self) -> None:
-        """Make what the tuning has reached what everybody sees; nothing happens for a run that is only looked at."""
-        if self.tuning is not None and self._prepared is not None:
-            self.show(bake(self.tuning.gaussians, self._prepared, self.tuning.rendering))
+    def bake(self, with_tokens: bool = False) -> None:
+        """Make what the tuning has reached what everybody sees; nothing happens for a run that is only looked at.
+
+        `with_tokens` keeps the number of each Gaussian's token with it, which a finished run cannot find out.
+        """
+        if self.tuning is None or self._prepared is None:
+            return
+        self.show(bake(self.tuning.gaussians, self._prepared, self.tuning.rendering))
+        if with_tokens and self._origins is not None:
+            tokens = self._origins.of(self.gauss_params["means"])
+            self._take({**dict(self.gauss_params.items()), "tokens": tokens}, self._rendering)
 
     def show(self, baked: BakedScene) -> None:
         """What everybody sees from now on, as nerfstudio's exporters want it and as it is rendered."""
@@ -220,45 +249,77 @@ class TokenGSModel(SplatfactoModel):
         return 1
 
     @one_line()
-    def get_outputs(self, camera: Cameras | RayBundle) -> dict[str, Tensor]:  # type: ignore[override]
-        """RGB over the background, z-depth and accumulation [H, W, C] as the (one) camera sees the baked Gaussians.
+    def get_outputs(self, camera: Cameras | RayBundle) -> Outputs:  # type: ignore[override]
+        """What a camera of any kind sees of the baked Gaussians, [H, W, C] by name; several of one size stacked.
 
         A scene that moves is seen at the camera's time; at its first one by a camera without.
         """
         if isinstance(camera, RayBundle):
-            # `ns-render --render-nearest-camera` asks whether something blocks a line of sight: nothing known does.
-            return {"depth": torch.full_like(camera.origins[..., :1], torch.inf)}
+            sight = self._sight(None)
+            return outputs_along(sight.gaussians, camera, self._rendering, sight.background)
+        if camera.size != 1:
+            flat = camera.flatten()
+            return Outputs.stack([self.get_outputs(flat[index : index + 1]) for index in range(flat.size)])
         time = None if camera.times is None else float(camera.times.reshape(-1)[0])
-        gaussians = bridge.baked_scene(dict(self.gauss_params.items()), self._rendering).at(time)
-        if self.crop_box is not None and not self.training:
-            gaussians = gaussians.select(self.crop_box.within(gaussians.means).reshape(-1))
-        cameras = bridge.cameras_of(camera)[:1]
-        background = self.background_color.to(self.device)
-        if gaussians.count == 0:
-            empty = self.get_empty_outputs(cameras.width, cameras.height, background)
-            return {**empty, "background": background.expand(cameras.height, cameras.width, 3)}  # type: ignore[dict-item]
-        renders = render_cameras(gaussians, cameras, replace(self._rendering, background=background))
-        assert renders.depth is not None
-        alpha, depth = renders.alpha[0].movedim(0, -1), renders.depth[0].movedim(0, -1)
-        return {
-            "rgb": renders.rgb[0].movedim(0, -1).clamp(0, 1),
-            "depth": torch.where(alpha > 0, depth, depth.max()),
-            "accumulation": alpha,
-            "background": background.expand(cameras.height, cameras.width, 3),
-        }
+        return self._sight(time).outputs(camera)
 
-    def get_rgba_image(self, outputs: dict[str, Tensor], output_name: str = "rgb") -> Tensor:
+    def get_outputs_for_camera_ray_bundle(self, camera_ray_bundle: RayBundle) -> Outputs:  # type: ignore[override]
+        """What nerfstudio's exporters of meshes see: not cut into chunks, for neighbours are needed."""
+        return self.get_outputs(camera_ray_bundle.to(self.device))
+
+    def _sight(self, time: float | None) -> Sight:
+        # A crop's own colour, in the viewer and in a camera path.
+        wanted = renderers.BACKGROUND_COLOR_OVERRIDE
+        background = (self.background_color if wanted is None else wanted).to(self.device)
+        baked, tokens = self._looked_at()
+        sight = Sight(baked.at(time), self._rendering, background, tokens)
+        if self.view.minimum_opacity > 0:
+            sight = sight.without(sight.gaussians.opacities < self.view.minimum_opacity)
+        if self.crop_box is not None and not self.training:
+            sight = sight.without(~self.crop_box.within(sight.gaussians.means).reshape(-1))
+        return sight
+
+    def _looked_at(self) -> tuple[BakedScene, Callable[[], Tensor] | None]:
+        """The scene that is shown, and what finds the tokens of its Gaussians."""
+        if self.view.feed_forward and self._prediction is not None:
+            return self._prediction.baked, self._prediction.tokens
+        parameters = self.gauss_params
+        baked = bridge.baked_scene(dict(parameters.items()), self._rendering)
+        if "tokens" in parameters:
+            return baked, partial(parameters.__getitem__, "tokens")
+        return baked, None if self._origins is None else partial(self._origins.of, parameters["means"])
+
+    def set_minimum_opacity(self, opacity: float) -> None:
+        """Whoever looks does not see Gaussians more transparent than that."""
+        self.view = replace(self.view, minimum_opacity=opacity)
+
+    def show_feed_forward(self, wanted: bool) -> None:
+        """Whoever looks sees what the network predicts, or what the tuning has reached."""
+        self.view = replace(self.view, feed_forward=wanted)
+
+    @contextmanager
+    def as_it_is(self) -> Iterator[None]:
+        """Evaluation does not see what somebody has set in the viewer."""
+        view, background = self.view, self.background_color
+        self.view = ViewSettings()
+        self.background_color = torch.as_tensor(self._rendering.background).expand(3)
+        try:
+            yield
+        finally:
+            self.view, self.background_color = view, background
+
+    def get_rgba_image(self, outputs: Mapping[str, Tensor], output_name: str = "rgb") -> Tensor:
         """The Gaussians alone, not premultiplied, with their accumulation as alpha."""
         alpha = outputs["accumulation"]
         behind = (1 - alpha) * outputs["background"]
         return torch.cat([((outputs[output_name] - behind) / alpha.clamp(min=1e-6)).clamp(0, 1), alpha], dim=-1)
 
-    def get_metrics_dict(self, outputs: dict[str, Tensor], batch: dict[str, Any]) -> dict[str, Tensor]:
+    def get_metrics_dict(self, outputs: Mapping[str, Tensor], batch: dict[str, Any]) -> dict[str, Tensor]:
         rendered, truth = self._compared(outputs, batch)
         return {"psnr": psnr(rendered, truth), "gaussian_count": torch.tensor(self.num_points)}
 
     def get_loss_dict(
-        self, outputs: dict[str, Tensor], batch: dict[str, Any], metrics_dict: dict[str, Tensor] | None = None
+        self, outputs: Mapping[str, Tensor], batch: dict[str, Any], metrics_dict: dict[str, Tensor] | None = None
     ) -> dict[str, Tensor]:
         """What evaluation during training logs; the tuning has a loss of its own.
 
@@ -271,13 +332,20 @@ class TokenGSModel(SplatfactoModel):
         return {"l1": error.mean()}
 
     def get_image_metrics_and_images(
-        self, outputs: dict[str, Tensor], batch: dict[str, Any]
+        self, outputs: Mapping[str, Tensor], batch: dict[str, Any]
     ) -> tuple[dict[str, float], dict[str, Tensor]]:
         """PSNR, SSIM and, where its weights are at hand, LPIPS; truth and rendering side by side."""
         rendered, truth = self._compared(outputs, batch)
         return score(rendered[None], truth[None]).means(), {"img": torch.cat([truth, rendered], dim=-1).movedim(0, -1)}
 
-    def _compared(self, outputs: dict[str, Tensor], batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
+    def _compared(self, outputs: Mapping[str, Tensor], batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
         """Rendering and truth, both [3, H, W]; transparent parts of the truth show the background."""
         truth = self.composite_with_background(self.get_gt_img(batch["image"]), outputs["background"])
         return outputs["rgb"].movedim(-1, 0), truth.movedim(-1, 0)
+
+
+def _prediction(network: TokenGSNetwork, tuning: SceneTuning, scene: PreparedScene) -> Prediction:
+    """What a tuning starts from."""
+    decoded = tuning.gaussians().transformed(scene.to_canonical.inverse())
+    baked = bake(tuning.gaussians, scene, tuning.rendering)
+    return Prediction(baked, TokenOrigins(decoded, network.config.gaussians_per_token))

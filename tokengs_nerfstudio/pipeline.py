@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from nerfstudio.cameras.cameras import Cameras
 from nerfstudio.data.dataparsers.base_dataparser import DataparserOutputs
 from nerfstudio.engine.callbacks import TrainingCallback, TrainingCallbackAttributes, TrainingCallbackLocation
 from nerfstudio.pipelines.base_pipeline import VanillaPipeline, VanillaPipelineConfig
@@ -15,6 +16,9 @@ from nerfstudio.utils.rich_utils import CONSOLE
 from rich.logging import RichHandler
 from torch import Tensor
 
+from tokengs_nerfstudio.command_line import check_export, check_format_of_rgba, offer_ffmpeg
+from tokengs_nerfstudio.core.checkpoint.loading import network_config
+from tokengs_nerfstudio.core.checkpoint.registry import is_here
 from tokengs_nerfstudio.core.errors import UserError, content_of, one_line
 from tokengs_nerfstudio.core.fingerprint import Fingerprint
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
@@ -22,7 +26,9 @@ from tokengs_nerfstudio.core.ranges import check
 from tokengs_nerfstudio.core.types import Example, Views
 from tokengs_nerfstudio.datamanager import SceneDataManager, SceneDataManagerConfig
 from tokengs_nerfstudio.flags import flag
+from tokengs_nerfstudio.heartbeat import quality
 from tokengs_nerfstudio.model import TokenGSModel, TokenGSModelConfig
+from tokengs_nerfstudio.viewer import OpeningView, SceneControls, within
 
 # What a dataparser may say, in its metadata, of what ns-process-data had done to the capture's world before.
 _APPLIED = ("applied_transform", "applied_scale")
@@ -59,11 +65,86 @@ class TokenGSPipeline(VanillaPipeline):
             check(config, lambda path: flag(f"pipeline.{path}"))
         if world_size > 1:
             raise UserError(f"one scene is tuned on one device, got {world_size}; use --machine.num-devices 1")
+        if test_mode != "val":
+            check_format_of_rgba()
+            check_export()
+            offer_ffmpeg()
         _show_messages_of_the_package()
         super().__init__(config, device, test_mode, world_size, local_rank, grad_scaler)  # type: ignore[arg-type]
         self._identity: dict[str, Any] = {}
         self._fingerprint: Fingerprint | None = None
         self._record: dict[str, Any] = {}
+        self.context: list[int] = []
+        self._add_to_viewer(test_mode)
+
+    def _add_to_viewer(self, test_mode: str) -> None:
+        """nerfstudio's viewer looks for its elements among the attributes of a pipeline."""
+        self.opening_view = OpeningView(self)
+        self._controls = SceneControls(self.model.set_minimum_opacity, self.show_feed_forward, self.encode)
+        elements = self._controls.elements()
+        if test_mode == "val" or (test_mode == "test" and self._can_encode):
+            weights = network_config(self.model.weights_name())
+            if test_mode == "val":
+                self.datamanager.includes_time &= weights.time_channels > 0
+            tokens = self.model.config.num_tokens or weights.tokens
+            elements |= self._controls.encoding_elements(self.context, tokens)
+        for name, element in elements.items():
+            setattr(self, name, element)
+
+    @property
+    def _can_encode(self) -> bool:
+        """Whether photos and weights of a finished run are still on this machine."""
+        photos = self.datamanager.train_dataset.image_filenames
+        return all(photo.is_file() for photo in photos) and is_here(self.model.weights_name())
+
+    def encode(self, context: Sequence[int], tokens: int) -> None:
+        """Show what the network predicts of other context photos (positions in the train split) or tokens.
+
+        UserError for photos that are not there.
+        """
+        data = self.datamanager
+        chosen = within(context, len(data.train_dataset))
+        network = self.model.load_network(tokens)
+        views = data.views(chosen, *data.supervised_size(), background=network.config.background)
+        self.model.predict(network, Example(views, views))
+
+    def show_feed_forward(self, wanted: bool) -> None:
+        """Show what the network predicts, or what the tuning has reached; a finished run encodes its context anew."""
+        if wanted and not self.model.has_prediction:
+            network = self.model.load_network()
+            self.encode(
+                self.context or self.datamanager.choose_context(network.config.num_context), network.config.tokens
+            )
+        self.model.show_feed_forward(wanted)
+
+    @property
+    def train_cameras(self) -> Cameras:
+        """Those of the photos that are reconstructed from, undistorted, in nerfstudio's world."""
+        return self.datamanager.train_dataset.cameras
+
+    @property
+    def means(self) -> Tensor:
+        """Where the Gaussians that everybody sees are."""
+        return self.model.means
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """Which photos the encoder saw, by name."""
+        return {"context": self.datamanager.names(self.context)}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        try:
+            self._use_context(self.datamanager.positions(state["context"]))
+        except ValueError:  # the capture has changed; the run is still there to be looked at
+            self._use_context([])
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool | None = None) -> None:  # type: ignore[override]
+        super().load_state_dict(state_dict, strict)
+        self.datamanager.includes_time = bool(self.model.baked_times)
+
+    def _use_context(self, context: list[int]) -> None:
+        self.context = context
+        self._controls.show_context(context)
+        self.opening_view.refresh()
 
     @property
     def model(self) -> TokenGSModel:
@@ -103,6 +184,7 @@ class TokenGSPipeline(VanillaPipeline):
         self._fingerprint = Fingerprint.of(network, self.model.prepared_scene(), views, data.names(supervised))
         self._record = {**_placed(data.train_dataparser_outputs), **_cameras(seen), "near_far": self.model.near_far}
         seconds = (loaded - started, time.perf_counter() - loaded)
+        self._use_context(context)
         self._report(network, data.names(context), len(supervised), size, seconds)
 
     def _report(
@@ -162,12 +244,23 @@ class TokenGSPipeline(VanillaPipeline):
 
     def bake(self) -> None:
         """Make what the tuning has reached what everybody sees."""
-        self.model.bake()
+        self.model.bake(with_tokens=True)
 
     @property
     def stage(self) -> str:
         """What is being optimised now."""
         return self.model.stage
+
+    @property
+    def steps_left(self) -> int:
+        """Planned steps still to be taken, at most; none in a run that is only looked at."""
+        return 0 if self.model.tuning is None else self.model.tuning.steps_left
+
+    def status(self, loss: float) -> str:
+        """Where the tuning is, in one line."""
+        tuning = self.model.running_tuning()
+        planned = tuning.steps_done + tuning.steps_left
+        return f"Tuning {self.stage}: step {tuning.steps_done} of {planned}, loss {loss:.4f}, {quality(tuning)}"
 
     def summary(self) -> list[str]:
         """What the run did, in a few lines."""
@@ -191,6 +284,11 @@ class TokenGSPipeline(VanillaPipeline):
         return [TrainingCallback([TrainingCallbackLocation.AFTER_TRAIN_ITERATION], stop_when_finished)]
 
     @one_line()
+    def get_eval_image_metrics_and_images(self, step: int) -> Any:
+        """As nerfstudio's, whatever is set in the viewer."""
+        with self.model.as_it_is():
+            return super().get_eval_image_metrics_and_images(step)
+
     def get_average_eval_image_metrics(
         self, step: int | None = None, output_path: Path | None = None, get_std: bool = False
     ) -> dict[str, Any]:
@@ -198,7 +296,8 @@ class TokenGSPipeline(VanillaPipeline):
         held_out = self.datamanager.num_held_out
         if held_out == 0:
             CONSOLE.log("[yellow]No photo is held out: these are the photos the scene was made from")
-        metrics = super().get_average_eval_image_metrics(step, output_path, get_std)
+        with self.model.as_it_is():
+            metrics = super().get_average_eval_image_metrics(step, output_path, get_std)
         return {**metrics, "held_out_images": held_out}
 
 

@@ -14,10 +14,12 @@ from nerfstudio.utils.decorators import check_main_thread
 from nerfstudio.utils.rich_utils import CONSOLE
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from tokengs_nerfstudio.command_line import run_that_is_looked_at
 from tokengs_nerfstudio.core.errors import MissingFileError, UserError, content_of, one_line
 from tokengs_nerfstudio.core.files import replacing, write_text
 from tokengs_nerfstudio.core.ranges import Whole, check_value
 from tokengs_nerfstudio.flags import check_options
+from tokengs_nerfstudio.heartbeat import Heartbeat
 from tokengs_nerfstudio.pipeline import TokenGSPipeline, say
 from tokengs_nerfstudio.run_folder import RunFolder, check_name, newest_checkpoint
 
@@ -74,6 +76,13 @@ class TokenGSTrainerConfig(TrainerConfig):
         """config.yml in the run's folder, by which everything finds the run."""
         write_text(self.get_base_dir() / "config.yml", yaml.dump(self))
 
+    def get_base_dir(self) -> Path:
+        """The run's folder; for a command that looks at a finished run the one that its config.yml lies in now."""
+        now = run_that_is_looked_at()
+        if now is not None and (now / self.relative_model_dir).is_dir():
+            return now
+        return super().get_base_dir()
+
 
 class TokenGSTrainer(Trainer):
     """Drives the tuning, shows its progress, saves it so that it can go on after any interruption."""
@@ -100,7 +109,7 @@ class TokenGSTrainer(Trainer):
 
     @one_line()
     def train(self) -> None:
-        """Tune, with a progress bar that knows the loss."""
+        """Tune, with a progress bar that knows the loss; without a terminal a line now and then says more."""
         columns = (
             TextColumn("Tuning {task.fields[what]}"),
             BarColumn(),
@@ -111,6 +120,7 @@ class TokenGSTrainer(Trainer):
         )
         self._progress = Progress(*columns, console=CONSOLE, transient=True)
         self._task = self._progress.add_task("", total=self.config.max_num_iterations, what="", loss="")
+        self._beat = None if CONSOLE.is_terminal else Heartbeat(CONSOLE.log)
         with closing(self._folder), self._progress:
             super().train()
 
@@ -119,6 +129,8 @@ class TokenGSTrainer(Trainer):
         self._progress.update(self._task, advance=1, what=self.pipeline.stage)
         if step % 10 == 0:  # reading the loss makes a GPU wait
             self._progress.update(self._task, loss=f"{float(result[0]):.4f}")
+        if self._beat is not None:
+            self._beat.step(self.pipeline.steps_left, lambda: self.pipeline.status(float(result[0])))
         return result
 
     def _after_train(self) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
+from nerfstudio.cameras.cameras import Cameras
 from nerfstudio.pipelines.base_pipeline import Pipeline, VanillaPipeline, VanillaPipelineConfig
 from torch import Tensor
 from torchvision.utils import save_image
@@ -28,6 +29,7 @@ from tokengs_nerfstudio.data.examples.batches import MOST_RUNS, made_ahead
 from tokengs_nerfstudio.flags import flag
 from tokengs_nerfstudio.pretrain.datamanager import PretrainDataManager, PretrainDataManagerConfig
 from tokengs_nerfstudio.pretrain.model import PretrainModel, PretrainModelConfig
+from tokengs_nerfstudio.viewer import OpeningView
 
 
 @dataclass
@@ -89,6 +91,18 @@ class PretrainPipeline(VanillaPipeline):
         )
         self.model.to(device)
         self.network_training: NetworkTraining | None = None
+        self.context, self._context_cameras = list(range(len(dataset))), dataset.cameras
+        self.opening_view = OpeningView(self)
+
+    @property
+    def train_cameras(self) -> Cameras:
+        """Those of the context views of the scene that is shown."""
+        return self._context_cameras
+
+    @property
+    def means(self) -> Tensor:
+        """Where the Gaussians that are shown are."""
+        return self.model.means
 
     @property
     def model(self) -> PretrainModel:

@@ -60,15 +60,9 @@ def load_network(
     for name, count in (("num_tokens", num_tokens), ("num_latents", num_latents)):
         check_value(count, TokenCount | None, name)
     check_value(precision, Precision, "precision")
-    location = locate(os.fspath(source))
-    file = WeightFile.open(location.path)
-    names = _own_names(file)
-    shapes = {own: file.shapes[key] for key, own in names.items()}
-    given = preset(config) if isinstance(config, str) else config
-    if given is None and location.preset is not None:
-        given = preset(location.preset)
+    file, names, told = _opened(source, config)
     with torch.device("meta"):
-        network = TokenGSNetwork(configuration(file, sizes_of(file, shapes), given), precision)
+        network = TokenGSNetwork(told, precision)
     _check_strictly(file, network, names)
     tensors = {names[key]: tensor for key, tensor in file.read(names).items()}
     dtype = torch.float64 if all(tensor.dtype == torch.float64 for tensor in tensors.values()) else torch.float32
@@ -76,6 +70,25 @@ def load_network(
     if num_tokens is not None or num_latents is not None:
         network = resize_network(network, tokens=num_tokens, latents=num_latents)
     return network.to(device).requires_grad_(True).eval()
+
+
+def network_config(source: str | os.PathLike[str], config: NetworkConfig | str | None = None) -> NetworkConfig:
+    """What `load_network` would load, told by the file's header alone; errors as there."""
+    return _opened(source, config)[2]
+
+
+def _opened(
+    source: str | os.PathLike[str], config: NetworkConfig | str | None
+) -> tuple[WeightFile, dict[str, str], NetworkConfig]:
+    """A weight file, its tensors' names with ours, and the network they are of."""
+    location = locate(os.fspath(source))
+    file = WeightFile.open(location.path)
+    names = _own_names(file)
+    shapes = {own: file.shapes[key] for key, own in names.items()}
+    given = preset(config) if isinstance(config, str) else config
+    if given is None and location.preset is not None:
+        given = preset(location.preset)
+    return file, names, configuration(file, sizes_of(file, shapes), given)
 
 
 def save_network(

@@ -116,6 +116,14 @@ def locate(source: str, published: Mapping[str, PublishedWeights] = PUBLISHED) -
     return Location(path)
 
 
+def is_here(source: str) -> bool:
+    """Whether `locate` would find a file of that name without fetching it; files of the hub count as not here."""
+    if source.startswith(_HUB):
+        return False
+    placed = cache_folder() / f"{source}.safetensors"
+    return source in shipped_weights() or placed.is_file() or Path(source).expanduser().is_file()
+
+
 def _published_file(name: str, weights: PublishedWeights) -> Path:
     placed = cache_folder() / f"{name}.safetensors"
     if placed.is_file():

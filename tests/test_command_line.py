@@ -1,0 +1,145 @@
+"""What nerfstudio's commands were told, read from the command line itself."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tyro
+
+from tokengs_nerfstudio.command_line import (
+    check_export,
+    check_format_of_rgba,
+    command,
+    offer_ffmpeg,
+    option,
+    refuse_splatfactos_flags,
+    run_that_is_looked_at,
+)
+from tokengs_nerfstudio.configs import tokengs
+from tokengs_nerfstudio.core.errors import UserError
+
+
+def typed(monkeypatch, *words: str) -> None:
+    monkeypatch.setattr(sys, "argv", [f"/somewhere/bin/{words[0]}", *words[1:]])
+
+
+def test_options_are_found_however_they_are_written(monkeypatch):
+    typed(monkeypatch, "ns-render", "dataset", "--load_config", "a/config.yml", "--names", "rgb", "depth", "--x=3")
+    assert command() == "ns-render"
+    assert option("--load-config") == ["a/config.yml"]
+    assert option("--names") == ["rgb", "depth"]
+    assert option("--x") == ["3"]
+    assert option("--split") == []
+
+
+@pytest.mark.parametrize("name", ["ns-viewer", "ns-eval", "ns-export", "ns-render"])
+def test_a_run_is_where_its_config_is(monkeypatch, name):
+    typed(monkeypatch, name, "--load-config", "moved/run/config.yml")
+    assert run_that_is_looked_at() == Path("moved/run")
+
+
+def test_a_training_makes_a_folder_of_its_own(monkeypatch):
+    typed(monkeypatch, "ns-train", "tokengs", "--load-config", "moved/run/config.yml")
+    assert run_that_is_looked_at() is None
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("ns-render", "dataset", "--rendered-output-names", "rgba"), "--image-format png"),
+        (("ns-render", "dataset", "--rendered-output-names", "rgb", "rgba", "--image-format", "jpeg"), "JPEG"),
+        (("ns-render", "interpolate", "--rendered-output-names", "rgba"), "film"),
+        (
+            ("ns-render", "camera-path", "--rendered-output-names=rgba", "--image-format", "png"),
+            "--output-format images",
+        ),
+    ],
+)
+def test_pictures_with_alpha_want_a_format_that_has_it(monkeypatch, words, said):
+    typed(monkeypatch, *words)
+    with pytest.raises(UserError, match=said):
+        check_format_of_rgba()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("ns-render", "dataset", "--rendered-output-names", "rgba", "--image-format", "png"),
+        ("ns-render", "spiral", "--rendered-output-names", "rgba", "--image-format=png", "--output-format", "images"),
+        ("ns-render", "dataset", "--rendered-output-names", "rgb"),
+        ("pytest", "--rendered-output-names", "rgba"),
+    ],
+)
+def test_other_formats_are_fine(monkeypatch, words):
+    typed(monkeypatch, *words)
+    check_format_of_rgba()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--pipeline.model.camera-optimizer.mode", "SO3xR3"), "pose-rate"),
+        (("--pipeline.model.use_bilateral_grid", "True"), "exposure-rate"),
+        (("--pipeline.model.rasterize-mode=antialiased",), "classic"),
+        (("--pipeline.model.sh-degree-interval", "5"), "direction"),
+        (("--pipeline.model.cull-alpha-thresh", "0.1"), "max-gaussians"),
+        (("--pipeline.datamanager.cache-images-type", "uint8"), "main memory"),
+        (("--optimizers.means.optimizer.lr", "1"), "tuning"),
+    ],
+)
+def test_splatfactos_flags_are_answered_with_ours(monkeypatch, words, said):
+    typed(monkeypatch, "ns-train", "tokengs", "--data", "x", *words)
+    with pytest.raises(SystemExit, match=f"is splatfacto's: .*{said}"):
+        refuse_splatfactos_flags()
+    typed(monkeypatch, "ns-train", "splatfacto", *words)
+    refuse_splatfactos_flags()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("marching-cubes", "--load-config", "x"), "ns-export tsdf"),
+        (("gaussian-splat", "--obb-center", "0", "0", "0"), "--obb-scale"),
+        (("pointcloud", "--obb_center", "0", "0", "0", "--obb_scale", "1", "1", "1"), "only --obb-center and"),
+    ],
+)
+def test_exports_that_cannot_be_say_what_to_use(monkeypatch, words, said):
+    typed(monkeypatch, "ns-export", *words)
+    with pytest.raises(UserError, match=said):
+        check_export()
+
+
+def test_exports_with_a_whole_box_or_none_are_fine(monkeypatch):
+    box = [f"--obb-{name} 0 0 -1" for name in ("center", "rotation", "scale")]
+    typed(monkeypatch, "ns-export", "gaussian-splat", *" ".join(box).split())
+    check_export()
+    typed(monkeypatch, "ns-export", "tsdf")
+    check_export()
+
+
+def test_no_flag_of_our_own_is_refused(monkeypatch):
+    parser = tyro.extras.get_parser(type(tokengs.config), default=tokengs.config)
+    flags = [option for action in parser._actions for option in action.option_strings if option.startswith("--")]
+    assert len(flags) > 60
+    typed(monkeypatch, "ns-train", "tokengs", *flags)
+    refuse_splatfactos_flags()
+
+
+def test_ffmpeg_is_found_without_one_on_the_path(monkeypatch, tmp_path):
+    pytest.importorskip("imageio_ffmpeg")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    offer_ffmpeg()
+    found = shutil.which("ffmpeg")
+    assert found is not None
+    assert b"ffmpeg version" in subprocess.run([found, "-version"], capture_output=True, check=True).stdout
+
+
+def test_the_machines_own_ffmpeg_stays(monkeypatch, tmp_path):
+    own = tmp_path / "ffmpeg"
+    own.write_text("#!/bin/sh\n")
+    own.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    offer_ffmpeg()
+    assert shutil.which("ffmpeg") == str(own)

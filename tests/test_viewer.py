@@ -1,0 +1,337 @@
+"""The method's part of the viewer: where it opens, what it marks, what its controls do."""
+
+import re
+import shutil
+from contextlib import nullcontext
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from made.captures import write_blobs, write_weights
+from nerfstudio.cameras.cameras import Cameras, CameraType
+from nerfstudio.utils.eval_utils import eval_setup
+from nerfstudio.viewer.utils import CameraState, get_camera, parse_object
+from nerfstudio.viewer.viewer import VISER_NERFSTUDIO_SCALE_RATIO, Viewer
+from nerfstudio.viewer.viewer_elements import ViewerControl, ViewerElement
+from PIL import Image
+from viser.transforms import SO3
+
+from tokengs_nerfstudio.configs import tokengs
+from tokengs_nerfstudio.core.errors import UserError
+from tokengs_nerfstudio.core.metrics import psnr
+from tokengs_nerfstudio.pipeline import TokenGSPipeline
+from tokengs_nerfstudio.trainer import TokenGSTrainer, TokenGSTrainerConfig
+from tokengs_nerfstudio.viewer import OpeningView, SceneControls, frustum_depth, numbers, opening, within
+
+ENCODING = {"shown", "context_views", "number_of_tokens", "encode_again", "encoded"}
+
+
+class Somebody:
+    """A client of the viewer, as far as its camera goes."""
+
+    client_id = 0
+
+    def __init__(self) -> None:
+        self.camera: Any = SimpleNamespace()
+
+    def atomic(self) -> Any:
+        return nullcontext()
+
+    def seen_from(self, height: int, width: int) -> Cameras:
+        """nerfstudio's camera for what this client looks at: viser turns it to its target, up as it says."""
+        position, target = (np.array(value) for value in (self.camera.position, self.camera.look_at))
+        forward = (target - position) / np.linalg.norm(target - position)
+        right = np.cross(forward, self.camera.up_direction)
+        right /= np.linalg.norm(right)
+        pose = np.stack([right, np.cross(right, forward), -forward, position / VISER_NERFSTUDIO_SCALE_RATIO], axis=1)
+        state = CameraState(self.camera.fov, width / height, torch.from_numpy(pose), CameraType.PERSPECTIVE)
+        camera = get_camera(state, height, width)
+        return Cameras(camera.camera_to_worlds, camera.fx, camera.fy, camera.cx, camera.cy, width, height)
+
+
+class StandIn:
+    """What nerfstudio's viewer is to a ViewerControl."""
+
+    def __init__(self, clients: list[Somebody]) -> None:
+        self.marks: dict[str, dict[str, Any]] = {}
+        self.control_panel = SimpleNamespace(_max_res=SimpleNamespace(value=512))
+        machine = SimpleNamespace(target_fps=30, transitions={"low_move": {"static": "low_static"}})
+        self.render_statemachines = {0: machine}
+        self.config = SimpleNamespace(camera_frustum_scale=0.1)
+        self.connected: list[Any] = []
+        scene = SimpleNamespace(add_camera_frustum=self._mark)
+        get_clients = lambda: dict(enumerate(clients))  # noqa: E731
+        self.viser_server = SimpleNamespace(
+            scene=scene, on_client_connect=self.connected.append, get_clients=get_clients
+        )
+
+    def _mark(self, name: str, **properties: Any) -> Any:
+        self.marks[name] = properties
+        return SimpleNamespace(remove=lambda: self.marks.pop(name))
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("viewer")
+    write_blobs(folder / "scene")
+    write_weights(folder / "small.safetensors")
+    return folder
+
+
+def configuration(places: Path, name: str, steps: int = 4) -> TokenGSTrainerConfig:
+    config: TokenGSTrainerConfig = yaml.load(yaml.dump(tokengs.config), Loader=yaml.Loader)
+    config.output_dir, config.experiment_name, config.timestamp = places / "outputs", "scene", name
+    config.vis, config.max_num_iterations = "tensorboard", steps
+    config.pipeline.datamanager.data = places / "scene"
+    config.pipeline.model.checkpoint = str(places / "small.safetensors")
+    config.pipeline.model.tuning.space = "gaussians"
+    config.save_config()
+    return config
+
+
+@pytest.fixture(scope="module")
+def run(places) -> TokenGSPipeline:
+    """A scene in tuning."""
+    config = configuration(places, "running", steps=60)
+    trainer: TokenGSTrainer = config.setup()
+    trainer.setup()
+    for step in range(60):
+        trainer.pipeline.get_train_loss_dict(step)
+    trainer.pipeline.model.eval()
+    trainer.save_checkpoint(59)
+    return trainer.pipeline
+
+
+def finished(run: TokenGSPipeline, places: Path) -> TokenGSPipeline:
+    assert run.model.tuning is not None
+    return eval_setup(places / "outputs/scene/tokengs/running/config.yml")[1]  # type: ignore[return-value]
+
+
+def elements(pipeline: TokenGSPipeline) -> set[str]:
+    return {path.rpartition("/")[2] for path, _ in parse_object(pipeline, ViewerElement, "Custom Elements")}
+
+
+def alike(shown: torch.Tensor, photo: torch.Tensor) -> float:
+    """PSNR of pictures [H W 3]."""
+    return float(psnr(shown.movedim(-1, 0), photo.movedim(-1, 0)))
+
+
+def picture(pipeline: TokenGSPipeline, camera: Cameras | None = None) -> torch.Tensor:
+    return pipeline.model.get_outputs_for_camera(pipeline.train_cameras[:1] if camera is None else camera)["rgb"]
+
+
+def test_it_opens_where_the_first_context_photo_was_taken(run):
+    """What is seen there agrees better with that photo than with its mean colour."""
+    somebody = Somebody()
+    viewer = StandIn([somebody])
+    OpeningView(run)._setup(viewer)
+    photo = run.datamanager.train_dataset[run.context[0]]["image"]
+    shown = picture(run, somebody.seen_from(*photo.shape[:2]))
+    assert alike(shown, photo) > alike(photo.mean((0, 1)).expand_as(photo), photo) + 3
+    assert viewer.control_panel._max_res.value == 1024
+
+
+def test_whoever_comes_later_is_welcomed_and_sees_sharp_pictures(run):
+    somebody, viewer = Somebody(), StandIn([])
+    OpeningView(run)._setup(viewer)
+    viewer.connected[0](somebody)
+    assert somebody.camera.fov == pytest.approx(2 * np.arctan(20 / 60), abs=1e-3)
+    assert viewer.render_statemachines[0].transitions["low_move"]["static"] == "high"
+
+
+def test_context_cameras_are_marked_anew_with_the_context(run):
+    viewer = StandIn([])
+    view = OpeningView(run)
+    view._setup(viewer)
+    assert set(viewer.marks) == {f"/context/camera_{place:05d}" for place in run.context}
+    assert {mark["color"] for mark in viewer.marks.values()} == {(255, 140, 0)}
+    first = viewer.marks[f"/context/camera_{run.context[0]:05d}"]
+    expected = run.train_cameras[run.context[0]].camera_to_worlds[:, 3].numpy() * VISER_NERFSTUDIO_SCALE_RATIO
+    np.testing.assert_allclose(first["position"], expected, rtol=1e-5)
+    before = run.context
+    try:
+        run.context = [0]
+        view.refresh()
+        assert set(viewer.marks) == {"/context/camera_00000"}
+    finally:
+        run.context = before
+
+
+def test_the_opening_camera_looks_at_what_is_before_it():
+    pose = np.concatenate([np.eye(3), [[0.0], [0], [5]]], axis=1)
+    position, target = opening(pose, np.array([[0.0, 0, 2], [0.1, 0, 2], [0.0, 0.2, 2], [9.0, 0, 4], [0, 0, 9]]))
+    assert position.tolist() == [0, 0, 5]
+    assert target.tolist() == [0, 0, 2]
+    assert opening(pose, np.zeros((0, 3)))[1].tolist() == [0, 0, 4]
+
+
+def test_frusta_are_as_deep_as_the_viewer_draws_them():
+    """A square one of 90 degrees: its pyramid holds z (2 z)^2 / 3, four times the unit z^3 / 3 that viser counts."""
+    assert frustum_depth(1.0, 1.0, 0.3) == pytest.approx(0.3 * 3 ** (1 / 3))
+    assert frustum_depth(0.5, 2.0, 0.3) == pytest.approx(0.3 * 6 ** (1 / 3))
+
+
+def test_every_control_changes_the_picture(run):
+    tuned = picture(run)
+    try:
+        run.minimum_opacity.value = 0.8  # type: ignore[attr-defined]
+        run.minimum_opacity.cb_hook(run.minimum_opacity)  # type: ignore[attr-defined]
+        clear = picture(run)
+        run.model.set_minimum_opacity(0.0)
+        run.show_feed_forward(True)
+        predicted = picture(run)
+        run._controls.context_views.value = "0 1"
+        run._controls.encode_again.cb_hook(run._controls.encode_again)
+        other_views = picture(run)
+        run._controls.number_of_tokens.value = 8
+        run._controls.encode_again.cb_hook(run._controls.encode_again)
+        fewer_tokens = picture(run)
+        run.show_feed_forward(False)
+        torch.testing.assert_close(picture(run), tuned)
+    finally:
+        run.model.set_minimum_opacity(0.0)
+        run.model.show_feed_forward(False)
+    pictures = [tuned, clear, predicted, other_views, fewer_tokens]
+    for first, second in zip(pictures[:1] * 3 + pictures[2:], pictures[1:4] + pictures[3:]):
+        assert float((first - second).abs().max()) > 0.02
+    assert run._controls.message.value == "2 views, 8 tokens"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("", "write 0 3 7"), ("0 x", "write 0 3 7"), ("1 1", "twice"), ("0 99", "99")]
+)
+def test_context_views_that_cannot_be_are_said(run, text, said):
+    run._controls.context_views.value = text
+    run._controls.encode_again.cb_hook(run._controls.encode_again)
+    assert said in run._controls.message.value
+    assert not run.model.view.feed_forward
+
+
+def test_photos_may_be_named_with_commas():
+    assert numbers("0, 3,7 9") == [0, 3, 7, 9]
+    with pytest.raises(UserError, match="0 to 4"):
+        within([1, 5], 5)
+
+
+def test_evaluation_sees_nothing_of_what_is_set(run):
+    before = run.get_average_eval_image_metrics()
+    run.model.set_minimum_opacity(0.9)
+    run.model.set_background(torch.zeros(3))
+    try:
+        after = run.get_average_eval_image_metrics()
+    finally:
+        run.model.set_minimum_opacity(0.0)
+        run.model.bake()
+    assert after["psnr"] == before["psnr"]
+
+
+def test_a_finished_run_encodes_only_with_weights_and_photos(run, places):
+    pipeline = finished(run, places)
+    assert elements(pipeline) == ENCODING | {"minimum_opacity"}
+    assert pipeline.context == run.context
+    assert pipeline._controls.context_views.value == " ".join(map(str, run.context))
+    outputs = pipeline.model.get_outputs_for_camera(pipeline.train_cameras[:1])
+    tuned, tokens = outputs["rgb"], outputs["token"]
+    torch.testing.assert_close(tokens, run.model.get_outputs_for_camera(run.train_cameras[:1])["token"])
+    pipeline.show_feed_forward(True)
+    assert float((picture(pipeline) - tuned).abs().max()) > 0.02
+    weights = places / "small.safetensors"
+    weights.rename(places / "away")
+    try:
+        assert elements(finished(run, places)) == {"minimum_opacity"}
+    finally:
+        (places / "away").rename(weights)
+
+
+def test_the_viewer_finds_the_opening_view(run):
+    assert [control for _, control in parse_object(run, ViewerControl, "Custom Elements")] == [run.opening_view]
+
+
+def test_time_is_asked_for_only_where_weights_know_it(run):
+    """The capture has no times, the weights know none; for a scene that moves see the frozen runs."""
+    assert run.datamanager.includes_time is False
+
+
+def test_the_run_says_where_it_is(run):
+    """What is logged without a terminal."""
+    assert run.steps_left == 0
+    assert re.fullmatch(r"Tuning finished: step 60 of 60, loss 0\.1000, \d+\.\d dB on the first photo", run.status(0.1))
+
+
+def test_controls_call_what_they_are_made_for():
+    said: list[Any] = []
+    controls = SceneControls(said.append, said.append, lambda context, tokens: said.append((context, tokens)))
+    assert set(controls.elements()) == {"minimum_opacity"}
+    assert set(controls.encoding_elements([4, 2], 32)) == ENCODING
+    controls.shown.value = "feed-forward"
+    controls.shown.cb_hook(controls.shown)
+    controls.encode_again.cb_hook(controls.encode_again)
+    assert said == [True, ([4, 2], 32), True]
+
+
+def test_nerfstudios_viewer_takes_all_of_it(run, tmp_path):
+    """The real server, without a browser: elements and marks are installed."""
+    config = TokenGSTrainerConfig().viewer
+    config.websocket_port, config.websocket_host = 7931, "127.0.0.1"
+    viewer = Viewer(config, tmp_path / "log.txt", tmp_path, run)
+    try:
+        assert {path.rpartition("/")[2] for path, _ in viewer.viewer_elements} == ENCODING | {"minimum_opacity"}
+        assert viewer.control_panel.max_res == 1024
+        assert run.opening_view.viser_server is viewer.viser_server
+        assert viewer.include_time is False
+    finally:
+        viewer.viser_server.stop()
+        for _, element in viewer.viewer_elements:
+            element.gui_handle = None
+        del run.opening_view.viser_server
+
+
+def test_turned_cameras_keep_their_up(run):
+    """`Somebody` turns as viser does: checked against a camera whose axes are known."""
+    somebody = Somebody()
+    somebody.camera = SimpleNamespace(position=(0, 0, 10), look_at=(0, 0, 0), up_direction=(0, 1, 0), fov=1.0)
+    expected = SO3.identity().as_matrix()
+    np.testing.assert_allclose(somebody.seen_from(4, 4).camera_to_worlds[0, :, :3].numpy(), expected, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_browser_shows_the_first_context_photo(run, tmp_path):
+    """Headless Chromium, where it and playwright are there: the middle of its window against the photo."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no Chromium on this machine")
+    config = TokenGSTrainerConfig().viewer
+    config.websocket_port, config.websocket_host = 7932, "127.0.0.1"
+    viewer = Viewer(config, tmp_path / "log.txt", tmp_path, run)
+    drawing = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist")
+    try:
+        viewer.init_scene(run.datamanager.train_dataset, "completed")
+        with playwright.sync_playwright() as tool:
+            browser = tool.chromium.launch(executable_path=chromium, args=["--no-sandbox", *drawing])
+            page = browser.new_page(viewport={"width": 1000, "height": 600})
+            page.goto("http://127.0.0.1:7932", timeout=120_000)
+            page.wait_for_timeout(20_000)
+            page.screenshot(path=str(tmp_path / "opened.png"), timeout=120_000)
+            browser.close()
+    finally:
+        viewer.viser_server.stop()
+        for _, element in viewer.viewer_elements:
+            element.gui_handle = None
+        del run.opening_view.viser_server
+    photo = run.datamanager.train_dataset[run.context[0]]["image"]
+    shown = window_of(tmp_path / "opened.png", *photo.shape[:2])
+    assert alike(shown, photo) > alike(photo.mean((0, 1)).expand_as(photo), photo)
+
+
+def window_of(file: Path, height: int, width: int) -> torch.Tensor:
+    """The scene in a screenshot, left of the panel (320 pixels), below the title (51), cut to what a photo shows."""
+    picture = Image.open(file).convert("RGB").crop((0, 51, 680, 600))
+    tall = picture.height * width / height / 2
+    middle = picture.width / 2
+    picture = picture.crop((round(middle - tall), 0, round(middle + tall), picture.height)).resize((width, height))
+    return torch.from_numpy(np.array(picture)).float() / 255
