@@ -123,7 +123,7 @@ def test_what_nerfstudio_asks_of_a_data_manager(tmp_path):
     assert data.get_train_rays_per_batch() == 16 * 12
     assert "cached_train" not in vars(data), "the trainer must not wait for images here"
     assert data.next_train(0)[0].shape == (12, 16)
-    camera, batch = data.next_eval_image(0)
+    camera, _ = data.next_eval_image(0)
     assert camera.shape == (1,)
     assert [len(camera) for camera, _ in data.fixed_indices_eval_dataloader] == [1, 1]
     camera, _ = data.eval_dataloader.get_camera(image_idx=0)
