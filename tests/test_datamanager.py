@@ -12,6 +12,7 @@ from nerfstudio.data.datamanagers.full_images_datamanager import FullImageDatama
 from nerfstudio.data.dataparsers.nerfstudio_dataparser import NerfstudioDataParserConfig
 from PIL import Image
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.datamanager import SceneDataManager, SceneDataManagerConfig
 from tokengs_nerfstudio.dataparser import TokenGSDataParserConfig
 
@@ -160,8 +161,8 @@ def test_finished_runs_need_no_photos_but_evaluation_does(tmp_path):
     assert data.train_dataset[0]["image"].shape == (12, 16, 3)
     with pytest.raises(FileNotFoundError, match=r"frame_000\.png"):
         data.fixed_indices_eval_dataloader[0]
-    with pytest.raises(FileNotFoundError, match="frame_"):
-        manager(folder, test_mode="val").views([0], 12, 16)
+    with pytest.raises(UserError, match="8 of 8 images do not exist"):
+        manager(folder, test_mode="val")
 
 
 def test_images_that_do_not_fit_their_camera_are_named(tmp_path):
