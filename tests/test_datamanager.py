@@ -124,7 +124,7 @@ def test_what_nerfstudio_asks_of_a_data_manager(tmp_path):
     camera, batch = data.next_eval_image(0)
     assert camera.shape == (1,)
     assert [len(camera) for camera, _ in data.fixed_indices_eval_dataloader] == [1, 1]
-    camera, batch = data.eval_dataloader.get_camera(image_idx=0)
+    camera, _batch = data.eval_dataloader.get_camera(image_idx=0)
     assert isinstance(camera, Cameras)
     assert data.get_datapath() == tmp_path
     assert data.train_dataparser_outputs.dataparser_scale > 0
