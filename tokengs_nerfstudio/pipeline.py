@@ -21,6 +21,7 @@ from tokengs_nerfstudio.core.checkpoint.loading import network_config
 from tokengs_nerfstudio.core.checkpoint.registry import is_here
 from tokengs_nerfstudio.core.errors import UserError, content_of, one_line
 from tokengs_nerfstudio.core.fingerprint import Fingerprint
+from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.ranges import check
 from tokengs_nerfstudio.core.types import Example, Views
@@ -82,20 +83,24 @@ class TokenGSPipeline(VanillaPipeline):
         self.opening_view = OpeningView(self)
         self._controls = SceneControls(self.model.set_minimum_opacity, self.show_feed_forward, self.encode)
         elements = self._controls.elements()
-        if test_mode == "val" or (test_mode == "test" and self._can_encode):
-            weights = network_config(self.model.weights_name())
-            if test_mode == "val":
-                self.datamanager.includes_time &= weights.time_channels > 0
+        weights = network_config(self.model.weights_name()) if test_mode == "val" else self._weights_still_here()
+        if test_mode == "val" and weights is not None:
+            self.datamanager.includes_time &= weights.time_channels > 0
+        if weights is not None and test_mode in ("val", "test"):
             tokens = self.model.config.num_tokens or weights.tokens
             elements |= self._controls.encoding_elements(self.context, tokens)
         for name, element in elements.items():
             setattr(self, name, element)
 
-    @property
-    def _can_encode(self) -> bool:
-        """Whether photos and weights of a finished run are still on this machine."""
+    def _weights_still_here(self) -> NetworkConfig | None:
+        """What a finished run was made with, where its weights and photos are still on this machine and sound."""
         photos = self.datamanager.train_dataset.image_filenames
-        return all(photo.is_file() for photo in photos) and is_here(self.model.weights_name())
+        if not is_here(self.model.weights_name()) or not all(photo.is_file() for photo in photos):
+            return None
+        try:
+            return network_config(self.model.weights_name())
+        except UserError:
+            return None
 
     def encode(self, context: Sequence[int], tokens: int) -> None:
         """Show what the network predicts of other context photos (positions in the train split) or tokens.
