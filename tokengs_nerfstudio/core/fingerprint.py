@@ -76,7 +76,7 @@ class Fingerprint:
                 return f"{said} {', '.join(others[:3])}{more}"
         if self.weights != before["weights"]:
             return "other weights, or another number of tokens"
-        if not _near(self.frame, before["frame"]):
+        if not _near(self.frame[:-1], before["frame"][:-1]) or not _near(self.frame[-1], before["frame"][-1], 0.0):
             scales = [float(frame[-1]) for frame in (before["frame"], self.frame)]
             return (
                 f"another canonical frame, of scale {scales[0]:.4g}, now {scales[1]:.4g} (--pipeline.model.scene-scale)"
@@ -108,7 +108,7 @@ def digest(network: TokenGSNetwork) -> str:
     found = hashlib.blake2b(json.dumps(asdict(network.config), sort_keys=True).encode(), digest_size=16)
     for name, value in sorted(network.state_dict().items()):
         found.update(name.encode())
-        found.update(value.detach().contiguous().cpu().view(torch.uint8).numpy().data)
+        found.update(value.detach().cpu().reshape(-1).view(torch.uint8).numpy().data)
     return found.hexdigest()
 
 
@@ -117,8 +117,9 @@ def _thumbnails(pictures: Float[Tensor, "view channel _ _"]) -> UInt8[Tensor, "v
     return (255 * torch.stack(small).clamp(0, 1)).round().byte().cpu()
 
 
-def _near(one: Tensor, other: Tensor) -> bool:
-    return one.shape == other.shape and torch.allclose(one, other, rtol=_TOLERANCE, atol=_TOLERANCE * 1e-3)
+def _near(one: Tensor, other: Tensor, least: float = 0.1 * _TOLERANCE) -> bool:
+    """Equal but for a small share, or for `least`."""
+    return one.shape == other.shape and torch.allclose(one, other, rtol=_TOLERANCE, atol=least)
 
 
 def _changed_names(before: Sequence[str], now: Sequence[str]) -> str:

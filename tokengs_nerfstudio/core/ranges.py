@@ -152,12 +152,15 @@ def _of_plain(value: Any, annotation: Any, path: str) -> Iterator[tuple[str, str
 def _out_of_bounds(value: Any, bounds: tuple[Any, ...], path: str) -> Iterator[tuple[str, str]]:
     for bound in bounds:
         if isinstance(bound, Range) and value not in bound:
-            kind = "whole number" if isinstance(value, int) else "number"
-            yield path, f"is {value!r}; a {kind} {bound} is needed"
+            yield path, f"is {value!r}; a {_kind_of(value)} {bound} is needed"
         elif isinstance(bound, NotEmpty) and not value:
             yield path, "is empty; at least one value is needed"
         elif isinstance(bound, Ascending) and list(value) != sorted(value):
             yield path, f"is {value!r}; the values must ascend"
+
+
+def _kind_of(number: Any) -> str:
+    return "whole number" if isinstance(number, Integral) else "number"
 
 
 @cache
