@@ -58,6 +58,10 @@ class TokenGSModelConfig(SplatsModelConfig):
     """Arithmetic of encoder and decoder."""
     steps_per_bake: int = 10
     """Steps between two looks that viewer and evaluation get at the scene while it is tuned."""
+    rasterize_mode: Literal["classic", "antialiased"] = "classic"
+    """How Gaussians are tuned and shown, as in splatfacto: antialiased keeps the fineness of a picture when it is drawn
+    larger or smaller than the photos. Stored with the run; a PLY file cannot say it, and most viewers draw classic,
+    where small Gaussians come out brighter and thicker: for files to be looked at elsewhere, tune classic."""
     tuning: TuningConfig = field(default_factory=TuningConfig)
     """How the scene is tuned"""
 
@@ -110,7 +114,9 @@ class TokenGSModel(SplatfactoModel):
         if scale is not None and not scale > 0:
             raise ValueError(f"--pipeline.model.scene-scale must be positive, got {scale}")
         scene = prepare(network, example.to(self.device), scale)
-        self.tuning, self._prepared = SceneTuning(network, scene, self.config.tuning, steps), scene
+        antialiased = self.config.rasterize_mode == "antialiased"
+        self.tuning = SceneTuning(network, scene, self.config.tuning, steps, antialiased=antialiased)
+        self._prepared = scene
         self.bake()
 
     def weights_name(self) -> str:
@@ -179,11 +185,12 @@ class TokenGSModel(SplatfactoModel):
         """The times a scene that moves is baked at, ascending; none for a scene that stands still."""
         return self.gauss_params["times"].tolist() if "times" in self.gauss_params else []
 
-    def get_extra_state(self) -> dict[str, float]:
-        """How the Gaussians are rendered in nerfstudio's world."""
-        return {name: float(value) for name, value in vars(self._rendering).items()}
+    def get_extra_state(self) -> dict[str, float | bool]:
+        """How the Gaussians are rendered in nerfstudio's world; runs of older versions do not say `antialiased`."""
+        r = self._rendering
+        return {name: value if isinstance(value, bool) else float(value) for name, value in vars(r).items()}
 
-    def set_extra_state(self, state: dict[str, float]) -> None:
+    def set_extra_state(self, state: dict[str, float | bool]) -> None:
         self._take(dict(self.gauss_params.items()), RenderConfig(**state))
 
     def load_state_dict(self, dict: dict[str, Tensor], **kwargs: Any) -> Any:  # type: ignore[override]

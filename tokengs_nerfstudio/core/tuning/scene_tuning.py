@@ -39,7 +39,8 @@ class SceneTuning:
     `scene` is what `core.preparation.prepare` made of the photos. The network is frozen (its parameters stop asking
     for gradients) and stays outside of any module tree. `steps` is the whole number of steps planned, 0 for the
     feed-forward result alone. Tuning begins from `start` (Gaussians in the canonical frame: of another method, of SfM
-    points) where that is given, and the network is not asked.
+    points) where that is given, and the network is not asked. Pictures are made as the network says, `antialiased` or
+    classic.
 
     Raises ValueError where the space asked for is not one the network has, where there is nothing to supervise or to
     start from, or where the densification asked for does not run here; TypeError for a scene that is not prepared.
@@ -53,6 +54,7 @@ class SceneTuning:
         steps: int,
         start: Gaussians | None = None,
         seed: int = 0,
+        antialiased: bool = False,
     ):
         if not isinstance(scene, PreparedScene):
             raise TypeError(f"the scene must be what prepare(network, example) makes, got a {type(scene).__name__}")
@@ -66,6 +68,7 @@ class SceneTuning:
         chosen = chosen_space(config.space, network.config, supervised.num_views, config.few_views)
         self.space = chosen if start is None else "gaussians"
         self._network = network.requires_grad_(False)
+        self._rendering = replace(network.config.rendering, antialiased=antialiased)
         self._stages = planned_stages(self.space, steps, config, supervised.num_views)
         self._number, self._stage_step = 0, 0
         self._kept: Tensor | None = None
@@ -74,8 +77,8 @@ class SceneTuning:
         self._start = start
         self.supervision = Supervision(supervised, self._left_out(supervised), seed)
         extent = scene_extent(self.gaussians(), supervised.c2w)
-        self._scene = StageScene(self.supervision, network.config.rendering, extent, seed)
-        self._photometry = Photometry(config.ssim, self._scene.rendering, extent, self.supervision.valid_share)
+        self._scene = StageScene(self.supervision, self._rendering, extent, seed)
+        self._photometry = Photometry(config.ssim, self._rendering, extent, self.supervision.valid_share)
         cameras = config.cameras
         self.cameras = CameraVariables(supervised.c2w, extent, cameras.pose_rate, cameras.exposure_rate)
         self._best = BestState()
@@ -95,7 +98,7 @@ class SceneTuning:
     @property
     def rendering(self) -> RenderConfig:
         """How the Gaussians are rendered in the canonical frame."""
-        return self._scene.rendering
+        return self._rendering
 
     @property
     def extent(self) -> float:
@@ -152,7 +155,7 @@ class SceneTuning:
         if not self.finished or limit is None or limit >= splats.count:
             return splats
         if self._kept is None:
-            self._kept = most_seen(splats, self.supervision.views, limit, self._network.config.rendering)
+            self._kept = most_seen(splats, self.supervision.views, limit, self._rendering)
         return splats.select(self._kept)
 
     def report(self) -> TuningReport:
@@ -163,7 +166,7 @@ class SceneTuning:
             steps=self.steps_done,
             best_step=self._best.step if self.supervision.held_out else self.steps_done,
             gaussians=gaussians.count,
-            contributing=contributing(gaussians, self.supervision.views, self._scene.rendering),
+            contributing=contributing(gaussians, self.supervision.views, self._rendering),
             held_out_psnr=self._best.psnr,
             start_psnr=self._start_psnr,
         )
@@ -205,19 +208,20 @@ class SceneTuning:
         if "kind" not in state:
             raise ValueError("the run was tuned by version 0.1 and cannot go on: start anew without --load-dir")
         for name, value in self._kind.items():
-            there = state["kind"][name]
+            there = state["kind"].get(name, False)  # older runs had one way of rendering
             if there != value:
                 raise ValueError(f"the run to resume was tuned with {name} {there!r}, now it is {value!r}: go on alike")
 
     @property
     def _kind(self) -> dict[str, Any]:
-        """What decides which variables there are."""
+        """What decides which variables there are, and how they are looked at."""
         cameras = self.config.cameras
         return {
             "tuning.space": self.space,
             "tuning.gaussians.densification": self.config.gaussians.densification,
             "refined poses": cameras.pose_rate > 0,
             "tuned exposures": cameras.exposure_rate > 0,
+            "antialiased": self._rendering.antialiased,
         }
 
     def _splats(self, time: float | None) -> Gaussians:
@@ -290,9 +294,10 @@ def tune(
     steps: int,
     seed: int = 0,
     on_step: Callable[[SceneTuning, Parts], None] | None = None,
+    antialiased: bool = False,
 ) -> Gaussians:
     """Tunes one scene and returns its Gaussians, all in the canonical frame; `on_step` is called after each step."""
-    tuning = SceneTuning(network, scene, config, steps, seed=seed)
+    tuning = SceneTuning(network, scene, config, steps, seed=seed, antialiased=antialiased)
     while not tuning.finished:
         parts = tuning.step()
         if on_step is not None:
