@@ -185,12 +185,12 @@ class TokenGSModel(SplatfactoModel):
         """The times a scene that moves is baked at, ascending; none for a scene that stands still."""
         return self.gauss_params["times"].tolist() if "times" in self.gauss_params else []
 
-    def get_extra_state(self) -> dict[str, float | bool]:
+    def get_extra_state(self) -> dict[str, Any]:
         """How the Gaussians are rendered in nerfstudio's world; runs of older versions do not say `antialiased`."""
         r = self._rendering
         return {name: value if isinstance(value, bool) else float(value) for name, value in vars(r).items()}
 
-    def set_extra_state(self, state: dict[str, float | bool]) -> None:
+    def set_extra_state(self, state: dict[str, Any]) -> None:
         self._take(dict(self.gauss_params.items()), RenderConfig(**state))
 
     def load_state_dict(self, dict: dict[str, Tensor], **kwargs: Any) -> Any:  # type: ignore[override]

@@ -21,7 +21,7 @@ SHAPES = [(60, 40, 27, 2), (1, 33, 5, 3), (120, 17, 49, 1), (40, 1, 1, 2), (30, 
 
 
 def run(
-    backend: str, scene: Scene, background: Tensor, mask: Tensor | None = None, **settings: float
+    backend: str, scene: Scene, background: Tensor, mask: Tensor | None = None, **settings: Any
 ) -> tuple[Renders, list[Tensor], Tensor]:
     """Pictures, gradients of a weighted sum of them, and the mask that was used (brute force finds its own)."""
     scene, leaves = trainable(scene)
@@ -52,7 +52,7 @@ def assert_equal_gradients(ours: list[Tensor], theirs: list[Tensor], tolerance: 
         assert (a - b).abs().max() <= tolerance * b.abs().max().clamp(min=1e-3), name
 
 
-def check_against_brute_force(scene: Scene, fragile_at_most: float = 0.05, **settings: float) -> None:
+def check_against_brute_force(scene: Scene, fragile_at_most: float = 0.05, **settings: Any) -> None:
     """torch in float64 equals brute force; torch and numba in float32 do within float32's reach."""
     background = torch.rand(len(scene.c2w), 3, generator=torch.Generator().manual_seed(1))
     truth, gradients, mask = run("brute", scene.to(torch.float64), background.double(), **settings)
