@@ -221,6 +221,27 @@ def test_tuning_and_its_bake_keep_the_viewer_up_to_date(tmp_path):
     assert not any("tokens" in name for name in model.state_dict())
 
 
+def test_the_rasterize_mode_is_for_tuning_and_for_showing(tmp_path):
+    weights, views = str(write_weights(tmp_path / "w.safetensors")), scene_views()
+    model = a_model(checkpoint=weights, rasterize_mode="antialiased")
+    model.begin(model.load_network(), Example(views, views), steps=3)
+    assert model.tuning is not None
+    assert model.tuning.rendering.antialiased
+    gaussians = replace(two_gaussians(), scales=torch.full((2, 3), 0.01))  # a fifth of a pixel
+    model.show(BakedScene(gaussians, rendering=RenderConfig(antialiased=True)))
+    fresh = a_model()  # a run that is looked at says by its state how it was made
+    fresh.load_state_dict(deepcopy(model.state_dict()))
+    shown = [one.get_outputs_for_camera(front_camera())["accumulation"].sum() for one in (model, fresh)]
+    assert shown[0] == shown[1]
+    assert shown[0] < 0.3 * a_classic(gaussians).sum()
+
+
+def a_classic(gaussians: Gaussians) -> torch.Tensor:
+    model = a_model()
+    model.show(BakedScene(gaussians))
+    return model.get_outputs_for_camera(front_camera())["accumulation"]
+
+
 def test_number_of_tokens_decides_the_number_of_gaussians(tmp_path):
     weights = str(write_weights(tmp_path / "w.safetensors"))
     assert a_model(checkpoint=weights, num_tokens=5).load_network().initial_tokens(1).shape[1] == 5
@@ -352,3 +373,12 @@ def test_several_cameras_are_all_rendered():
     assert both.shape == (2, 30, 40, 3)
     assert both[0, 15, 20].argmax() == 0
     assert both[1, 15, 20].argmax() == 2
+
+
+def test_a_state_from_before_there_were_two_modes_is_classic():
+    state = deepcopy(baked_model().state_dict())
+    del state["_extra_state"]["antialiased"]
+    model = a_model(rasterize_mode="antialiased")
+    model.load_state_dict(state)
+    expected = baked_model().get_outputs_for_camera(front_camera())["rgb"]
+    torch.testing.assert_close(model.get_outputs_for_camera(front_camera())["rgb"], expected)

@@ -45,6 +45,22 @@ def test_a_run_leaves_one_whole_checkpoint_that_evaluates_without_network_and_ph
     assert json.dumps(metrics)
 
 
+def test_a_run_is_shown_as_it_was_tuned(capture, weights, tmp_path):
+    config = run_config(capture, weights, tmp_path)
+    config.pipeline.model.rasterize_mode = "antialiased"
+    trainer = trained(config)
+    _, pipeline, _, _ = eval_setup(tmp_path / "blobs/tokengs/run/config.yml", test_mode="inference")
+    camera = pipeline.datamanager.eval_dataset.cameras[0:1]
+    ours, theirs = (model.get_outputs_for_camera(camera)["rgb"] for model in (trainer.pipeline.model, pipeline.model))
+    assert torch.equal(ours, theirs)
+    state = pipeline.model.state_dict()
+    assert state["_extra_state"]["antialiased"] is True
+    pipeline.model.load_state_dict({**state, "_extra_state": {**state["_extra_state"], "antialiased": False}})
+    assert not torch.equal(pipeline.model.get_outputs_for_camera(camera)["rgb"], ours)
+    with pytest.raises(SystemExit, match="tuned with antialiased True, now it is False"):
+        trained(run_config(capture, weights, tmp_path / "classic", load_dir=tmp_path / "blobs/tokengs/run"))
+
+
 def test_no_steps_give_the_feed_forward_result(capture, weights, tmp_path):
     trainer = trained(run_config(capture, weights, tmp_path, steps=0))
     assert checkpoints(tmp_path) == ["step-000000000.ckpt"]

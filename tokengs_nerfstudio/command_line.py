@@ -19,7 +19,6 @@ _FOREIGN = {
     "--pipeline.model.use-bilateral-grid": _EXPOSURES,
     "--pipeline.model.grid-shape": _EXPOSURES,
     "--pipeline.model.color-corrected-metrics": f"ns-eval measures pictures as they are; {_EXPOSURES}",
-    "--pipeline.model.rasterize-mode": "pictures are drawn as in classic mode, which every viewer of splats knows",
     "--pipeline.model.sh-degree": "colours do not change with the direction here",
     "--pipeline.model.random-init": _START,
     "--pipeline.model.num-random": _START,

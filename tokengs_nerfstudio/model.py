@@ -66,6 +66,10 @@ class TokenGSModelConfig(SplatsModelConfig):
     """Arithmetic of encoder and decoder."""
     steps_per_bake: Count = 10
     """Steps between two looks that viewer and evaluation get at the scene while it is tuned."""
+    rasterize_mode: Literal["classic", "antialiased"] = "classic"
+    """How Gaussians are tuned and shown, as in splatfacto: antialiased keeps the fineness of a picture when it is drawn
+    larger or smaller than the photos. Stored with the run; a PLY file cannot say it, and most viewers draw classic,
+    where small Gaussians come out brighter and thicker: for files to be looked at elsewhere, tune classic."""
     tuning: TuningConfig = field(default_factory=TuningConfig)
     """How the scene is tuned"""
 
@@ -121,7 +125,7 @@ class TokenGSModel(SplatfactoModel):
         The photos are one scene's, in nerfstudio's world with OpenCV axes, at the size of the supervision.
         """
         scene = prepare(network, example.to(self.device), self.config.scene_scale)
-        self.tuning, self._prepared = SceneTuning(network, scene, self.config.tuning, steps), scene
+        self.tuning, self._prepared = self._tuning_of(network, scene, steps), scene
         self._prediction = _prediction(network, self.tuning, scene)
         self._origins = self._prediction.origins
         self.bake()
@@ -129,7 +133,11 @@ class TokenGSModel(SplatfactoModel):
     def predict(self, network: TokenGSNetwork, example: Example) -> None:
         """Encode photos, as in `begin`, for those who look at what the network predicts; a tuning goes on as it was."""
         scene = prepare(network, example.to(self.device), self.config.scene_scale)
-        self._prediction = _prediction(network, SceneTuning(network, scene, self.config.tuning, 0), scene)
+        self._prediction = _prediction(network, self._tuning_of(network, scene, 0), scene)
+
+    def _tuning_of(self, network: TokenGSNetwork, scene: PreparedScene, steps: int) -> SceneTuning:
+        antialiased = self.config.rasterize_mode == "antialiased"
+        return SceneTuning(network, scene, self.config.tuning, steps, antialiased=antialiased)
 
     @property
     def has_prediction(self) -> bool:
@@ -215,11 +223,12 @@ class TokenGSModel(SplatfactoModel):
         """The times a scene that moves is baked at, ascending; none for a scene that stands still."""
         return self.gauss_params["times"].tolist() if "times" in self.gauss_params else []
 
-    def get_extra_state(self) -> dict[str, float]:
-        """How the Gaussians are rendered in nerfstudio's world."""
-        return {name: float(value) for name, value in vars(self._rendering).items()}
+    def get_extra_state(self) -> dict[str, Any]:
+        """How the Gaussians are rendered in nerfstudio's world; runs of older versions do not say `antialiased`."""
+        r = self._rendering
+        return {name: value if isinstance(value, bool) else float(value) for name, value in vars(r).items()}
 
-    def set_extra_state(self, state: dict[str, float]) -> None:
+    def set_extra_state(self, state: dict[str, Any]) -> None:
         self._take(dict(self.gauss_params.items()), RenderConfig(**state))
 
     def load_state_dict(self, dict: dict[str, Tensor], **kwargs: Any) -> Any:  # type: ignore[override]

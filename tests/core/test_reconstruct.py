@@ -32,6 +32,17 @@ def test_a_scene_that_moves_comes_at_all_its_times_and_alone_at_the_first() -> N
     torch.testing.assert_close(reconstruct(network, views, config, steps=2).means, baked.at(0.0).means)
 
 
+def test_what_is_tuned_antialiased_is_baked_to_be_rendered_so() -> None:
+    network, views = small_network(), photos(blobs(), arc_cameras(4), size=48)
+    config = tuning_config(space="gaussians", rule="steps")
+    example = Example(views, views)
+    classic, ours = (reconstruct_scene(network, example, config, 3, antialiased=mode) for mode in (False, True))
+    assert (classic.rendering.antialiased, ours.rendering.antialiased) == (False, True)
+    assert not torch.equal(classic.at().means, ours.at().means)
+    feed_forward = [reconstruct(network, views, antialiased=mode) for mode in (False, True)]
+    assert torch.equal(feed_forward[0].means, feed_forward[1].means)
+
+
 def test_planes_follow_into_the_world() -> None:
     network, views = small_network(near=0.02, far=50.0), photos(blobs(), arc_cameras(4), size=48)
     large = replace(views, c2w=views.c2w.clone())

@@ -27,8 +27,9 @@ class Splat:
     """One Gaussian seen by one camera; None of it where `drawn` is False."""
 
     def __init__(
-        self, g: Gaussians, n: int, w2c: Tensor, k: Tensor, width: int, height: int, near: float, far: float, cut: bool
-    ):
+        self, g: Gaussians, n: int, w2c: Tensor, k: Tensor, width: int, height: int, near: float, far: float,
+        cut: bool, antialiased: bool,
+    ):  # fmt: skip
         self.drawn, self.fragile = False, False
         finite = all(bool(torch.isfinite(t[n]).all()) for t in (g.means, g.quats, g.scales))
         point = w2c[:3, :3] @ g.means[n] + w2c[:3, 3]
@@ -42,13 +43,16 @@ class Splat:
         zero = torch.zeros_like(u)
         across, down = torch.stack([fx, zero, -fx * u]), torch.stack([zero, fy, -fy * v])
         jacobian = torch.stack([across, down]) / point[2]
-        covariance = jacobian @ world @ jacobian.T + 0.3 * torch.eye(2, dtype=torch.float64)
+        sharp = jacobian @ world @ jacobian.T
+        covariance = sharp + 0.3 * torch.eye(2, dtype=torch.float64)
         middle, determinant = covariance.trace() / 2, torch.linalg.det(covariance)
         deviation = float(torch.sqrt(middle + torch.sqrt((middle**2 - determinant).clamp(min=0.01))).detach())
         self.radius = math.ceil(3 * deviation)
         self.mean = torch.stack([fx * point[0] / point[2] + cx, fy * point[1] / point[2] + cy])
         self.inverse, self.depth = torch.linalg.inv(covariance), point[2]
         self.opacity, self.color = g.opacities[n], g.colors[n]
+        if antialiased:
+            self.opacity = self.opacity * torch.sqrt(torch.linalg.det(sharp) / determinant)
         if not cut:
             self.tiles, self.drawn = (-math.inf, math.inf, -math.inf, math.inf), True
             return
@@ -91,8 +95,9 @@ def _view(splats: list[Splat], width: int, height: int) -> tuple[Tensor, Tensor,
 
 
 def render(
-    scene: Scene, background: Tensor | float = 0.5, near: float = 0.01, far: float = 1e10, cut: bool = True
-) -> tuple[Renders, Tensor]:
+    scene: Scene, background: Tensor | float = 0.5, near: float = 0.01, far: float = 1e10, cut: bool = True,
+    antialiased: bool = False,
+) -> tuple[Renders, Tensor]:  # fmt: skip
     """Pictures of one scene in float64, and the pixels [view height width] that are fragile.
 
     With `cut`, Gaussians end at three standard deviations, as in gsplat 1.4; without, nowhere.
@@ -103,7 +108,8 @@ def render(
         rotation_back = c2w[:3, :3].T  # poses are rigid, up to float32's rounding
         w2c = torch.cat([rotation_back, -(rotation_back @ c2w[:3, 3:])], dim=1)
         sizes = (scene.width, scene.height)
-        splats = [Splat(scene.splats, n, w2c, k, *sizes, near, far, cut) for n in range(scene.splats.count)]
+        limits = (*sizes, near, far, cut, antialiased)
+        splats = [Splat(scene.splats, n, w2c, k, *limits) for n in range(scene.splats.count)]
         picture, through, fragile = _view(splats, *sizes)
         alphas.append(1 - through[None])
         depth = picture[3:] / alphas[-1].clamp(min=1e-10)

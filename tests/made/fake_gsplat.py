@@ -54,11 +54,13 @@ class FakeGsplat(types.ModuleType):
         assert (scales.shape, colors.shape, opacities.shape) == (means.shape, means.shape, means.shape[:-1])
         assert (viewmats.shape, Ks.shape) == ((*scenes, views, 4, 4), (*scenes, views, 3, 3))
         assert backgrounds.shape == (*scenes, views, 3)
-        assert (radius_clip, eps2d, packed, tile_size, rasterize_mode) == (0.0, 0.3, False, 16, "classic")
+        assert (radius_clip, eps2d, packed, tile_size) == (0.0, 0.3, False, 16)
+        assert rasterize_mode in ("classic", "antialiased")
         one = [x if scenes else x[None] for x in (means, quats, scales, opacities, colors, viewmats, Ks, backgrounds)]
         request = Request(
             Gaussians(*one[:5]), *one[5:], width, height, near_plane, far_plane,
-            depth=render_mode == "RGB+ED", backend="torch", batch=(len(one[0]),),
+            depth=render_mode == "RGB+ED", antialiased=rasterize_mode == "antialiased", backend="torch",
+            batch=(len(one[0]),),
         )  # fmt: skip
         rgb, alpha, depth, info = torch_backend.rasterize(request, self.extent)
         picture = (rgb if depth is None else torch.cat([rgb, depth], -3)).movedim(-3, -1)
@@ -69,7 +71,7 @@ class FakeGsplat(types.ModuleType):
 
     def _fully_fused_projection(
         self, means, covars, quats, scales, viewmats, Ks, width, height, eps2d, near_plane, far_plane, radius_clip,
-        packed, opacities=None,
+        packed, calc_compensations=False, opacities=None,
     ):  # fmt: skip
         assert covars is None
         assert means.ndim == 2
@@ -78,12 +80,15 @@ class FakeGsplat(types.ModuleType):
         assert (opacities is not None) == (self.version_numbers >= (1, 5))
         weights = torch.ones(len(means)) if opacities is None else opacities
         splats = torch_backend.project(
-            means, quats, scales, weights, viewmats, Ks, width, height, near_plane, far_plane, self.extent
-        )
+            means, quats, scales, weights, viewmats, Ks, width, height, near_plane, far_plane, self.extent,
+            calc_compensations,
+        )  # fmt: skip
         drawn = (splats["radii"] > 0).all(-1)
         written = [unwritten(splats[name], drawn) for name in ("means2d", "depths", "conics")]
         radii = splats["radii"].to(torch.int32)
-        return (radii.amax(-1) if self.extent == "three_sigma" else radii), *written, None
+        # These alone come zeroed.
+        compensations = splats["compensations"] * drawn if calc_compensations else None
+        return (radii.amax(-1) if self.extent == "three_sigma" else radii), *written, compensations
 
     def _isect_tiles(self, means2d, radii, depths, tile_size, tile_width, tile_height, packed, n_cameras):
         cameras, count = depths.shape

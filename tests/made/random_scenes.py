@@ -32,10 +32,13 @@ class Scene:
         """The same as records."""
         return self.splats, Cameras(self.c2w, self.intrinsics, self.width, self.height), RenderConfig()
 
-    def requested(self, background: float | Tensor, depth: bool = True, backend: str = "auto") -> Request:
+    def requested(
+        self, background: float | Tensor, depth: bool = True, backend: str = "auto", antialiased: bool = False
+    ) -> Request:
         """The same as a backend is asked."""
         splats, cameras, config = self.request
-        return checked(splats, cameras, replace(config, background=background), depth, backend)
+        config = replace(config, background=background, antialiased=antialiased)
+        return checked(splats, cameras, config, depth, backend)
 
 
 def orbit(views: int, distance: float = 2.2) -> Tensor:

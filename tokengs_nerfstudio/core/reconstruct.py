@@ -15,24 +15,31 @@ def reconstruct(
     steps: int = 200,
     supervised: Views | None = None,
     seed: int = 0,
+    antialiased: bool = False,
 ) -> Gaussians:
     """Gaussians in the WORLD frame from photos (one scene, any size) whose cameras are in the WORLD frame.
 
     Without `tuning` one pass through the network; with it, `steps` of tuning on `supervised` (world frame, any size),
-    or on the context where that is left out. Weights of a fixed scene scale get the scale that suits the context best.
-    A scene that moves comes as it is at its first time: `reconstruct_scene` has all of them. Raises ValueError where
-    photos or weights cannot be used so.
+    or on the context where that is left out; what is tuned `antialiased` is to be rendered so. Weights of a fixed scene
+    scale get the scale that suits the context best. A scene that moves comes as it is at its first time:
+    `reconstruct_scene` has all of them. Raises ValueError where photos or weights cannot be used so.
     """
     example = Example(context, context if supervised is None else supervised)
-    return reconstruct_scene(network, example, tuning, steps, seed).at()
+    return reconstruct_scene(network, example, tuning, steps, seed, antialiased).at()
 
 
 def reconstruct_scene(
-    network: TokenGSNetwork, example: Example, tuning: TuningConfig | None = None, steps: int = 200, seed: int = 0
+    network: TokenGSNetwork,
+    example: Example,
+    tuning: TuningConfig | None = None,
+    steps: int = 200,
+    seed: int = 0,
+    antialiased: bool = False,
 ) -> BakedScene:
     """`reconstruct`, with how to render the result, and with all times of a scene that moves; targets supervise."""
     scene = prepare(network, example)
-    run = SceneTuning(network, scene, tuning or TuningConfig(), 0 if tuning is None else steps, seed=seed)
+    steps = 0 if tuning is None else steps
+    run = SceneTuning(network, scene, tuning or TuningConfig(), steps, seed=seed, antialiased=antialiased)
     while not run.finished:
         run.step()
-    return bake(run.gaussians, scene, network.config.rendering)
+    return bake(run.gaussians, scene, run.rendering)

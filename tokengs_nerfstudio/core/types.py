@@ -32,6 +32,8 @@ class RenderConfig:
     """z-depth behind which they are left out"""
     background: float | Tensor = 0.5
     """what shows where they let light through: a number, one colour [3], or a colour for each view"""
+    antialiased: bool = False
+    """whether what a Gaussian gains in size by the blur of 0.3 px^2 it loses in opacity, in each view"""
 
     def scaled(self, factor: float) -> "RenderConfig":
         """The same in a frame whose lengths are `factor` times as large."""

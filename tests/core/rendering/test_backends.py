@@ -21,17 +21,17 @@ SHAPES = [(60, 40, 27, 2), (1, 33, 5, 3), (120, 17, 49, 1), (40, 1, 1, 2), (30, 
 
 
 def run(
-    backend: Any, scene: Scene, background: Tensor, mask: Tensor | None = None, **planes: float
+    backend: Any, scene: Scene, background: Tensor, mask: Tensor | None = None, **settings: Any
 ) -> tuple[Renders, list[Tensor], Tensor]:
     """Pictures, gradients of a weighted sum of them, and the mask that was used (brute force finds its own)."""
     scene, leaves = trainable(scene)
     background = background.detach().to(scene.c2w.dtype, copy=True).requires_grad_()
     if backend == "brute":
-        renders, fragile = brute_force.render(scene, background, **planes)
+        renders, fragile = brute_force.render(scene, background, **settings)
         mask = ~fragile
     else:
         splats, c2w, intrinsics, width, height = scene.arguments
-        config = RenderConfig(background=background, **planes)
+        config = RenderConfig(background=background, **settings)
         # Not `render`, which refuses what is not finite: the backends have to cope with it while a scene is tuned.
         renders = render_cameras(splats, Cameras(c2w, intrinsics, width, height), config, backend=backend)
     assert mask is not None
@@ -63,16 +63,16 @@ def assert_equal_gradients(ours: list[Tensor], theirs: list[Tensor], tolerance: 
         assert (a - b).abs().max() <= tolerance * b.abs().max().clamp(min=1e-3), name
 
 
-def check_against_brute_force(scene: Scene, fragile_at_most: float = 0.05, **planes: float) -> None:
+def check_against_brute_force(scene: Scene, fragile_at_most: float = 0.05, **settings: Any) -> None:
     """torch in float64 equals brute force; torch and numba in float32 do within float32's reach."""
     background = torch.rand(len(scene.c2w), 3, generator=torch.Generator().manual_seed(1))
-    truth, gradients, mask = run("brute", scene.to(torch.float64), background.double(), **planes)
+    truth, gradients, mask = run("brute", scene.to(torch.float64), background.double(), **settings)
     assert (~mask).float().mean() <= fragile_at_most, "too little left to compare: pick another seed"
-    exact, exact_gradients, _ = run("torch", scene.to(torch.float64), background.double(), mask, **planes)
+    exact, exact_gradients, _ = run("torch", scene.to(torch.float64), background.double(), mask, **settings)
     assert_equal_renders(exact, truth, mask, 1e-10)
     assert_equal_gradients(exact_gradients, gradients, 1e-8)
     for backend in ("torch", "numba"):
-        ours, our_gradients, _ = run(backend, scene, background, mask, **planes)
+        ours, our_gradients, _ = run(backend, scene, background, mask, **settings)
         assert_equal_renders(ours, truth, mask, 1e-5)
         assert_equal_gradients(our_gradients, gradients, 1e-4)
 
@@ -94,6 +94,56 @@ def test_numba_equals_torch_on_thousands_of_gaussians() -> None:
     _, exact_gradients, _ = run("torch", scene.to(torch.float64), background.double(), mask)
     _, our_gradients, _ = run("numba", scene, background, mask)
     assert_equal_gradients(our_gradients, exact_gradients, 1e-4)
+
+
+@pytest.mark.parametrize(("count", "width", "height", "views"), SHAPES)
+def test_antialiased_pictures_and_gradients_equal_brute_force(count: int, width: int, height: int, views: int) -> None:
+    """Gaussians from a twentieth of a pixel on, where they are least visible; none of them a sphere."""
+    scene = random_scene(count, width, height, views, seed=1, size=(0.003, 0.1), opacity=(0.3, 1.0))
+    check_against_brute_force(scene, antialiased=True)
+
+
+def test_antialiased_numba_equals_torch_on_thousands_of_gaussians() -> None:
+    scene = random_scene(3000, 70, 52, views=2, seed=2, size=(0.002, 0.08))
+    settings: dict[str, Any] = {"background": 0.5, "antialiased": True}
+    exact = render(*scene.to(torch.float64).arguments, **settings, backend="torch")
+    ours = render(*scene.arguments, **settings)
+    mask = ((ours.rgb - exact.rgb).abs().amax(-3) < 1e-5) & ((ours.alpha - exact.alpha).abs()[:, 0] < 1e-5)
+    assert mask.float().mean() > 0.995
+    assert (ours.rgb - exact.rgb).abs().max() < 1 / 255
+    classic = render(*scene.arguments)
+    assert (classic.alpha - ours.alpha).mean() > 0.05, "too few Gaussians are small enough for this to be a test"
+    grey = torch.full((2, 3), 0.5)
+    _, exact_gradients, _ = run("torch", scene.to(torch.float64), grey.double(), mask, antialiased=True)
+    _, our_gradients, _ = run("numba", scene, grey, mask, antialiased=True)
+    assert_equal_gradients(our_gradients, exact_gradients, 1e-4)
+
+
+@pytest.mark.parametrize("backend", ["torch", "numba"])
+def test_an_antialiased_picture_has_the_same_brightness_at_any_size(backend: Backend) -> None:
+    """What small Gaussians cover of a picture; in the classic mode, the more the coarser it is."""
+    scene = random_scene(40, 96, 96, seed=1, size=(0.008, 0.016), opacity=(0.8, 1.0))
+    coarse = replace(scene, intrinsics=scene.intrinsics * torch.tensor([[0.5], [0.5], [1.0]]), width=48, height=48)
+
+    def covered(shown: Scene, antialiased: bool) -> float:
+        return float(render(*shown.arguments, backend=backend, antialiased=antialiased).alpha.mean())
+
+    assert covered(coarse, True) == pytest.approx(covered(scene, True), rel=0.03)
+    assert covered(coarse, False) > 1.5 * covered(scene, False)
+
+
+def test_antialiased_gaussians_without_an_area_are_not_drawn_and_huge_ones_are_as_ever() -> None:
+    scene = scene_of(
+        means=[[0, 0, 2.0], [0.1, 0, 3.0], [-0.2, 0.1, 2.5]],
+        scales=[[0.1, 0, 0], [0, 0, 0], [2e4, 3e4, 1e4]],
+        opacities=[0.9, 0.9, 0.5], width=40, height=31,
+    )  # fmt: skip
+    for backend in ("torch", "numba"):
+        renders, gradients, _ = run(backend, scene, torch.rand(1, 3), torch.ones(1, 31, 40), antialiased=True)
+        classic = render(*replace(scene, splats=scene.splats.select(slice(2, 3))).arguments, backend=backend)
+        torch.testing.assert_close(renders.alpha, classic.alpha)
+        assert all(torch.isfinite(gradient).all() for gradient in gradients)
+        assert all((gradient[:2] == 0).all() for gradient in gradients[:5])
 
 
 def test_behind_the_camera_and_on_the_planes() -> None:
@@ -274,18 +324,20 @@ def test_gaussians_that_change_before_the_backward_pass_are_noticed() -> None:
         loss.backward()
 
 
+@pytest.mark.parametrize("antialiased", [False, True])
 @pytest.mark.parametrize("opacity", [(0.0, 0.9), (0.9, 1.0)])
-def test_where_alpha_ends_the_extent_nothing_is_cut_away(opacity: tuple[float, float]) -> None:
+def test_where_alpha_ends_the_extent_nothing_is_cut_away(opacity: tuple[float, float], antialiased: bool) -> None:
     """gsplat 1.5's rectangle: an alpha of 1 falls to 1/255 within 3.329 standard deviations."""
-    scene = random_scene(60, 40, 27, views=2, seed=1, opacity=opacity).to(torch.float64)
-    truth, fragile = brute_force.render(scene, cut=False)
+    size = (0.005, 0.1) if antialiased else (0.02, 0.3)
+    scene = random_scene(60, 40, 27, views=2, seed=1, size=size, opacity=opacity).to(torch.float64)
+    truth, fragile = brute_force.render(scene, cut=False, antialiased=antialiased)
     exact, leaves = trainable(scene)
-    request = exact.requested(0.5, backend="torch")
+    request = exact.requested(0.5, backend="torch", antialiased=antialiased)
     renders = Renders(*torch_backend.rasterize(request, "alpha_cut")[:3]).squeeze()
     assert_equal_renders(renders, truth, ~fragile, 1e-10)
     other, other_leaves = trainable(scene)
     weighted_sum(renders, ~fragile).backward()
-    weighted_sum(brute_force.render(other, cut=False)[0], ~fragile).backward()
+    weighted_sum(brute_force.render(other, cut=False, antialiased=antialiased)[0], ~fragile).backward()
     assert_equal_gradients([leaf.grad for leaf in leaves], [leaf.grad for leaf in other_leaves], 1e-8)
 
 

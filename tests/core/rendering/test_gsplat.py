@@ -37,31 +37,34 @@ def stacked(scenes: list[Scene]) -> Scene:
     return Scene(splats, *cameras, scenes[0].width, scenes[0].height)
 
 
-def clear_pixels(scene: Scene) -> Tensor:
+def clear_pixels(scene: Scene, antialiased: bool = False) -> Tensor:
     """[view height width], where no hard decision is close."""
-    _, fragile = brute_force.render(scene.to(torch.float64), cut=extent() == "three_sigma")
+    settings = {"cut": extent() == "three_sigma", "antialiased": antialiased}
+    _, fragile = brute_force.render(scene.to(torch.float64), **settings)
     assert fragile.float().mean() < 0.05, "too little left to compare: pick another seed"
     return ~fragile
 
 
-def drawn(scene: Scene, mask: Tensor, background: Tensor, device: str) -> tuple[Renders, list[Tensor]]:
+def drawn(
+    scene: Scene, mask: Tensor, background: Tensor, device: str, antialiased: bool
+) -> tuple[Renders, list[Tensor]]:
     """Pictures of scenes [scene view ..] and gradients of Gaussians, poses and background: gsplat's, or on the CPU the
     reference's in float64."""
     copy, leaves = trainable(on(scene, device) if device == "cuda" else scene.to(torch.float64))
     leaves.append(background.to(copy.c2w, copy=True).requires_grad_())
     if device == "cuda":
-        renders = render(*copy.arguments, background=leaves[-1]).to("cpu")
+        renders = render(*copy.arguments, background=leaves[-1], antialiased=antialiased).to("cpu")
     else:
-        request = copy.requested(leaves[-1], True, "torch")
+        request = copy.requested(leaves[-1], True, "torch", antialiased)
         renders = Renders(*torch_backend.rasterize(request, extent())[:3])
     weighted_sum(renders, mask).backward()
     return renders.detach().to(torch.float64), [leaf.grad.cpu().double() for leaf in leaves if leaf.grad is not None]
 
 
-def compared(scene: Scene, mask: Tensor, gradient_tolerance: float, record: Record) -> None:
+def compared(scene: Scene, mask: Tensor, gradient_tolerance: float, record: Record, antialiased: bool = False) -> None:
     background = torch.rand(*scene.c2w.shape[:2], 3)
-    ours, gradients = drawn(scene, mask, background, "cuda")
-    theirs, expected = drawn(scene, mask, background, "cpu")
+    ours, gradients = drawn(scene, mask, background, "cuda", antialiased)
+    theirs, expected = drawn(scene, mask, background, "cpu", antialiased)
     assert len(gradients) == len(expected) == 7
     assert ours.depth is not None
     assert theirs.depth is not None
@@ -87,10 +90,17 @@ def test_pictures_and_gradients_equal_the_reference(
     compared(stacked([scene]), clear_pixels(scene)[None], tolerance, record_property)
 
 
-def test_many_scenes_at_once_equal_the_reference(record_property: Record) -> None:
+@pytest.mark.parametrize("antialiased", [False, True])
+def test_many_scenes_at_once_equal_the_reference(antialiased: bool, record_property: Record) -> None:
     scenes = [random_scene(80, 40, 30, views=3, seed=s, size=(0.02, 0.15), opacity=TRANSLUCENT) for s in (1, 2, 3)]
-    mask = torch.stack([clear_pixels(scene) for scene in scenes])
-    compared(stacked(scenes), mask, 1e-4, record_property)
+    mask = torch.stack([clear_pixels(scene, antialiased) for scene in scenes])
+    # In the antialiased mode gsplat keeps away from dividing by zero with 1e-6, of a compensation of some tenths.
+    compared(stacked(scenes), mask, 1e-3 if antialiased else 1e-4, record_property, antialiased)
+
+
+def test_an_antialiased_scene_equals_the_reference(record_property: Record) -> None:
+    scene = random_scene(150, 70, 52, views=2, seed=1, size=(0.01, 0.1), opacity=TRANSLUCENT)
+    compared(stacked([scene]), clear_pixels(scene, True)[None], 1e-3, record_property, antialiased=True)
 
 
 def test_scenes_of_a_batch_do_not_meet_and_may_be_empty() -> None:

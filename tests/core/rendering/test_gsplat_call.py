@@ -34,22 +34,27 @@ def scenes_of(*seeds: int, count: int = 24) -> Scene:
     return Scene(splats, torch.stack([s.c2w for s in scenes]), torch.stack([s.intrinsics for s in scenes]), 40, 22)
 
 
-def result(rasterize: Rasterize, scene: Scene, background: Tensor, depth: bool) -> tuple[Renders, list[Tensor | None]]:
+def result(
+    rasterize: Rasterize, scene: Scene, background: Tensor, depth: bool, antialiased: bool = False
+) -> tuple[Renders, list[Tensor | None]]:
     """Pictures, and the gradients of Gaussians, poses and background."""
     copy, leaves = trainable(scene)
     leaves.append(background.clone().requires_grad_())
-    rgb, alpha, expected, _ = rasterize(copy.requested(leaves[-1], depth))
+    rgb, alpha, expected, _ = rasterize(copy.requested(leaves[-1], depth, antialiased=antialiased))
     renders = Renders(rgb, alpha, expected)
     weighted_sum(renders, torch.ones(*scene.c2w.shape[:2], 22, 40)).backward()
     return renders, [leaf.grad for leaf in leaves]
 
 
-@pytest.mark.parametrize("depth", [True, False])
+@pytest.mark.parametrize(("depth", "antialiased"), [(True, False), (False, False), (True, True)])
 @pytest.mark.parametrize("seeds", [(1,), (1, 2, 3)])
-def test_pictures_and_gradients_are_the_references(gsplat: FakeGsplat, seeds: tuple[int, ...], depth: bool) -> None:
+def test_pictures_and_gradients_are_the_references(
+    gsplat: FakeGsplat, seeds: tuple[int, ...], depth: bool, antialiased: bool
+) -> None:
     scene, background = scenes_of(*seeds), torch.rand(len(seeds), 2, 3)
-    ours, gradients = result(gsplat_backend.rasterize, scene, background, depth)
-    theirs, expected = result(lambda request: torch_backend.rasterize(request, gsplat.extent), scene, background, depth)
+    asked = (scene, background, depth, antialiased)
+    ours, gradients = result(gsplat_backend.rasterize, *asked)
+    theirs, expected = result(lambda request: torch_backend.rasterize(request, gsplat.extent), *asked)
     torch.testing.assert_close(ours.rgb, theirs.rgb, rtol=0, atol=1e-6)
     torch.testing.assert_close(ours.alpha, theirs.alpha, rtol=0, atol=1e-6)
     assert (ours.depth is None) == (not depth)

@@ -1,5 +1,7 @@
 """What densification and pruning read: gsplat's dictionary, and each Gaussian's contribution."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from made.random_scenes import random_scene, trainable, weighted_sum
@@ -9,15 +11,19 @@ from tokengs_nerfstudio.core.rendering.gsplat_strategies import for_installed_gs
 from tokengs_nerfstudio.core.types import Cameras, Gaussians, RenderConfig
 
 
-def test_both_backends_tell_the_same() -> None:
+@pytest.mark.parametrize("antialiased", [False, True])
+def test_both_backends_tell_the_same(antialiased: bool) -> None:
     scene = random_scene(80, 40, 30, views=2, seed=1)
     scene.splats.means[::7, 1] += 50.0  # out of sight
     info = {}
     for backend in ("torch", "numba"):
         copy, _ = trainable(scene)
-        renders, info[backend] = render_with_info(*copy.request, backend=backend)
+        splats, cameras, config = copy.request
+        config = replace(config, antialiased=antialiased)
+        renders, info[backend] = render_with_info(splats, cameras, config, backend=backend)
         # With and without gradients torch may sum in another order: some roundings of 6e-8 (2.7e-7 seen with 2.11).
-        torch.testing.assert_close(renders.rgb, render(*scene.arguments, backend=backend).rgb, rtol=0, atol=1e-6)
+        plain = render(*scene.arguments, backend=backend, antialiased=antialiased)
+        torch.testing.assert_close(renders.rgb, plain.rgb, rtol=0, atol=1e-6)
         info[backend]["means2d"].retain_grad()
         weighted_sum(renders, torch.ones(2, 30, 40)).backward()
     ours, theirs = info["numba"], info["torch"]
@@ -29,6 +35,7 @@ def test_both_backends_tell_the_same() -> None:
         assert torch.allclose(ours[name][drawn], theirs[name][drawn], rtol=1e-4, atol=1e-4), name
     largest = theirs["means2d"].grad.abs().max()
     assert (ours["means2d"].grad - theirs["means2d"].grad).abs().max() < 1e-4 * largest
+    assert torch.equal(ours["opacities"][drawn], scene.splats.opacities.expand(2, -1)[drawn]) == (not antialiased)
     for name in ("width", "height", "n_cameras", "gaussian_ids", "camera_ids", "tile_size"):
         assert ours[name] == theirs[name], name
 
@@ -55,9 +62,10 @@ def test_gsplats_strategy_grows_gaussians_from_the_cpu_renderer() -> None:
 
 def test_contributions_are_the_blending_weights() -> None:
     scene = random_scene(60, 30, 22, views=3, seed=1)
-    for backend in ("torch", "numba"):
-        weights = contributions(*scene.request, backend=backend)
-        alpha = render(*scene.arguments, backend=backend).alpha
+    splats, cameras, config = scene.request
+    for backend, antialiased in (("torch", False), ("numba", False), ("numba", True)):
+        weights = contributions(splats, cameras, replace(config, antialiased=antialiased), backend=backend)
+        alpha = render(*scene.arguments, backend=backend, antialiased=antialiased).alpha
         assert weights.shape == (60,)
         assert not weights.requires_grad
         assert torch.isclose(weights.sum(), alpha.sum(), rtol=1e-5)  # in every pixel the weights add up to alpha

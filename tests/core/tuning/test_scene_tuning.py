@@ -196,6 +196,10 @@ def test_a_state_of_another_kind_of_tuning_is_refused() -> None:
         other = SceneTuning(network, ready(views), changed(FIXED, **settings), steps=4)
         with pytest.raises(ValueError, match=message):
             other.load_state_dict(state)
+    antialiased = SceneTuning(network, ready(views), changed(FIXED, space="tokens"), steps=4, antialiased=True)
+    for older in (state, {**state, "kind": {k: v for k, v in state["kind"].items() if k != "antialiased"}}):
+        with pytest.raises(ValueError, match="tuned with antialiased False, now it is True"):
+            antialiased.load_state_dict(older)
 
 
 def test_tuning_starts_from_given_gaussians_whatever_the_weights_know() -> None:

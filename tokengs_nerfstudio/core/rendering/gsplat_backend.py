@@ -84,7 +84,7 @@ def _called(tensors: dict[str, Any], request: Request) -> tuple[Tensor, Tensor, 
         packed=False,
         tile_size=TILE,
         render_mode="RGB+ED" if request.depth else "RGB",
-        rasterize_mode="classic",
+        rasterize_mode="antialiased" if request.antialiased else "classic",
     )
 
 
@@ -101,14 +101,13 @@ def _together(request: Request) -> tuple[Tensor, Tensor]:
 
     g, cameras = request.splats, request.scenes * request.views
     projected = [_projected(request, scene) for scene in range(request.scenes)]
-    radii, means2d, depths, conics = (torch.cat(parts) for parts in zip(*projected))
+    radii, means2d, depths, conics, opacities = (torch.cat(parts) for parts in zip(*projected))
     colors, background = _for_cameras(g.colors, request.views), request.background.flatten(0, 1)
     if request.depth:
         colors, background = torch.cat([colors, depths[..., None]], -1), F.pad(background, (0, 1))
     grid = -(-request.width // TILE), -(-request.height // TILE)
     _, intersections, order = isect_tiles(means2d, radii, depths, TILE, *grid, packed=False, n_cameras=cameras)
     offsets = isect_offset_encode(intersections, cameras, *grid)
-    opacities = _for_cameras(g.opacities, request.views)
     picture, alpha = rasterize_to_pixels(
         means2d, conics, colors, opacities, request.width, request.height, TILE, offsets, order,
         backgrounds=background, packed=False,
@@ -120,18 +119,21 @@ def _together(request: Request) -> tuple[Tensor, Tensor]:
 
 
 def _projected(request: Request, scene: int) -> tuple[Tensor, ...]:
-    """Radii, means, depths and conics [view gaussian ..] of one scene's splats."""
+    """Radii, means, depths, conics and opacities [view gaussian ..] of one scene's splats."""
     from gsplat import fully_fused_projection
 
     g = request.splats
+    opacities = g.opacities[scene].contiguous()
     # 1.5 draws a splat as far as its opacity lets it be seen; 1.4 does not ask.
-    opacities: dict[str, Any] = {"opacities": g.opacities[scene].contiguous()} if gsplat_version() >= (1, 5) else {}
-    projection = fully_fused_projection(
+    asked: dict[str, Any] = {"opacities": opacities} if gsplat_version() >= (1, 5) else {}
+    *splats, compensations = fully_fused_projection(
         g.means[scene].contiguous(), None, g.quats[scene].contiguous(), g.scales[scene].contiguous(),
         request.viewmats[scene].contiguous(), request.intrinsics[scene].contiguous(), request.width, request.height,
-        eps2d=BLUR, near_plane=request.near, far_plane=request.far, radius_clip=0.0, packed=False, **opacities,
+        eps2d=BLUR, near_plane=request.near, far_plane=request.far, radius_clip=0.0, packed=False,
+        calc_compensations=request.antialiased, **asked,
     )  # fmt: skip
-    return projection[:4]
+    shown = opacities.expand(request.views, -1)
+    return *splats, shown * compensations if request.antialiased else shown
 
 
 def _for_cameras(values: Float[Tensor, "scene gaussian *channel"], views: int) -> Float[Tensor, "camera gaussian *c"]:

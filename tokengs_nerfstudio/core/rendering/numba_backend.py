@@ -42,6 +42,7 @@ class _Tiled:
     def __init__(self, gaussians: list[np.ndarray], request: Request):
         scenes, views, count = request.scenes, request.views, gaussians[0].shape[1]
         self.size = (request.width, request.height)
+        self.antialiased = True if request.antialiased else None
         self.cameras = _camera_table(_array(request.viewmats), _array(request.intrinsics), *self.size)
         self.records = np.empty((scenes, views, count, kernels.RECORD), np.float32)
         self.boxes = np.empty((scenes, views, count, 4), np.int32)
@@ -49,7 +50,7 @@ class _Tiled:
         units, planes = _units(count), (np.float32(request.near), np.float32(request.far))
         counts = np.zeros((scenes * units, views, 2), np.int64)
         run(
-            kernels.project, scenes * units, *gaussians, self.cameras, self.size, planes,
+            kernels.project, scenes * units, *gaussians, self.cameras, self.size, planes, self.antialiased,
             self.records, self.boxes, self.radii, counts,
         )  # fmt: skip
         splats, pairs = counts.reshape(scenes, units, views, 2).sum(1).reshape(-1, 2).T.copy()
@@ -160,8 +161,8 @@ def _through_projection(
     v_means2d = np.zeros((scenes if want_means2d else 0, views, count, 2), np.float32)
     gradients = [np.empty_like(array) for array in gaussians]
     run(
-        kernels.project_backward, scenes * units, *gaussians[:4], tiled.cameras, tiled.records, tiled.boxes,
-        tiled.first_pair, pairs, *gradients, v_means2d, v_pose,
+        kernels.project_backward, scenes * units, *gaussians[:4], tiled.cameras, tiled.antialiased, tiled.records,
+        tiled.boxes, tiled.first_pair, pairs, *gradients, v_means2d, v_pose,
     )  # fmt: skip
     v_viewmats = None
     if want_pose:

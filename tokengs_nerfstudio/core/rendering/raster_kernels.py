@@ -1,4 +1,4 @@
-"""The numba kernels of the CPU renderer: gsplat 1.4's classic compositing, in float32, forwards and backwards.
+"""The numba kernels of the CPU renderer: gsplat 1.4's compositing, in float32, forwards and backwards.
 
 Every entry point takes `(task, tasks, ...)` and does the share `task` of the work, without the GIL; `numba_backend`
 spreads the tasks over threads. Work comes in units of fixed size (a run of Gaussians, a view, a tile) and no two units
@@ -10,6 +10,9 @@ Two loops decide the speed, `_blend` and `_unblend`. LLVM vectorises them becaus
  * branches are written as selections, and every value is float32;
  * sums over pixels are carried from row to row inside the scratch array and folded once at the end.
 tests/core/test_compiled.py fails if a new numba stops doing so.
+
+`antialiased` is True or None, which are two types: numba compiles each kernel for either one, and the classic kernels
+are as fast and round as if the other mode did not exist.
 """
 
 import math
@@ -163,20 +166,42 @@ def _jacobian(cameras, b, v, x, y, z):
 
 
 @_inlined
-def _covariance(rotation, spread, j0, j1, j2, j3):
-    """J R M (J R M)^T for M = spread: better conditioned than projecting M M^T."""
+def _flattened(rotation, spread, j0, j1, j2, j3):
+    """J R M for M = spread, two rows of three: its product with its own transpose is the projected covariance.
+
+    Better conditioned than projecting M M^T.
+    """
     r = rotation
     a = (
         j0 * r[0] + j1 * r[6], j0 * r[1] + j1 * r[7], j0 * r[2] + j1 * r[8],
         j2 * r[3] + j3 * r[6], j2 * r[4] + j3 * r[7], j2 * r[5] + j3 * r[8],
         ZERO, ZERO, ZERO,
     )  # fmt: skip
-    p = _times(a, spread)
+    return _times(a, spread)
+
+
+@_inlined
+def _covariance(rotation, spread, j0, j1, j2, j3):
+    """Entries 00, 01 and 11 of the projected covariance, in square pixels, before the blur."""
+    p = _flattened(rotation, spread, j0, j1, j2, j3)
     return (
         p[0] * p[0] + p[1] * p[1] + p[2] * p[2],
         p[0] * p[3] + p[1] * p[4] + p[2] * p[5],
         p[3] * p[3] + p[4] * p[4] + p[5] * p[5],
     )
+
+
+@_inlined
+def _determinant(p):
+    """Of the projected covariance, as the squared length of the cross product of two rows: less cancels in it."""
+    x, y, z = p[1] * p[5] - p[2] * p[4], p[2] * p[3] - p[0] * p[5], p[0] * p[4] - p[1] * p[3]
+    return x * x + y * y + z * z
+
+
+@_inlined
+def _compensation(flattened, c00, c11):
+    """What an antialiased splat's opacity is multiplied by: sqrt(det before the blur / det after it)."""
+    return ONE / math.sqrt(ONE + BLUR * (c00 + c11 + BLUR) / _determinant(flattened))
 
 
 @_inlined
@@ -215,7 +240,9 @@ def _tiles_of(boxes, b, v, n):
 
 
 @_inlined
-def _project_one(b, v, n, mean, spread, threshold, opacities, colors, cameras, size, planes, records, boxes, radii):
+def _project_one(
+    b, v, n, mean, spread, threshold, opacities, colors, cameras, size, planes, antialiased, records, boxes, radii
+):  # fmt: skip
     """One Gaussian into one view; the number of tiles it reaches."""
     width, height = size
     radii[b, v, n] = 0
@@ -225,6 +252,11 @@ def _project_one(b, v, n, mean, spread, threshold, opacities, colors, cameras, s
         return 0
     j0, j1, j2, j3, _, _ = _jacobian(cameras, b, v, x, y, z)
     c00, c01, c11 = _covariance(_camera_rotation(cameras, b, v), spread, j0, j1, j2, j3)
+    opacity = opacities[b, n]
+    if antialiased is not None:
+        flattened = _flattened(_camera_rotation(cameras, b, v), spread, j0, j1, j2, j3)
+        opacity *= _compensation(flattened, c00, c11)
+        threshold = math.log(F(255) * opacity)
     c00 += BLUR
     c11 += BLUR
     det = c00 * c11 - c01 * c01
@@ -241,10 +273,10 @@ def _project_one(b, v, n, mean, spread, threshold, opacities, colors, cameras, s
     inverse = ONE / det
     records[b, v, n, 0], records[b, v, n, 1] = mx, my
     records[b, v, n, 2], records[b, v, n, 3], records[b, v, n, 4] = c11 * inverse, -c01 * inverse, c00 * inverse
-    records[b, v, n, 5] = opacities[b, n]
+    records[b, v, n, 5] = opacity
     records[b, v, n, 6], records[b, v, n, 7], records[b, v, n, 8] = colors[b, n, 0], colors[b, n, 1], colors[b, n, 2]
     records[b, v, n, 9] = z
-    if opacities[b, n] < ALPHA_MIN:  # a NaN opacity goes on and is drawn as 0.999, as on CUDA
+    if opacity < ALPHA_MIN:  # a NaN opacity goes on and is drawn as 0.999, as on CUDA
         return 0
     x0, x1, y0, y1 = _box(mx, my, radius, c00, c11, det, threshold, width, height)
     if x1 == 0:
@@ -256,9 +288,10 @@ def _project_one(b, v, n, mean, spread, threshold, opacities, colors, cameras, s
 
 @_compiled
 def project(
-    task, tasks, means, quats, scales, opacities, colors, cameras, size, planes, records, boxes, radii, counts
+    task, tasks, means, quats, scales, opacities, colors, cameras, size, planes, antialiased,
+    records, boxes, radii, counts,
 ):  # fmt: skip
-    """Gaussians [scene gaussian ...] into cameras [scene view CAMERA].
+    """Gaussians [scene gaussian ...] into cameras [scene view CAMERA], with their opacity as it is or `antialiased`.
 
     Fills records [scene view gaussian RECORD], boxes [scene view gaussian 4], radii [scene view gaussian] and
     counts [unit view 2]: splats that reach a pixel, and (splat, tile) pairs.
@@ -275,7 +308,8 @@ def project(
             threshold = math.log(F(255) * opacities[b, n])
             for v in range(cameras.shape[1]):
                 tiles = _project_one(
-                    b, v, n, mean, spread, threshold, opacities, colors, cameras, size, planes, records, boxes, radii
+                    b, v, n, mean, spread, threshold, opacities, colors, cameras, size, planes, antialiased,
+                    records, boxes, radii,
                 )  # fmt: skip
                 counts[unit, v, 0] += 1 if tiles > 0 else 0
                 counts[unit, v, 1] += tiles
@@ -288,6 +322,18 @@ def _conic_gradient_to_covariance(a, b, c, v_a, v_b, v_c):
     e00, e01 = a * v_a + b * half, a * half + b * v_c
     e10, e11 = b * v_a + c * half, b * half + c * v_c
     return -(e00 * a + e01 * b), -(e00 * b + e01 * c), -(e10 * b + e11 * c)
+
+
+@_inlined
+def _compensation_gradient_to_covariance(rotation, spread, j0, j1, j2, j3, a, b, c, v_opacity):
+    """d(log compensation) = (inverse before the blur - inverse after it) / 2, by d(log det Q) = Q^-1.
+
+    `v_opacity` is the gradient of the opacity times the opacity, which is that of either one's logarithm.
+    """
+    c00, c01, c11 = _covariance(rotation, spread, j0, j1, j2, j3)
+    inverse = ONE / _determinant(_flattened(rotation, spread, j0, j1, j2, j3))
+    half = HALF * v_opacity
+    return half * (c11 * inverse - a), -half * (c01 * inverse + b), half * (c00 * inverse - c)
 
 
 @_inlined
@@ -355,7 +401,7 @@ def _add_pose_gradient(v_pose, unit, v, v_rotation, point, mean):
 
 
 @_inlined
-def _project_one_backward(unit, b, v, n, mean, spread, cameras, records, sums, v_means2d, v_pose):
+def _project_one_backward(unit, b, v, n, mean, spread, cameras, antialiased, records, sums, v_means2d, v_pose):
     """One splat of one view: gradients of mean and spread (world frame); the pose's are added where asked for."""
     a, c, d = records[b, v, n, 2], records[b, v, n, 3], records[b, v, n, 4]
     vx, vy = -(a * sums[1] + c * sums[2]), -(c * sums[1] + d * sums[2])
@@ -366,6 +412,9 @@ def _project_one_backward(unit, b, v, n, mean, spread, cameras, records, sums, v
     j0, j1, j2, j3, tx, ty = _jacobian(cameras, b, v, x, y, z)
     v_covariance = _conic_gradient_to_covariance(a, c, d, -HALF * sums[3], -sums[4], -HALF * sums[5])
     turned = _times(rotation, spread)
+    if antialiased is not None:
+        more = _compensation_gradient_to_covariance(rotation, spread, j0, j1, j2, j3, a, c, d, sums[0])
+        v_covariance = v_covariance[0] + more[0], v_covariance[1] + more[1], v_covariance[2] + more[2]
     v_j, v_turned = _spread_gradient((j0, j1, j2, j3), turned, v_covariance)
     px, py, pz = _point_gradient(cameras, b, v, x, y, z, tx, ty, vx, vy, sums[9], v_j)
     back = _transposed(rotation)
@@ -395,7 +444,7 @@ def _write_quaternion_gradient(v_quats, b, n, w, x, y, z, inverse, g):
 
 @_compiled
 def project_backward(
-    task, tasks, means, quats, scales, opacities, cameras, records, boxes, first_pair, pairs,
+    task, tasks, means, quats, scales, opacities, cameras, antialiased, records, boxes, first_pair, pairs,
     v_means, v_quats, v_scales, v_opacities, v_colors, v_means2d, v_pose,
 ):  # fmt: skip
     """Gradient rows of the (splat, tile) pairs into gradients of the Gaussians, and of the poses where asked for.
@@ -426,7 +475,7 @@ def project_backward(
                 tx0, tx1, ty0, ty1 = _tiles_of(boxes, b, v, n)
                 _add_rows(pairs, first_pair[b, v, n], (tx1 - tx0) * (ty1 - ty0), sums)
                 v_mean, v_more = _project_one_backward(
-                    unit, b, v, n, mean, spread, cameras, records, sums, v_means2d, v_pose
+                    unit, b, v, n, mean, spread, cameras, antialiased, records, sums, v_means2d, v_pose
                 )
                 v_spread = _plus(v_spread, v_more)
                 v_opacities[b, n] += sums[0]

@@ -26,6 +26,7 @@ def render(
     background: float | int | Float[Tensor, " 3"] | Float[Tensor, "*batch view 3"] = 0.5,
     backend: Backend = "auto",
     depth: bool = True,
+    antialiased: bool = False,
 ) -> Renders:
     """Pictures of `splats` from every camera of their scene.
 
@@ -37,10 +38,13 @@ def render(
         near, far: z-depths outside of which Gaussians are left out, in the frame's units.
         background: what shows where the Gaussians let light through: a number, one colour, or a colour per view.
         backend: "gsplat" (CUDA), "numba" (CPU), "torch" (the slow reference, any device, computes in float64 if the
-            Gaussians do); "auto" takes gsplat for CUDA tensors and numba for the others. All follow gsplat's
-            classic mode: 16-pixel tiles, 0.3 px^2 blur, alpha in [1/255, 0.999], stop at transmittance 1e-4. Gaussians
-            reach as far as in gsplat 1.4; gsplat 1.5, where that is installed, draws a little wider.
+            Gaussians do); "auto" takes gsplat for CUDA tensors and numba for the others. All follow gsplat:
+            16-pixel tiles, 0.3 px^2 blur, alpha in [1/255, 0.999], stop at transmittance 1e-4. Gaussians reach as far
+            as in gsplat 1.4; gsplat 1.5, where that is installed, draws a little wider.
         depth: whether to render the expected z-depth, sum(w z) / sum(w); 0 where nothing is.
+        antialiased: gsplat's mode of that name instead of its classic one. The blur makes Gaussians that are smaller
+            than a pixel larger; here it takes from their opacity in the same measure, so that a picture keeps its
+            brightness and its fineness when it is drawn at another size (the 2D filter of Mip-Splatting).
 
     Returns:
         `Renders`, differentiable in the Gaussians, the cameras and the background.
@@ -53,7 +57,7 @@ def render(
     check_poses(c2w, "c2w")
     check_intrinsics(intrinsics, "intrinsics")
     _check_background(background)
-    config = RenderConfig(near, far, background)
+    config = RenderConfig(near, far, background, antialiased)
     return render_cameras(splats, Cameras(c2w, intrinsics, width, height), config, depth, backend)
 
 

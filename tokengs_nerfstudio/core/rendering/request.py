@@ -25,6 +25,8 @@ class Request:
     near: float
     far: float
     depth: bool
+    antialiased: bool
+    """each opacity times sqrt(det of the projected covariance / det of the blurred one)"""
     backend: str
     """gsplat, numba or torch"""
     batch: tuple[int, ...]
@@ -63,6 +65,7 @@ def checked(splats: Gaussians, cameras: Cameras, config: RenderConfig, depth: bo
         near=config.near,
         far=config.far,
         depth=depth,
+        antialiased=config.antialiased,
         backend=backend,
         batch=tuple(batch),
     )

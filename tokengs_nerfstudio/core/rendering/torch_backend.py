@@ -59,8 +59,12 @@ def project(
     near: float,
     far: float,
     extent: Extent = "three_sigma",
+    antialiased: bool = False,
 ) -> Projection:
-    """Splats of one scene: means2d [view gaussian 2], conics [.. 3], depths [..], radii [.. 2] (0 where not drawn)."""
+    """Splats of one scene: means2d [view gaussian 2], conics [.. 3], depths [..], radii [.. 2] (0 where not drawn).
+
+    With `antialiased` also compensations [..], which opacities are to be multiplied by; the radii know of it.
+    """
     near, far = (float(torch.tensor(plane, dtype=means.dtype)) for plane in (near, far))
     drawable = _drawable(means, quats, scales)[:, None]
     means = torch.where(drawable, means, torch.zeros_like(means))
@@ -72,19 +76,35 @@ def project(
     points = torch.where(live[..., None], points, torch.ones_like(points))
     spread = matrix_from_quaternion(quats / quats.norm(dim=-1, keepdim=True)) * scales[:, None, :]
     flat = _jacobian(points, intrinsics, width, height) @ viewmats[:, None, :3, :3] @ spread
-    covariance = flat @ flat.mT + BLUR * torch.eye(2, dtype=means.dtype, device=means.device)
+    sharp = flat @ flat.mT
+    covariance = sharp + BLUR * torch.eye(2, dtype=means.dtype, device=means.device)
     c00, c01, c11 = covariance[..., 0, 0], covariance[..., 0, 1], covariance[..., 1, 1]
     determinant = c00 * c11 - c01 * c01
     focal = torch.stack([intrinsics[:, 0, 0], intrinsics[:, 1, 1]], -1)[:, None]
     means2d = focal * points[..., :2] / points[..., 2:] + intrinsics[:, None, :2, 2]
+    compensated = {"compensations": _compensations(flat, sharp)} if antialiased else {}
     with torch.no_grad():
-        radii = _square(c00, c11, determinant) if extent == "three_sigma" else _rectangle(c00, c11, opacities)
+        seen = opacities * compensated["compensations"] if antialiased else opacities
+        radii = _square(c00, c11, determinant) if extent == "three_sigma" else _rectangle(c00, c11, seen)
         size = means2d.new_tensor([width, height])
         inside = ((means2d + radii > 0) & (means2d - radii < size)).all(-1)
         radii = torch.where((live & inside & (determinant > 0))[..., None], radii, torch.zeros_like(radii))
     determinant = torch.where(determinant > 0, determinant, torch.ones_like(determinant))
     conics = torch.stack([c11, -c01, c00], -1) / determinant[..., None]
-    return {"means2d": means2d, "conics": conics, "depths": points[..., 2], "radii": radii}
+    return {"means2d": means2d, "conics": conics, "depths": points[..., 2], "radii": radii, **compensated}
+
+
+def _compensations(
+    flat: Float[Tensor, "view gaussian 2 3"], sharp: Float[Tensor, "view gaussian 2 2"]
+) -> Float[Tensor, "view gaussian"]:
+    """sqrt(det before the blur / det after it) for sharp = flat flat^T; 0 for what has no area.
+
+    The determinant before is the squared length of the cross product of the rows of `flat`, in which less cancels.
+    """
+    before = torch.linalg.cross(flat[..., 0, :], flat[..., 1, :]).square().sum(-1)
+    after = before + BLUR * (sharp[..., 0, 0] + sharp[..., 1, 1] + BLUR)
+    has_area = before > 0  # elsewhere the root has no slope
+    return torch.where(has_area, torch.where(has_area, before / after, 1.0).sqrt(), 0.0)
 
 
 def _square(c00: Tensor, c11: Tensor, determinant: Tensor) -> Float[Tensor, "view gaussian 2"]:
@@ -97,7 +117,7 @@ def _square(c00: Tensor, c11: Tensor, determinant: Tensor) -> Float[Tensor, "vie
 def _rectangle(c00: Tensor, c11: Tensor, opacities: Tensor) -> Float[Tensor, "view gaussian 2"]:
     """How far along x and along y alpha can reach 1/255, rounded up; 0 for Gaussians that nowhere do."""
     deviations = (2.0 * torch.log(opacities / ALPHA_MIN)).clamp(min=0.0).sqrt().clamp(max=FARTHEST)
-    return torch.ceil(deviations[:, None] * torch.stack([c00, c11], -1).sqrt())
+    return torch.ceil(deviations[..., None] * torch.stack([c00, c11], -1).sqrt())
 
 
 def list_tiles(
@@ -149,9 +169,10 @@ def _picture(request: Request, scene: int, view: int, splats: Projection) -> tup
             xs = torch.arange(left, min(left + TILE, request.width), device=device)
             pixels = torch.stack(torch.meshgrid(xs + 0.5, ys + 0.5, indexing="xy"), -1).reshape(-1, 1, 2)
             offsets = means2d[here] - pixels.to(means2d.dtype)
-            colors, left_over = composite(
-                offsets, splats["conics"][view, here], g.opacities[scene, here], features[here]
-            )
+            opacities = g.opacities[scene, here]
+            if request.antialiased:
+                opacities = opacities * splats["compensations"][view, here]
+            colors, left_over = composite(offsets, splats["conics"][view, here], opacities, features[here])
             columns.append(torch.cat([colors, left_over], -1).T.reshape(5, len(ys), len(xs)))
         rows.append(torch.cat(columns, -1))
     whole = torch.cat(rows, -2)
@@ -162,10 +183,11 @@ def _picture(request: Request, scene: int, view: int, splats: Projection) -> tup
 
 def _info(request: Request, splats: Projection) -> dict[str, Any]:
     """gsplat's dictionary for one scene."""
+    opacities = request.splats.opacities[0].expand_as(splats["depths"])
     return {
-        **splats,
+        **{name: splats[name] for name in ("means2d", "conics", "depths")},
         "radii": splats["radii"].amax(-1).to(torch.int32),
-        "opacities": request.splats.opacities[0].expand_as(splats["depths"]),
+        "opacities": opacities * splats["compensations"] if request.antialiased else opacities,
         "camera_ids": None,
         "gaussian_ids": None,
         "width": request.width,
@@ -183,6 +205,7 @@ def rasterize(request: Request, extent: Extent = "three_sigma") -> tuple[Tensor,
         splats = project(
             g.means[scene], g.quats[scene], g.scales[scene], g.opacities[scene], request.viewmats[scene],
             request.intrinsics[scene], request.width, request.height, request.near, request.far, extent,
+            request.antialiased,
         )  # fmt: skip
         info = _info(request, splats)
         views = [_picture(request, scene, view, splats) for view in range(request.views)]

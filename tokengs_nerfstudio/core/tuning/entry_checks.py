@@ -34,7 +34,8 @@ def check_kind(state: Mapping[str, Any], kind: Mapping[str, Any]) -> None:
     if "kind" not in state:
         raise UserError("the run was tuned by version 0.1 and cannot go on: start anew without --load-dir")
     for name, value in kind.items():
-        there = state["kind"].get(name, value)  # states of before a name was added do not say it
+        # States of before a name was added do not say it; there was one way of rendering then.
+        there = state["kind"].get(name, False if name == "antialiased" else value)
         if there != value:
             raise UserError(f"the run to resume was tuned with {name} {there!r}, now it is {value!r}: go on alike")
 

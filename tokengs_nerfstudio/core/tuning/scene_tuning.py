@@ -40,7 +40,8 @@ class SceneTuning:
     `scene` is what `core.preparation.prepare` made of the photos. The network is frozen (its parameters stop asking
     for gradients) and stays outside of any module tree. `steps` is the whole number of steps planned, 0 for the
     feed-forward result alone. Tuning begins from `start` (Gaussians in the canonical frame: of another method, of SfM
-    points) where that is given, and the network is not asked.
+    points) where that is given, and the network is not asked. Pictures are made as the network says, `antialiased` or
+    classic.
 
     Raises ValueError where the space asked for is not one the network has, where there is nothing to supervise or to
     start from, or where the densification asked for does not run here.
@@ -54,6 +55,7 @@ class SceneTuning:
         steps: int,
         start: Gaussians | None = None,
         seed: int = 0,
+        antialiased: bool = False,
     ):
         check_arguments(scene, config, steps, seed, start)
         supervised = scene.example.target
@@ -61,6 +63,7 @@ class SceneTuning:
         chosen = chosen_space(config.space, network.config, supervised.num_views, config.few_views)
         self.space = chosen if start is None else "gaussians"
         self._network = network.requires_grad_(False)
+        self._rendering = replace(network.config.rendering, antialiased=antialiased)
         self._stages = planned_stages(self.space, steps, config, supervised.num_views)
         self._number, self._stage_step = 0, 0
         self._kept: Tensor | None = None
@@ -72,8 +75,8 @@ class SceneTuning:
         extent = scene_extent(self.gaussians(), supervised.c2w)
         if any(stage.name == GaussianStage.name for stage in self._stages):
             check_memory(config, self.gaussians().count, supervised)
-        self._scene = StageScene(self.supervision, network.config.rendering, extent, seed)
-        self._photometry = Photometry(config.ssim, self._scene.rendering, extent, self.supervision.valid_share)
+        self._scene = StageScene(self.supervision, self._rendering, extent, seed)
+        self._photometry = Photometry(config.ssim, self._rendering, extent, self.supervision.valid_share)
         cameras = config.cameras
         self.cameras = CameraVariables(supervised.c2w, extent, cameras.pose_rate, cameras.exposure_rate)
         self._best = BestState()
@@ -93,7 +96,7 @@ class SceneTuning:
     @property
     def rendering(self) -> RenderConfig:
         """How the Gaussians are rendered in the canonical frame."""
-        return self._scene.rendering
+        return self._rendering
 
     @property
     def extent(self) -> float:
@@ -150,7 +153,7 @@ class SceneTuning:
         if not self.finished or limit is None or limit >= splats.count:
             return splats
         if self._kept is None:
-            self._kept = most_seen(splats, self.supervision.views, limit, self._network.config.rendering)
+            self._kept = most_seen(splats, self.supervision.views, limit, self._rendering)
         return splats.select(self._kept)
 
     def report(self) -> TuningReport:
@@ -161,7 +164,7 @@ class SceneTuning:
             steps=self.steps_done,
             best_step=self._best.step if self.supervision.held_out else self.steps_done,
             gaussians=gaussians.count,
-            contributing=contributing(gaussians, self.supervision.views, self._scene.rendering),
+            contributing=contributing(gaussians, self.supervision.views, self._rendering),
             held_out_psnr=self._best.psnr,
             start_psnr=self._start_psnr,
         )
@@ -205,7 +208,7 @@ class SceneTuning:
 
     @property
     def _kind(self) -> dict[str, Any]:
-        """What decides which variables there are."""
+        """What decides which variables there are, and how they are looked at."""
         cameras = self.config.cameras
         return {
             "tuning.space": self.space,
@@ -213,6 +216,7 @@ class SceneTuning:
             "refined poses": cameras.pose_rate > 0,
             "tuned exposures": cameras.exposure_rate > 0,
             "tuning.stopping": f"{self.config.stopping.rule}, without photo {self.supervision.held_out}",
+            "antialiased": self._rendering.antialiased,
         }
 
     def _splats(self, time: float | None) -> Gaussians:
@@ -285,9 +289,10 @@ def tune(
     steps: int,
     seed: int = 0,
     on_step: Callable[[SceneTuning, Parts], None] | None = None,
+    antialiased: bool = False,
 ) -> Gaussians:
     """Tunes one scene and returns its Gaussians, all in the canonical frame; `on_step` is called after each step."""
-    tuning = SceneTuning(network, scene, config, steps, seed=seed)
+    tuning = SceneTuning(network, scene, config, steps, seed=seed, antialiased=antialiased)
     while not tuning.finished:
         parts = tuning.step()
         if on_step is not None:
