@@ -11,6 +11,7 @@ from nerfstudio.cameras.cameras import Cameras, CameraType
 from nerfstudio.data.dataparsers.base_dataparser import DataparserOutputs
 from nerfstudio.data.datasets.base_dataset import InputDataset
 from PIL import Image, ImageOps
+from torch import Tensor
 
 from tokengs_nerfstudio import bridge
 from tokengs_nerfstudio.core.geometry.resize import wholly_valid
@@ -29,7 +30,8 @@ class SceneDataset(InputDataset):
         # Only the tuning looks at masks; mask_color is the wish of another dataparser to paint over what they hide.
         if not images_needed and not outputs.metadata.get("mask_color"):
             outputs = replace(outputs, mask_filenames=None)
-        super().__init__(outputs, scale_factor)
+        # What is cut out stays so: alpha_color is the wish of another dataparser to fill it in.
+        super().__init__(replace(outputs, alpha_color=None), scale_factor)
         self.masks = outputs.mask_filenames
         self.images_needed = images_needed
         self.captured_cameras = self.cameras
@@ -100,11 +102,22 @@ def _undistorted(data: dict[str, Any], lens: Lens) -> dict[str, Any]:
     if lens.is_pinhole:
         return data
     image = data["image"]
-    pixels = torch.from_numpy(lens.undistort(image.float().numpy()))
+    if image.shape[-1] == 4:
+        pixels = _undistorted_cut_out(image.float(), 1.0 if image.is_floating_point() else 255.0, lens)
+    else:
+        pixels = torch.from_numpy(lens.undistort(image.float().numpy()))
     data["image"] = pixels if image.is_floating_point() else (pixels + 0.5).to(image.dtype)
     if "mask" in data:
         data["mask"] = wholly_valid(torch.from_numpy(lens.undistort(data["mask"].float().numpy()))).bool()
     return data
+
+
+def _undistorted_cut_out(rgba: Tensor, opaque: float, lens: Lens) -> Tensor:
+    """RGBA [H W 4] with lens distortion taken out: colours of pixels that show nothing mix with no others."""
+    rgb, alpha = rgba.split((3, 1), dim=-1)
+    both = torch.from_numpy(lens.undistort(torch.cat([rgb * alpha / opaque, alpha], dim=-1).numpy()))
+    rgb, alpha = both.split((3, 1), dim=-1)
+    return torch.cat([(rgb * opaque / alpha.clamp(min=1e-6)).clamp(0, opaque), alpha], dim=-1)
 
 
 class EvalImages:

@@ -12,6 +12,8 @@ from tokengs_nerfstudio.core.scale_search import choose_scale
 from tokengs_nerfstudio.core.types import Example, Similarity, Views
 
 MOST_TIMES = 32
+# Photos that let no more light through than this anywhere are opaque.
+_OPAQUE = 0.996
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +35,8 @@ def prepare(network: TokenGSNetwork, example: Example, scale: float | None = Non
 
     The canonical frame follows from the context cameras by the network's own rule, or multiplies lengths by `scale`;
     weights of a fixed scene scale get the scale that suits the context best. Weights that know time see a scene whose
-    photos have none as one moment; a warning of the package's logger says so.
+    photos have none as one moment; a warning of the package's logger says so. Opacities of photos that are all opaque
+    are forgotten.
 
     Raises ValueError for a scale that is not positive and for photos that the network cannot use, TypeError for what is
     no Example.
@@ -47,6 +50,7 @@ def prepare(network: TokenGSNetwork, example: Example, scale: float | None = Non
     if scale is not None and not scale > 0:
         raise ValueError(f"the scale of a scene must be positive, got {scale}")
     example = _timed(network, example)
+    example = Example(_opaque_or_cut_out(example.context), _opaque_or_cut_out(example.target))
     context = example.context
     seen = crop_and_resize(context, *network.config.input_size(context.height, context.width))
     if scale is None:
@@ -69,6 +73,12 @@ def _timed(network: TokenGSNetwork, example: Example) -> Example:
         return replace(views, times=views.c2w.new_zeros(views.num_views))
 
     return Example(at_once(example.context), at_once(example.target))
+
+
+def _opaque_or_cut_out(views: Views) -> Views:
+    """Views that say nothing of opacities where all of them are opaque: an alpha channel does not make a cut-out."""
+    opaque = views.alphas is None or bool((views.alphas >= _OPAQUE).all())
+    return replace(views, alphas=None) if opaque else views
 
 
 def _spread(times: torch.Tensor, most: int = MOST_TIMES) -> tuple[float, ...]:

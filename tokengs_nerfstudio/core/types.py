@@ -140,7 +140,9 @@ class Views(TensorRecord):
     RGB in [0, 1]; OpenCV camera-to-world (x right, y down, z forward); intrinsics in pixels of these images, the
     first pixel's centre at (0.5, 0.5); times in [0, 1], normalised by whoever builds the item; masks 1 where a pixel
     may supervise and 0 where it is to be ignored (the network looks at all of them); exact z-depths in the cameras'
-    frame, 0 where there is no surface.
+    frame, 0 where there is no surface; opacities (alphas) of photos that are cut out, 0 where there is nothing:
+    `images` show the background that is rendered over (grey 0.5, unless weights say otherwise) as far as these let
+    light through.
     """
 
     images: Float[Tensor, "*batch view 3 height width"]
@@ -149,6 +151,7 @@ class Views(TensorRecord):
     times: Float[Tensor, "*batch view"] | None = None
     masks: Float[Tensor, "*batch view 1 height width"] | None = None
     depths: Float[Tensor, "*batch view 1 height width"] | None = None
+    alphas: Float[Tensor, "*batch view 1 height width"] | None = None
 
     @property
     def num_views(self) -> int:
@@ -167,6 +170,14 @@ class Views(TensorRecord):
         """The cameras alone, for pictures of the images' size."""
         return Cameras(self.c2w, self.intrinsics, self.width, self.height)
 
+    @property
+    def shown(self) -> Float[Tensor, "*batch view 1 height width"] | None:
+        """1 where a pixel may supervise and shows more than nothing, else 0; None where all of them do."""
+        if self.alphas is None:
+            return self.masks
+        solid = (self.alphas > 0.5).to(self.alphas)
+        return solid if self.masks is None else solid * self.masks
+
     def select(self, indices: Sequence[int] | Tensor | slice) -> "Views":
         """The views at `indices`, along the view axis, in that order."""
         index = indices if isinstance(indices, slice) else torch.as_tensor(indices, device=self.images.device)
@@ -177,7 +188,18 @@ class Views(TensorRecord):
             times=None if self.times is None else self.times[..., index],
             masks=None if self.masks is None else self.masks[..., index, :, :, :],
             depths=None if self.depths is None else self.depths[..., index, :, :, :],
+            alphas=None if self.alphas is None else self.alphas[..., index, :, :, :],
         )
+
+    def over(self, background: float | Tensor, wanted: Float[Tensor, "*batch view 3"]) -> "Views":
+        """Cut-out photos, shown over `background` now, over a colour of their own each; opaque ones are as they were.
+
+        `background` is a number, one colour [3] or a colour for each view.
+        """
+        if self.alphas is None:
+            return self
+        change = (wanted - torch.as_tensor(background).to(wanted))[..., None, None]
+        return replace(self, images=self.images + (1 - self.alphas) * change)
 
 
 @dataclass(frozen=True)

@@ -143,11 +143,15 @@ class GaussianStage:
         self.variables.step(progress)
 
     def after_step(self, step: int, pictures: list[dict[str, Any]] | None, look_due: bool) -> None:
-        """Growth where it is due; nothing stays right before a camera, looked at whenever left-out views would be."""
+        """Growth where it is due; nothing stays right before a camera, nor where cut-out photos show nothing, looked at
+        whenever left-out views would be."""
         variables = self.variables
         self._densification.grow(variables.parameters, variables.optimizers, step, pictures or ())
         if self._clear_space.depth > 0 and look_due:
             self._drop(self._clear_space.contains(self.splats().detach()))
+        impossible = self._scene.supervision.impossible(self.splats().detach()) if look_due else None
+        if impossible is not None:
+            self._drop(impossible)
 
     def snapshot(self) -> Any:
         return self.variables.snapshot()

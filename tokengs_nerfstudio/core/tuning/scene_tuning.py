@@ -144,10 +144,10 @@ class SceneTuning:
     def gaussians(self, time: float | None = None) -> Gaussians:
         """The Gaussians of now, detached, in the canonical frame; once finished, the best ones.
 
-        `time` is for weights that know time; the first supervised view's where left out. With a limit on their number,
-        the finished scene consists of those that the supervised views show most.
+        `time` is for weights that know time; the first supervised view's where left out. Where cut-out photos show
+        nothing there are none. With a limit on their number, the finished scene consists of those shown most.
         """
-        splats = self._splats(self._time if time is None else time).detach()
+        splats = self.supervision.possible(self._splats(self._time if time is None else time).detach())
         limit = self.config.max_gaussians
         if not self.finished or limit is None or limit >= splats.count:
             return splats

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from tokengs_nerfstudio.core.geometry.resize import level_size, resized
-from tokengs_nerfstudio.core.types import Views
+from tokengs_nerfstudio.core.tuning.hull import Hull
+from tokengs_nerfstudio.core.types import Gaussians, Views
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,15 @@ class Batch:
 
     views: Views
     indices: Int[Tensor, " view"]
+    backgrounds: Float[Tensor, "view 3"] | None = None
+    """for cut-out photos, the colours that they and the Gaussians are compared over"""
+
+    def select(self, part: Int[Tensor, " some"] | slice) -> "Batch":
+        """Some of the views, by their places in the batch."""
+        views = self.views.select(part)
+        if isinstance(part, Tensor):
+            part = part.cpu()
+        return Batch(views, self.indices[part], None if self.backgrounds is None else self.backgrounds[part])
 
 
 class Supervision:
@@ -30,10 +40,19 @@ class Supervision:
         self.views = views
         self.held_out = list(held_out)
         self.trained = [i for i in usable(views) if i not in self.held_out]
+        self._hull = Hull.of(views.select(self.trained))
         self.valid_share = 1.0 if views.masks is None else float(views.masks.mean())
         self._sizes: dict[tuple[int, int], Views] = {(views.height, views.width): views}
         self._generator = torch.Generator().manual_seed(seed)
         self._queue: list[int] = []
+
+    def possible(self, gaussians: Gaussians) -> Gaussians:
+        """Those that are where cut-out photos show something; all of them for opaque photos."""
+        return gaussians if self._hull is None else gaussians.select(self._hull.inside(gaussians))
+
+    def impossible(self, gaussians: Gaussians) -> Bool[Tensor, " gaussian"] | None:
+        """Which ones `possible` leaves out; None where that is none by right, for opaque photos."""
+        return None if self._hull is None else ~self._hull.inside(gaussians)
 
     def next_indices(self, count: int) -> Int[Tensor, " view"]:
         """`count` of the trained views (all of them where there are fewer), in random order."""
@@ -49,7 +68,10 @@ class Supervision:
     def batch(self, count: int, factor: float) -> Batch:
         """The next `count` views, `factor` times smaller than the photos."""
         indices = self.next_indices(count)
-        return Batch(self.at(factor).select(indices.to(self.views.images.device)), indices)
+        views = self.at(factor).select(indices.to(self.views.images.device))
+        if views.alphas is None:
+            return Batch(views, indices)
+        return Batch(views, indices, torch.rand(len(indices), 3, generator=self._generator))
 
     def at(self, factor: float) -> Views:
         """All supervised views at 1/factor of their size; made once per size and kept."""

@@ -49,6 +49,27 @@ def read_image(
         raise _unreadable(path, error) from error
 
 
+def has_alpha(path: Path) -> bool:
+    """Whether an image's header speaks of transparency; ValueError naming the file where it cannot be read."""
+    try:
+        with Image.open(path) as image:
+            return _has_alpha(image)
+    except _UNREADABLE as error:
+        raise _unreadable(path, error) from error
+
+
+def read_alpha(path: Path, window: Window, upright: bool = False) -> Float[ndarray, "height width"]:
+    """The opacities in [0, 1], float32, of the part of a photo that `window` shows, as `read_image` reads it."""
+    try:
+        with Image.open(path) as image:
+            shown = _shown(image, window, upright)
+    except _UNREADABLE as error:
+        raise _unreadable(path, error) from error
+    if shown.mode != "RGBA":
+        return np.ones((window.height, window.width), np.float32)
+    return np.asarray(shown.getchannel("A"), dtype=np.float32) / 255
+
+
 def check_mask(path: Path, size: tuple[int, int]) -> None:
     """Whether a mask's header says one channel and its photo's `size` (width, height).
 
@@ -94,14 +115,17 @@ def _shown(image: Image.Image, window: Window, upright: bool) -> Image.Image:
         image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I"):
         image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
-    transparent = "A" in image.getbands() or "transparency" in image.info
-    image = image.convert("RGBA" if transparent else "RGB")
+    image = image.convert("RGBA" if _has_alpha(image) else "RGB")
     if window.is_whole:
         return image
     # An image decoded at a reduced size may be a fraction of a pixel smaller than the window says.
     right, bottom = min(window.right / reduction, image.width), min(window.bottom / reduction, image.height)
     box = (window.left / reduction, window.top / reduction, right, bottom)
     return image.resize((window.width, window.height), Image.Resampling.BILINEAR, box=box)
+
+
+def _has_alpha(image: Image.Image) -> bool:
+    return "A" in image.getbands() or "transparency" in image.info
 
 
 def _decode_reduced(image: Image.Image, window: Window) -> int:
