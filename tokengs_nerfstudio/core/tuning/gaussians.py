@@ -130,12 +130,12 @@ class GaussianStage:
 
     @torch.no_grad()
     def begin(self) -> None:
-        """What no photo shows is given a new place."""
+        """What no photo shows is given a new place, and what is where cut-out photos show nothing."""
         if not self._config.reseed:
             return
-        trained = self._scene.supervision.views.select(self._scene.supervision.trained)
-        start = self.splats().detach()
-        dropped, new = replacements(start, trained, self._scene.rendering, self._scene.seed)
+        supervision, start = self._scene.supervision, self.splats().detach()
+        trained, impossible = supervision.views.select(supervision.trained), supervision.impossible(start)
+        dropped, new = replacements(start, trained, self._scene.rendering, self._scene.seed, impossible)
         exchange(self.variables.parameters, self.variables.optimizers, ~dropped, raw(new))
 
     def step(self, progress: float) -> None:

@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from tokengs_nerfstudio.core.geometry.rays import project
+from tokengs_nerfstudio.core.rotation import matrix_from_quaternion
 from tokengs_nerfstudio.core.tuning.plane_sweep import reduced_views
 from tokengs_nerfstudio.core.types import Gaussians, Views
 
@@ -37,18 +38,29 @@ class Hull:
         empty = empty if small.masks is None else empty & (small.masks[:, 0] > 0)
         return cls(small.c2w, small.intrinsics, empty)
 
-    def inside(self, gaussians: Gaussians) -> Bool[Tensor, " gaussian"]:
-        """Which Gaussians have their centre in the hull; all of them where that would be none."""
-        seen = torch.zeros_like(gaussians.opacities)
-        refused = torch.zeros_like(gaussians.opacities)
+    def inside(self, points: Float[Tensor, "point 3"]) -> Bool[Tensor, " point"]:
+        """Which points lie in the hull, where a photo sees them."""
+        seen, refused = points.new_zeros(2, len(points))
         height, width = self.empty.shape[-2:]
         for view in range(len(self.empty)):
             at = slice(view, view + 1)
-            place, depth = project(gaussians.means, self.c2w[at], self.intrinsics[at])
+            place, depth = project(points, self.c2w[at], self.intrinsics[at])
             x, y = place[0].floor().unbind(-1)
             within = (depth[0] > 0) & (x >= 0) & (x < width) & (y >= 0) & (y < height)
             column, row = (value.clamp(0, most - 1).long() for value, most in ((x, width), (y, height)))
             seen += within
             refused += within & self.empty[view, row, column]
-        inside = refused <= _MISTAKEN * seen
-        return inside if inside.any() else torch.ones_like(inside)
+        return (seen > 0) & (refused <= _MISTAKEN * seen)
+
+    def holds(self, gaussians: Gaussians, wholly: bool = False) -> Bool[Tensor, " gaussian"]:
+        """Which Gaussians have their centre in the hull; all of them where that would be none.
+
+        With `wholly` the ends of their axes must be in it too, one standard deviation away: those that are not tuned
+        one by one are too large for their place.
+        """
+        points = [gaussians.means]
+        if wholly:
+            axes = matrix_from_quaternion(gaussians.quats).mT * gaussians.scales[:, :, None]
+            points += [gaussians.means + side * axes[:, axis] for side in (1, -1) for axis in range(3)]
+        held = torch.stack([self.inside(some) for some in points]).all(0)
+        return held if held.any() else torch.ones_like(held)

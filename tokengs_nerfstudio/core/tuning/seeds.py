@@ -33,14 +33,20 @@ _DOME, _DOME_RADIUS, _UNLIKE_BACKGROUND = 600, 20.0, 0.2
 
 
 def replacements(
-    gaussians: Gaussians, views: Views, rendering: RenderConfig, seed: int
+    gaussians: Gaussians,
+    views: Views,
+    rendering: RenderConfig,
+    seed: int,
+    impossible: Bool[Tensor, " gaussian"] | None = None,
 ) -> tuple[Bool[Tensor, " gaussian"], Gaussians]:
-    """Which Gaussians the views would not miss, and as many new ones for them.
+    """Which Gaussians the views would not miss, the `impossible` ones among them, and as many new ones for them.
 
     Where the photos' borders are far from the background's grey, some of the new ones are a far dome in their colour.
     No new one comes from a masked pixel, nor from one that shows nothing; cut-out photos have no dome around them.
     """
     weights = seen_weights(gaussians, views, rendering)
+    if impossible is not None:
+        weights = weights.where(~impossible, 0.0)
     dropped = weights <= _SPARED * weights.mean()
     masks = small_views(views).masks
     if masks is not None and not masks.any():

@@ -46,13 +46,13 @@ class Supervision:
         self._generator = torch.Generator().manual_seed(seed)
         self._queue: list[int] = []
 
-    def possible(self, gaussians: Gaussians) -> Gaussians:
-        """Those that are where cut-out photos show something; all of them for opaque photos."""
-        return gaussians if self._hull is None else gaussians.select(self._hull.inside(gaussians))
+    def possible(self, gaussians: Gaussians, wholly: bool) -> Gaussians:
+        """Those that are where cut-out photos show something, as `Hull.holds` means it; all for opaque photos."""
+        return gaussians if self._hull is None else gaussians.select(self._hull.holds(gaussians, wholly))
 
     def impossible(self, gaussians: Gaussians) -> Bool[Tensor, " gaussian"] | None:
-        """Which ones `possible` leaves out; None where that is none by right, for opaque photos."""
-        return None if self._hull is None else ~self._hull.inside(gaussians)
+        """Which ones have their centre where cut-out photos show nothing; None for opaque photos."""
+        return None if self._hull is None else ~self._hull.holds(gaussians)
 
     def next_indices(self, count: int) -> Int[Tensor, " view"]:
         """`count` of the trained views (all of them where there are fewer), in random order."""
