@@ -12,6 +12,7 @@ from nerfstudio.data.datamanagers.full_images_datamanager import FullImageDatama
 from nerfstudio.data.dataparsers.nerfstudio_dataparser import NerfstudioDataParserConfig
 from PIL import Image
 
+from tokengs_nerfstudio.core.stored_views import StoredViews
 from tokengs_nerfstudio.datamanager import SceneDataManager, SceneDataManagerConfig
 from tokengs_nerfstudio.dataparser import TokenGSDataParserConfig
 
@@ -119,7 +120,6 @@ def test_what_nerfstudio_asks_of_a_data_manager(tmp_path):
     assert isinstance(data, VanillaDataManager)
     assert isinstance(data.config, FullImageDatamanagerConfig)
     assert data.get_train_rays_per_batch() == 16 * 12
-    assert "cached_train" not in vars(data), "the trainer must not wait for images here"
     camera, batch = data.next_train(0)
     assert camera.shape == (1,)
     assert batch["image"].shape == (12, 16, 3)
@@ -175,3 +175,18 @@ def test_other_dataparsers_serve_as_well(tmp_path):
     data = manager(write_capture(tmp_path), dataparser=NerfstudioDataParserConfig())
     assert data.num_held_out == 1
     assert data.views(data.choose_context(3), *data.supervised_size()).num_views == 3
+
+
+def test_photos_are_kept_at_the_size_that_is_looked_at(tmp_path):
+    folder = write_capture(tmp_path, size=(160, 120), w=160, h=120, fl_x=200.0, fl_y=200.0, cx=80.0, cy=60.0)
+    data = manager(folder, max_image_size=16, photo_memory=3 * 16 * 12 / 2**30)
+    size, train = data.supervised_size(), range(len(data.train_dataset))
+    few = data.views(train, *size)
+    assert isinstance(few, StoredViews)
+    assert few.images.shape == (len(train), 3, 12, 16)
+    whole = manager(folder, max_image_size=16).views(train, *size)
+    assert not isinstance(whole, StoredViews)
+    read = few.select(list(train))
+    torch.testing.assert_close(read.images[0], whole.images[0], atol=0.5 / 255 + 1e-6, rtol=0)
+    assert torch.equal(read.images[1:], whole.images[1:])  # read from disk, as floats
+    assert torch.equal(read.intrinsics, whole.intrinsics)

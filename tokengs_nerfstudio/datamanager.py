@@ -1,13 +1,15 @@
 """The images of one scene: what the encoder sees, what the tuning is supervised by, what is kept for evaluation."""
 
-from collections.abc import Sequence
+import random
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 import tyro
+from nerfstudio.cameras.cameras import Cameras
 from nerfstudio.configs.dataparser_configs import AnnotatedDataParserUnion
 from nerfstudio.data.datamanagers.base_datamanager import DataManager, VanillaDataManager
 from nerfstudio.data.datamanagers.full_images_datamanager import FullImageDatamanager, FullImageDatamanagerConfig
@@ -18,6 +20,7 @@ from rich.progress import track
 
 from tokengs_nerfstudio import bridge
 from tokengs_nerfstudio.core.geometry.resize import fitted_size
+from tokengs_nerfstudio.core.stored_views import stored
 from tokengs_nerfstudio.core.types import Views
 from tokengs_nerfstudio.data.view_sampler import spread_views
 from tokengs_nerfstudio.dataparser import TokenGSDataParserConfig
@@ -38,6 +41,9 @@ class SceneDataManagerConfig(FullImageDatamanagerConfig):
     max_image_size: int = 512
     """Longer side of the images that the tuning is supervised by, in pixels; larger ones are reduced.
     Evaluation and rendering always use the capture's own size."""
+    photo_memory: float = 2.0
+    """GiB of main memory for the images that the tuning is supervised by: 8 bits a channel where floats would take more
+    than a quarter of it; those that do not fit are read from disk whenever they are looked at."""
 
     # What nerfstudio's own data manager needs and has no meaning here.
     cache_images: tyro.conf.Suppress[Literal["cpu", "gpu"]] = "cpu"
@@ -80,14 +86,13 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
     def _dataset(self, outputs: DataparserOutputs) -> SceneDataset:
         return SceneDataset(outputs, self.config.camera_res_scale_factor, images_needed=self.test_mode == "val")
 
-    def _load_images(
-        self, split: Literal["train", "eval"], cache_images_device: Literal["cpu", "gpu"]
-    ) -> list[dict[str, Any]]:
-        """All images of a split in main memory, 8 bits a channel."""
-        dataset = self.train_dataset if split == "train" else self.eval_dataset
-        with ThreadPoolExecutor(max_workers=2) as pool:
-            images = pool.map(lambda index: dataset.get_data(index, image_type="uint8"), range(len(dataset)))
-            return list(track(images, f"Reading {split} images", total=len(dataset), transient=True, console=CONSOLE))
+    def next_train(self, step: int) -> tuple[Cameras, dict[str, Any]]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Any of the train images with its camera, read now."""
+        return EvalImages(self.train_dataset, self.device)[random.randrange(len(self.train_dataset))]
+
+    def next_eval_image(self, step: int) -> tuple[Cameras, dict[str, Any]]:
+        """Any of the evaluation images with its camera, read now."""
+        return EvalImages(self.eval_dataset, self.device)[random.randrange(len(self.eval_dataset))]
 
     @property
     def fixed_indices_eval_dataloader(self) -> EvalImages:  # type: ignore[override]
@@ -178,9 +183,25 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
         return fitted_size(height, width, self.config.max_image_size)
 
     def views(self, positions: Sequence[int], height: int, width: int, background: float = 0.5) -> Views:
-        """Train images and their masks at `positions` as Views of one size, in nerfstudio's world frame."""
-        cached = [self.cached_train[position] for position in positions]
-        images = [item["image"] for item in cached]
-        masks = [item["mask"] for item in cached] if self.train_dataset.masks is not None else None
-        cameras = self.train_dataset.cameras[torch.tensor(positions)]
-        return bridge.views_from_cameras(cameras, images, height, width, background, masks)
+        """Train images and their masks at `positions` as Views of one size, in nerfstudio's world frame.
+
+        Of each photo no more is kept than that size; of many, no more than `photo_memory` allows.
+        """
+
+        def read(number: int) -> Views:
+            position = positions[number]
+            item = self.train_dataset.get_data(position, image_type="uint8")
+            masks = [item["mask"]] if self.train_dataset.masks is not None else None
+            cameras = self.train_dataset.cameras[position : position + 1]
+            return bridge.views_from_cameras(cameras, [item["image"]], height, width, background, masks)
+
+        return stored(self._read(read, len(positions)), read, len(positions), self.config.photo_memory * 2**30)
+
+    def _read(self, read: Callable[[int], Views], count: int) -> Iterator[Views]:
+        """Every photo once, in order, read in two threads that never get far ahead."""
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            ahead = deque(pool.submit(read, number) for number in range(min(4, count)))
+            for number in track(range(count), "Reading photos", transient=True, console=CONSOLE):
+                if number + 4 < count:
+                    ahead.append(pool.submit(read, number + 4))
+                yield ahead.popleft().result()

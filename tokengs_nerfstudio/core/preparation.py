@@ -9,11 +9,9 @@ from tokengs_nerfstudio.core.geometry.frame import FrameRule
 from tokengs_nerfstudio.core.geometry.resize import crop_and_resize
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.scale_search import choose_scale
-from tokengs_nerfstudio.core.types import Example, Similarity, Views
+from tokengs_nerfstudio.core.types import OPAQUE, Example, Similarity, Views
 
 MOST_TIMES = 32
-# Photos that let no more light through than this anywhere are opaque.
-_OPAQUE = 0.996
 
 _log = logging.getLogger(__name__)
 
@@ -76,8 +74,8 @@ def _timed(network: TokenGSNetwork, example: Example) -> Example:
 
 
 def _opaque_or_cut_out(views: Views) -> Views:
-    """Views that say nothing of opacities where all of them are opaque: an alpha channel does not make a cut-out."""
-    opaque = views.alphas is None or bool((views.alphas >= _OPAQUE).all())
+    """Views that say nothing of opacities where all of them are opaque."""
+    opaque = views.alphas is None or bool((views.alphas >= OPAQUE).all())
     return replace(views, alphas=None) if opaque else views
 
 

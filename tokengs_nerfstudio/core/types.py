@@ -13,6 +13,9 @@ from tokengs_nerfstudio.core.rotation import multiply_quaternions, quaternion_fr
 
 _Record = TypeVar("_Record", bound="TensorRecord")
 
+# Photos whose opacities are nowhere below this are opaque: an alpha channel does not make a cut-out.
+OPAQUE = 0.996
+
 
 class TensorRecord:
     """What every record of tensors can do: change device or dtype, be indexed, joined, stacked.
@@ -169,6 +172,31 @@ class Views(TensorRecord):
     def cameras(self) -> Cameras:
         """The cameras alone, for pictures of the images' size."""
         return Cameras(self.c2w, self.intrinsics, self.width, self.height)
+
+    @property
+    def masked(self) -> bool:
+        """Whether there are masks."""
+        return self.masks is not None
+
+    @property
+    def cut_out(self) -> bool:
+        """Whether there are opacities."""
+        return self.alphas is not None
+
+    @property
+    def valid_share(self) -> float:
+        """The share of the pixels that may supervise."""
+        return 1.0 if self.masks is None else float(self.masks.mean())
+
+    def usable(self) -> list[int]:
+        """The views of one scene that have any pixel to supervise with."""
+        if self.masks is None:
+            return list(range(self.num_views))
+        return self.masks.flatten(1).any(1).nonzero()[:, 0].tolist()
+
+    def subset(self, indices: Sequence[int] | Tensor | slice) -> "Views":
+        """`select`, for views that are to be handed on: those that are not in memory are not read."""
+        return self.select(indices)
 
     @property
     def shown(self) -> Float[Tensor, "*batch view 1 height width"] | None:

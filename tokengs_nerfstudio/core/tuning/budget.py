@@ -28,7 +28,7 @@ def seen_weights(
     cameras = resized_cameras(views.cameras, height, width)
     total = torch.zeros_like(gaussians.opacities)
     for view in range(views.num_views):
-        shown = views.select([view]).shown
+        shown = views.select([view]).shown if views.masked or views.cut_out else None
         mask = None if shown is None else resized_images(shown, height, width)
         total += contributions(gaussians, cameras[view : view + 1], rendering, mask)
     return total * (views.height * views.width / (height * width))

@@ -102,10 +102,10 @@ class GaussianStage:
             start = start.select(most_seen(start, views, limit, scene.rendering))
         budget = max(start.count, round(self._config.per_pixel * views.height * views.width))
         budget = budget if limit is None else min(budget, limit)
-        free = free_memory(views.images.device)
+        free = free_memory(views.c2w.device)
         self._chunk = views_that_fit(budget, config.views_per_step, views.height, views.width, free)
         self._few = views.num_views < config.stopping.held_out_from
-        trained = views.select(scene.supervision.trained)
+        trained = views.subset(scene.supervision.trained)
         self._clear_space = ClearSpace.before(trained, self._config.clear_share, scene.seed)
         self.variables = GaussianVariables(start, scene.extent, self._config)
         self._densification = densification(self._config, scene, start.count, budget, steps)
@@ -134,7 +134,7 @@ class GaussianStage:
         if not self._config.reseed:
             return
         supervision, start = self._scene.supervision, self.splats().detach()
-        trained, impossible = supervision.views.select(supervision.trained), supervision.impossible(start)
+        trained, impossible = supervision.views.subset(supervision.trained), supervision.impossible(start)
         dropped, new = replacements(start, trained, self._scene.rendering, self._scene.seed, impossible)
         exchange(self.variables.parameters, self.variables.optimizers, ~dropped, raw(new))
 
@@ -178,7 +178,7 @@ def densification(config: GaussianStageConfig, scene: StageScene, first: int, bu
     until, every = config.growth_end * steps, config.growth_every
     if config.densification == "budget":
         return BudgetDensification(first, budget, until, every)
-    device = scene.supervision.views.images.device
+    device = scene.supervision.views.c2w.device
     return GsplatDensification(config.densification, scene.extent, budget, until, every, scene.seed, device)
 
 

@@ -153,10 +153,10 @@ def focus_distance(c2w: Float[Tensor, "view 4 4"]) -> float:
 
 def reduced_views(views: Views) -> Views:
     """At most 48 of the views, evenly chosen, at most 96 pixels on the shorter side."""
-    views = views.select(slice(None, None, -(-views.num_views // _LOOK_VIEWS)))
     shrink = min(1.0, _LOOK_SIDE / min(views.height, views.width))
     height, width = max(1, round(views.height * shrink)), max(1, round(views.width * shrink))
-    return resized(views, height, width, "area")
+    chosen = range(0, views.num_views, -(-views.num_views // _LOOK_VIEWS))
+    return Views.cat([resized(views.select([index]), height, width, "area") for index in chosen])
 
 
 def small_views(views: Views) -> Views:

@@ -61,7 +61,7 @@ class SceneTuning:
         supervised = scene.example.target
         check_supervision(supervised, steps)
         if steps > 0:
-            check_densification(config.gaussians.densification, supervised.images.device)
+            check_densification(config.gaussians.densification, supervised.c2w.device)
         self.config, self.steps, self.steps_done = config, steps, 0
         chosen = chosen_space(config.space, network.config, supervised.num_views, config.few_views)
         self.space = chosen if start is None else "gaussians"
@@ -239,7 +239,9 @@ class SceneTuning:
     def _gaussian_stage(self) -> GaussianStage:
         """A stage that takes over the Gaussians of now."""
         planned = self._stages[min(self._number, len(self._stages) - 1)]
-        return GaussianStage(self._splats(self._time).detach(), self._scene, self.config, planned.steps)
+        with torch.no_grad():
+            start = self._splats(self._time).detach()
+        return GaussianStage(start, self._scene, self.config, planned.steps)
 
     def _left_out(self, supervised: Views) -> list[int]:
         stopping = self.config.stopping

@@ -54,7 +54,7 @@ def replacements(
     count, generator = int(dropped.sum()), torch.Generator().manual_seed(seed)
     far = dome(views)
     if (
-        views.alphas is not None
+        views.cut_out
         or count < 2 * far.count
         or (far.colors[0] - rendering.background).abs().max() < _UNLIKE_BACKGROUND
     ):
