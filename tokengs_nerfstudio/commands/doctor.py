@@ -32,9 +32,8 @@ def lines(found: Examination) -> list[str]:
     text = [found.capture]
     size = "" if found.size is None else f", {found.size[1]}x{found.size[0]} pixels"
     kinds = ", ".join(kind for kind, there in (("cut out", found.cut_out), ("masked", found.masked)) if there)
-    text.append(
-        f"photos    {found.found} of {found.listed} found{size}{', ' + kinds if kinds else ''}, {found.held_out} held out"
-    )
+    there = f"{found.found} of {found.listed} found{size}{', ' + kinds if kinds else ''}"
+    text.append(f"photos    {there}, {found.held_out} held out")
     cameras = found.cameras
     if cameras is not None:
         low, high = cameras.fov_short

@@ -1,5 +1,6 @@
 """Photos of a large capture: in 8 bits a channel as far as memory goes, beyond that read whenever looked at."""
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,6 +14,8 @@ from tokengs_nerfstudio.core.types import OPAQUE, Views
 
 Reader = Callable[[], Views]
 """Gives one view, with floats for pixels."""
+
+_log = logging.getLogger(__name__)
 
 # Floats as long as they take no more than this share of the memory there is for photos.
 _FLOATS = 0.25
@@ -89,25 +92,73 @@ def stored(photos: Iterator[Views], read: Callable[[int], Views], count: int, me
     every = chain([first], photos)
     if 4 * size * count <= _FLOATS * memory:
         return joined(list(every))
-    in_memory = int(memory // size)
-    cameras, readers, valid, cut_out = [], [], [], False
+    in_memory = min(int(memory // size), count)
+    _say(first, size, count, in_memory)
+    kept = _Bytes(in_memory, first)
+    c2w, intrinsics, times, valid, cut_out = [], [], [], [], False
     for number, photo in enumerate(every):
-        readers.append(_in_bytes(photo) if number < in_memory else partial(read, number))
-        cameras.append(replace(photo, images=photo.images[..., :1, :1], masks=None, alphas=None))
+        kept.put(number, photo)
+        # Copies: what is cut from a photo keeps all of it in memory.
+        c2w.append(photo.c2w.clone())
+        intrinsics.append(photo.intrinsics.clone())
+        times.append(None if photo.times is None else photo.times.clone())
         valid.append(photo.valid_share)
         cut_out = cut_out or (photo.alphas is not None and bool((photo.alphas < OPAQUE).any()))
-    known = Views.cat(cameras)
-    shape = torch.full((1, 1, 1, 1), torch.nan).expand(count, 3, first.height, first.width)
+    known = [time for time in times if time is not None]
     return StoredViews(
-        images=shape,
-        c2w=known.c2w,
-        intrinsics=known.intrinsics,
-        times=known.times,
-        readers=tuple(readers),
+        images=torch.full((1, 1, 1, 1), torch.nan).expand(count, 3, first.height, first.width),
+        c2w=torch.cat(c2w),
+        intrinsics=torch.cat(intrinsics),
+        times=torch.cat(known) if known else None,
+        readers=tuple(partial(kept.read if number < in_memory else read, number) for number in range(count)),
         valid=tuple(valid),
         has_masks=first.masked,
         has_alphas=cut_out,
     )
+
+
+def _say(first: Views, size: int, count: int, in_memory: int) -> None:
+    needed = f"{count} photos of {first.width}x{first.height} need {size * count / 2**30:.1f} GiB in 8 bits a channel"
+    if in_memory == count:
+        _log.info(f"{needed} and are kept so: as floats they would need four times as much")
+        return
+    _log.warning(
+        f"{needed}: {in_memory} of them are kept, the others are read again whenever they are looked at, which takes "
+        "time; give more memory (--pipeline.datamanager.photo-memory) or look at smaller ones (max-image-size)"
+    )
+
+
+class _Bytes:
+    """Photos rounded to 8 bits a channel, in one piece of memory: among what reading them needs and leaves, pieces of
+    their own would tear holes that nothing else fits into."""
+
+    def __init__(self, count: int, like: Views):
+        self._count = count
+        self._pixels = {"images": torch.empty(count, 3, like.height, like.width, dtype=torch.uint8)}
+        if like.masked:
+            self._pixels["masks"] = self._whole(255)
+        self._cameras: dict[int, dict[str, Tensor]] = {}
+
+    def _whole(self, value: int) -> Tensor:
+        return torch.full_like(self._pixels["images"][:, :1], value)
+
+    def put(self, number: int, photo: Views) -> None:
+        """Keeps a photo, as long as there is a place with its number."""
+        if number >= self._count:
+            return
+        if photo.cut_out and "alphas" not in self._pixels:
+            self._pixels["alphas"] = self._whole(255)
+        for name, pixels in self._pixels.items():
+            values = getattr(photo, name)
+            if values is not None:
+                pixels[number] = (values[0] * 255).round().byte()
+        cameras = {name: value.clone() for name, value in photo.tensors() if name not in _PIXELS}
+        self._cameras[number] = cameras
+
+    def read(self, number: int) -> Views:
+        """The photo with that number."""
+        pixels = {name: values[number][None].float() / 255 for name, values in self._pixels.items()}
+        return Views(**pixels, **self._cameras[number])
 
 
 def joined(photos: Sequence[Views]) -> Views:
@@ -116,10 +167,3 @@ def joined(photos: Sequence[Views]) -> Views:
         return Views.cat(photos)
     opaque = torch.ones_like(photos[0].images[:, :1])
     return Views.cat([photo if photo.cut_out else replace(photo, alphas=opaque) for photo in photos])
-
-
-def _in_bytes(photo: Views) -> Reader:
-    """What gives a photo again, rounded to 8 bits a channel."""
-    pixels = {name: (value * 255).round().byte() for name, value in photo.tensors() if name in _PIXELS}
-    c2w, intrinsics, times = photo.c2w, photo.intrinsics, photo.times
-    return lambda: Views(c2w=c2w, intrinsics=intrinsics, times=times, **{n: v.float() / 255 for n, v in pixels.items()})

@@ -1,4 +1,4 @@
-"""What photos and cameras of one scene look like to the method, before anything is trained: measures, and what is odd."""
+"""What photos and cameras of one scene look like to the method before any training: measures, and what is odd."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,8 +26,8 @@ _PARALLEL, _APART, _ROUND = 3.0, 30.0, 85.0
 _OFF_CENTRE, _ANISOTROPY = 0.15, 1.05
 # From so many photos one is left out of the tuning, by which it stops.
 _FEW = 9
-# Of the largest distance between two cameras: nearer ones are one place.
-_SAME_PLACE = 1e-4
+# Of more photos so many are looked at before a training, evenly chosen.
+_MOST = 64
 
 
 @dataclass(frozen=True)
@@ -229,6 +229,15 @@ def _pose_findings(measures: CameraMeasures, names: Sequence[str], network: Netw
         said = f"{count} photos for directions {measures.axes_apart:.0f} degrees apart are few"
         findings.append(Finding("note", said, "one every 10 to 15 degrees is better"))
     return findings
+
+
+def warnings(views: Views, names: Sequence[str], network: NetworkConfig) -> list[Finding]:
+    """What is odd about one scene's views, called `names`, notes left out; of masked and cut-out ones about cameras."""
+    found = camera_findings(camera_measures(views), names, network)
+    if not (views.masked or views.cut_out):
+        some = range(0, views.num_views, -(-views.num_views // _MOST))
+        found += photo_findings([photo_measures(names[index], views.select([index]).images[0]) for index in some])
+    return [finding for finding in found if finding.severity != "note"]
 
 
 def suggested_context(measures: CameraMeasures, network: NetworkConfig) -> int:
