@@ -1,6 +1,8 @@
 """The images of one scene: what the encoder sees, what the tuning is supervised by, what is kept for evaluation."""
 
+import ctypes
 import random
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +27,8 @@ from tokengs_nerfstudio.core.types import Views
 from tokengs_nerfstudio.data.view_sampler import spread_views
 from tokengs_nerfstudio.dataparser import TokenGSDataParserConfig
 from tokengs_nerfstudio.dataset import EvalImages, SceneDataset
+
+_PHOTOS_TO_TIDY = 16
 
 
 @dataclass
@@ -57,6 +61,14 @@ class SceneDataManagerConfig(FullImageDatamanagerConfig):
     fps_reset_every: tyro.conf.Suppress[int] = 100
     masks_on_gpu: tyro.conf.Suppress[bool] = False
     images_on_gpu: tyro.conf.Suppress[bool] = False
+
+
+def _give_back() -> None:
+    """glibc keeps what was freed between what is in use, which adds up to several photos for each that is read; asked
+    to, it gives it back to the system."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
 
 
 class _KnownToSpiral(VanillaDataManager):
@@ -205,3 +217,6 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
                 if number + 4 < count:
                     ahead.append(pool.submit(read, number + 4))
                 yield ahead.popleft().result()
+                if number % _PHOTOS_TO_TIDY == 0:
+                    _give_back()
+        _give_back()

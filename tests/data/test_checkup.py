@@ -72,10 +72,10 @@ def test_a_photo_that_differs_is_named(change, words: str) -> None:
 
 
 def test_sharpness_is_of_the_picture_and_not_of_its_exposure() -> None:
-    image = torch.rand(3, 40, 40, generator=torch.Generator().manual_seed(0))
+    image = F.avg_pool2d(torch.rand(3, 44, 44, generator=torch.Generator().manual_seed(0)), 5, 1)
     sharp = photo_measures("a", image).sharpness
     assert photo_measures("a", 0.3 * image + 0.1).sharpness == pytest.approx(sharp, rel=1e-4)
-    assert photo_measures("a", blurred(image)).sharpness < 0.6 * sharp
+    assert photo_measures("a", blurred(blurred(image))).sharpness < 0.8 * sharp
     assert photo_findings([]) == []
     flat = photo_measures("a", torch.zeros(3, 8, 8))
     assert flat.clipped == 1
