@@ -97,9 +97,8 @@ def main() -> int:
     odd = [row for row in table if _NOT_FREE.search(row[2]) or not _FREE.search(row[2])]
     print("# Licences of what this package stands on\n")
     print(f"Made by `scripts/licences.py` from the {len(table)} packages of constraints.txt that are installed on a")
-    print(
-        "Linux machine, all extras included. tokengs_nerfstudio itself is Apache-2.0;\nit asks for those that nobody else does.\n\n## Not plainly free\n"
-    )
+    print("Linux machine, all extras included. tokengs_nerfstudio itself is Apache-2.0;")
+    print("it asks for those that nobody else does.\n\n## Not plainly free\n")
     print("| package | licence | asked for by | |\n|---|---|---|---|")
     for name, _, said, behind in (row for row in table if row in odd or row[0] in NOTED):
         print(f"| {name} | {said or 'says nothing'} | {behind} | {note(name) or '**?**'} |")
