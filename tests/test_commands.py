@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 from made.captures import write_blobs, write_weights
+from made.ply import read_vertices
 from PIL import Image
-from plyfile import PlyData
 
 from tokengs_nerfstudio import bridge
 from tokengs_nerfstudio.core.rendering import render
@@ -76,12 +76,12 @@ def config(workplace) -> Path:
 
 def splats(file: Path) -> Gaussians:
     """The Gaussians of an exported PLY, by the convention every splat viewer follows."""
-    vertex = PlyData.read(str(file))["vertex"]
+    vertex = read_vertices(file)
 
     def columns(*names: str) -> torch.Tensor:
-        return torch.from_numpy(np.stack([np.asarray(vertex[name]) for name in names], axis=-1)).float()
+        return torch.from_numpy(np.stack([vertex[name] for name in names], axis=-1)).float()
 
-    assert all(np.isfinite(np.asarray(vertex[p.name])).all() for p in vertex.properties)
+    assert all(np.isfinite(vertex[name]).all() for name in vertex.dtype.names)
     return Gaussians(
         means=columns("x", "y", "z"),
         quats=torch.nn.functional.normalize(columns("rot_0", "rot_1", "rot_2", "rot_3"), dim=-1),

@@ -13,6 +13,7 @@ from nerfstudio.data.dataparsers.nerfstudio_dataparser import NerfstudioDataPars
 from PIL import Image
 
 from tokengs_nerfstudio.core.errors import UserError
+from tokengs_nerfstudio.core.stored_views import StoredViews
 from tokengs_nerfstudio.datamanager import SceneDataManager, SceneDataManagerConfig
 from tokengs_nerfstudio.dataparser import TokenGSDataParserConfig
 
@@ -122,7 +123,6 @@ def test_what_nerfstudio_asks_of_a_data_manager(tmp_path):
     assert isinstance(data, VanillaDataManager)
     assert isinstance(data.config, FullImageDatamanagerConfig)
     assert data.get_train_rays_per_batch() == 16 * 12
-    assert "cached_train" not in vars(data), "the trainer must not wait for images here"
     assert data.next_train(0)[0].shape == (12, 16)
     camera, _ = data.next_eval_image(0)
     assert camera.shape == (1,)
@@ -200,3 +200,18 @@ def test_exporters_of_points_get_the_rays_of_picture_after_picture(tmp_path):
     torch.testing.assert_close(bundles[4].origins, expected)
     step = (bundles[1].directions[0, 1] - bundles[1].directions[0, 0]).norm()
     assert 0 < float((bundles[4].directions - bundles[1].directions).norm(dim=-1).max()) < float(step)
+
+
+def test_photos_are_kept_at_the_size_that_is_looked_at(tmp_path):
+    folder = write_capture(tmp_path, size=(160, 120), w=160, h=120, fl_x=200.0, fl_y=200.0, cx=80.0, cy=60.0)
+    data = manager(folder, max_image_size=16, photo_memory=3 * 16 * 12 / 2**30)
+    size, train = data.supervised_size(), range(len(data.train_dataset))
+    few = data.views(train, *size)
+    assert isinstance(few, StoredViews)
+    assert few.images.shape == (len(train), 3, 12, 16)
+    whole = manager(folder, max_image_size=16).views(train, *size)
+    assert not isinstance(whole, StoredViews)
+    read = few.select(list(train))
+    torch.testing.assert_close(read.images[0], whole.images[0], atol=0.5 / 255 + 1e-6, rtol=0)
+    assert torch.equal(read.images[1:], whole.images[1:])  # read from disk, as floats
+    assert torch.equal(read.intrinsics, whole.intrinsics)

@@ -128,6 +128,14 @@ def image_on_background(
     return rgb.movedim(-1, 0)
 
 
+def opacity_of_image(image: Shaped[Tensor, "height width channel"]) -> Float[Tensor, "1 height width"]:
+    """The opacities in [0, 1] of an image (uint8 or [0, 1]; RGB, which is opaque, or RGBA)."""
+    if image.shape[-1] < 4:
+        return torch.ones(1, *image.shape[:2])
+    alpha = image[..., 3:4].float().movedim(-1, 0)
+    return alpha / 255.0 if image.dtype == torch.uint8 else alpha
+
+
 def views_from_cameras(
     cameras: Cameras,
     images: Sequence[Shaped[Tensor, "_ _ _"]],
@@ -139,10 +147,11 @@ def views_from_cameras(
     """nerfstudio cameras and their images (H W C) as Views of one size: centre crop to the aspect, then resize.
 
     The images may differ in size from each other, but each must be of its own camera's size, as must its mask (H W 1,
-    0 where a pixel is to be ignored).
+    0 where a pixel is to be ignored). Where one of them has a fourth channel, all have opacities.
     """
     c2w, intrinsics = camera_matrices(cameras)
     times = None if cameras.times is None else cameras.times.reshape(-1).float()
+    cut_out = any(image.shape[-1] == 4 for image in images)
     resized = []
     for index, image in enumerate(images):
         at = slice(index, index + 1)
@@ -151,6 +160,7 @@ def views_from_cameras(
             c2w[at],
             intrinsics[at],
             masks=None if masks is None else masks[index].float().movedim(-1, 0)[None],
+            alphas=opacity_of_image(image)[None] if cut_out else None,
         )
         resized.append(crop_and_resize(one, height, width))
     return Views(
@@ -159,6 +169,7 @@ def views_from_cameras(
         intrinsics=torch.cat([view.intrinsics for view in resized]),
         times=times,
         masks=None if masks is None else torch.cat([view.masks for view in resized if view.masks is not None]),
+        alphas=torch.cat([view.alphas.clamp(0, 1) for view in resized if view.alphas is not None]) if cut_out else None,
     )
 
 

@@ -1,7 +1,11 @@
 """The images of one scene: what the encoder sees, what the tuning is supervised by, what is kept for evaluation."""
 
+import ctypes
 import os
-from collections.abc import Sequence
+import random
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -10,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 import torch
 import tyro
+from nerfstudio.cameras.cameras import Cameras
 from nerfstudio.cameras.rays import RayBundle
 from nerfstudio.configs.dataparser_configs import AnnotatedDataParserUnion
 from nerfstudio.data.datamanagers.base_datamanager import DataManager, VanillaDataManager
@@ -22,12 +27,15 @@ from rich.progress import track
 from tokengs_nerfstudio import bridge
 from tokengs_nerfstudio.core.errors import UserError, one_line
 from tokengs_nerfstudio.core.geometry.resize import fitted_size
-from tokengs_nerfstudio.core.ranges import Count, Range, Whole
+from tokengs_nerfstudio.core.ranges import Count, Positive, Range, Whole
+from tokengs_nerfstudio.core.stored_views import stored
 from tokengs_nerfstudio.core.types import Views
 from tokengs_nerfstudio.data.capture.transforms_json import in_short
 from tokengs_nerfstudio.data.view_sampler import spread_views
 from tokengs_nerfstudio.dataparser import TokenGSDataParser, TokenGSDataParserConfig
 from tokengs_nerfstudio.dataset import EvalImages, SceneDataset
+
+_PHOTOS_TO_TIDY = 16
 
 
 @dataclass
@@ -44,6 +52,9 @@ class SceneDataManagerConfig(FullImageDatamanagerConfig):
     max_image_size: Annotated[int, Range(16)] = 512
     """Longer side of the images that the tuning is supervised by, in pixels; larger ones are reduced.
     Evaluation and rendering always use the capture's own size."""
+    photo_memory: Positive = 2.0
+    """GiB of main memory for the images that the tuning is supervised by: 8 bits a channel where floats would take more
+    than a quarter of it; those that do not fit are read from disk whenever they are looked at."""
 
     camera_res_scale_factor: Annotated[float, Range(0.01, 4)] = 1.0
     """Factor on the size of all images, as they are read."""
@@ -60,6 +71,14 @@ class SceneDataManagerConfig(FullImageDatamanagerConfig):
     fps_reset_every: tyro.conf.Suppress[int] = 100
     masks_on_gpu: tyro.conf.Suppress[bool] = False
     images_on_gpu: tyro.conf.Suppress[bool] = False
+
+
+def _give_back() -> None:
+    """glibc keeps what was freed between what is in use, which adds up to several photos for each that is read; asked
+    to, it gives it back to the system."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
 
 
 class _KnownToSpiral(VanillaDataManager):
@@ -105,14 +124,9 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
         scale = self.config.camera_res_scale_factor / getattr(self.dataparser, "reduction", 1.0)
         return SceneDataset(outputs, scale, images_needed=self.test_mode == "val")
 
-    def _load_images(
-        self, split: Literal["train", "eval"], cache_images_device: Literal["cpu", "gpu"]
-    ) -> list[dict[str, Any]]:
-        """All images of a split in main memory, 8 bits a channel."""
-        dataset = self.train_dataset if split == "train" else self.eval_dataset
-        with ThreadPoolExecutor(max_workers=2) as pool:
-            images = pool.map(lambda index: dataset.get_data(index, image_type="uint8"), range(len(dataset)))
-            return list(track(images, f"Reading {split} images", total=len(dataset), transient=True, console=CONSOLE))
+    def next_eval_image(self, step: int) -> tuple[Cameras, dict[str, Any]]:
+        """Any of the evaluation images with its camera, read now."""
+        return EvalImages(self.eval_dataset, self.device)[random.randrange(len(self.eval_dataset))]
 
     def next_train(self, step: int) -> tuple[RayBundle, dict[str, Any]]:  # type: ignore[override]
         """The rays of a train photo's pixels [H, W], photo after photo, for `ns-export pointcloud` and `poisson`.
@@ -239,9 +253,28 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
         return fitted_size(height, width, self.config.max_image_size)
 
     def views(self, positions: Sequence[int], height: int, width: int, background: float = 0.5) -> Views:
-        """Train images and their masks at `positions` as Views of one size, in nerfstudio's world frame."""
-        cached = [self.cached_train[position] for position in positions]
-        images = [item["image"] for item in cached]
-        masks = [item["mask"] for item in cached] if self.train_dataset.masks is not None else None
-        cameras = self.train_dataset.cameras[torch.tensor(positions)]
-        return bridge.views_from_cameras(cameras, images, height, width, background, masks)
+        """Train images and their masks at `positions` as Views of one size, in nerfstudio's world frame.
+
+        Of each photo no more is kept than that size; of many, no more than `photo_memory` allows.
+        """
+
+        def read(number: int) -> Views:
+            position = positions[number]
+            item = self.train_dataset.get_data(position, image_type="uint8")
+            masks = [item["mask"]] if self.train_dataset.masks is not None else None
+            cameras = self.train_dataset.cameras[position : position + 1]
+            return bridge.views_from_cameras(cameras, [item["image"]], height, width, background, masks)
+
+        return stored(self._read(read, len(positions)), read, len(positions), self.config.photo_memory * 2**30)
+
+    def _read(self, read: Callable[[int], Views], count: int) -> Iterator[Views]:
+        """Every photo once, in order, read in two threads that never get far ahead."""
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            ahead = deque(pool.submit(read, number) for number in range(min(4, count)))
+            for number in track(range(count), "Reading photos", transient=True, console=CONSOLE):
+                if number + 4 < count:
+                    ahead.append(pool.submit(read, number + 4))
+                yield ahead.popleft().result()
+                if number % _PHOTOS_TO_TIDY == 0:
+                    _give_back()
+        _give_back()

@@ -34,7 +34,8 @@ class SceneDataset(InputDataset):
         outputs = replace(outputs, image_filenames=_named(outputs.image_filenames))
         if outputs.cameras.ndim == 0:  # nerfstudio's instant-ngp-data drops the axis of a single one
             outputs = replace(outputs, cameras=outputs.cameras.reshape((1,)))
-        super().__init__(replace(outputs, mask_filenames=None), scale_factor)
+        # What is cut out stays so: alpha_color is the wish of another dataparser to fill it in.
+        super().__init__(replace(outputs, mask_filenames=None, alpha_color=None), scale_factor)
         self.masks = outputs.mask_filenames if masks_needed else None
         self._painted, self.mask_color = self.mask_color, None
         self.images_needed = images_needed
@@ -147,11 +148,22 @@ def _undistorted(data: dict[str, Any], lens: Lens) -> dict[str, Any]:
     if lens.is_pinhole:
         return data
     image = data["image"]
-    pixels = torch.from_numpy(lens.undistort(image.float().numpy()))
+    if image.shape[-1] == 4:
+        pixels = _undistorted_cut_out(image.float(), 1.0 if image.is_floating_point() else 255.0, lens)
+    else:
+        pixels = torch.from_numpy(lens.undistort(image.float().numpy()))
     data["image"] = pixels if image.is_floating_point() else (pixels + 0.5).to(image.dtype)
     if "mask" in data:
         data["mask"] = wholly_valid(torch.from_numpy(lens.undistort(data["mask"].float().numpy()))).bool()
     return data
+
+
+def _undistorted_cut_out(rgba: Tensor, opaque: float, lens: Lens) -> Tensor:
+    """RGBA [H W 4] with lens distortion taken out: colours of pixels that show nothing mix with no others."""
+    rgb, alpha = rgba.split((3, 1), dim=-1)
+    both = torch.from_numpy(lens.undistort(torch.cat([rgb * alpha / opaque, alpha], dim=-1).numpy()))
+    rgb, alpha = both.split((3, 1), dim=-1)
+    return torch.cat([(rgb * opaque / alpha.clamp(min=1e-6)).clamp(0, opaque), alpha], dim=-1)
 
 
 class EvalImages:

@@ -25,11 +25,14 @@ from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.ranges import check
 from tokengs_nerfstudio.core.types import Example, Views
+from tokengs_nerfstudio.data.checkup import warnings
 from tokengs_nerfstudio.datamanager import SceneDataManager, SceneDataManagerConfig
 from tokengs_nerfstudio.flags import flag
 from tokengs_nerfstudio.heartbeat import quality
 from tokengs_nerfstudio.model import TokenGSModel, TokenGSModelConfig
 from tokengs_nerfstudio.viewer import OpeningView, SceneControls, within
+
+_log = logging.getLogger(__name__)
 
 # What a dataparser may say, in its metadata, of what ns-process-data had done to the capture's world before.
 _APPLIED = ("applied_transform", "applied_scale")
@@ -176,6 +179,8 @@ class TokenGSPipeline(VanillaPipeline):
         supervised = context if self.model.supervised_by_context() else list(range(len(data.train_dataset)))
         size = data.supervised_size()
         views = data.views(supervised, *size, background=network.config.background)
+        for finding in warnings(views, [Path(name).name for name in data.names(supervised)], network.config):
+            _log.warning(str(finding))
         seen = views.select([supervised.index(position) for position in context])
         loaded = time.perf_counter()
         with CONSOLE.status("Encoding the context views"):

@@ -28,17 +28,20 @@ def check_views(views: Any, name: str, dtype: torch.dtype) -> None:
     if min(count, height, width) < 1:
         raise UserError(f"{name}.images holds nothing: {list(images.shape)}")
     shapes = {"images": list(images.shape), "c2w": [count, 4, 4], "intrinsics": [count, 3, 3], "times": [count]}
-    for field in (entry.name for entry in fields(views)):
+    for field in (entry.name for entry in fields(Views)):
         value = getattr(views, field)
         if value is not None or field in ("c2w", "intrinsics"):
             _check_tensor(value, f"{name}.{field}", shapes.get(field, [count, 1, height, width]), images)
             if field not in shapes and value is not None:
                 _check_finite(value, f"{name}.{field}")
-    _check_range(images, f"{name}.images", "RGB in [0, 1]; divide 8-bit values by 255")
+    if views.in_memory:
+        _check_range(images, f"{name}.images", "RGB in [0, 1]; divide 8-bit values by 255")
     check_poses(views.c2w, f"{name}.c2w")
     check_intrinsics(views.intrinsics, f"{name}.intrinsics")
     if views.times is not None:
         _check_range(views.times, f"{name}.times", "times in [0, 1]")
+    if views.alphas is not None:
+        _check_range(views.alphas, f"{name}.alphas", "opacities in [0, 1]")
     if views.masks is not None and not bool(((views.masks == 0) | (views.masks == 1)).all()):
         raise UserError(
             f"{name}.masks must be 1 where a pixel counts and 0 where it does not, got {_span(views.masks)}"

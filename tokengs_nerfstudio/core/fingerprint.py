@@ -43,11 +43,11 @@ class Fingerprint:
         """Of the photos `supervised` of one scene in the world frame, which `names` names."""
         frame = scene.to_canonical
         numbers = torch.cat([frame.rotation.reshape(-1), frame.translation.reshape(-1), frame.scale.reshape(-1)])
-        masks = None if supervised.masks is None else _thumbnails(supervised.masks)
+        photos, masks = _pictures(supervised)
         return cls(
             weights=digest(network),
             names=list(names),
-            photos=_thumbnails(supervised.images),
+            photos=photos,
             masks=masks,
             c2w=supervised.c2w.cpu().clone(),
             intrinsics=supervised.intrinsics.cpu().clone(),
@@ -110,6 +110,17 @@ def digest(network: TokenGSNetwork) -> str:
         found.update(name.encode())
         found.update(value.detach().cpu().reshape(-1).view(torch.uint8).numpy().data)
     return found.hexdigest()
+
+
+def _pictures(views: Views) -> tuple[UInt8[Tensor, "view 3 side side"], UInt8[Tensor, "view 1 side side"] | None]:
+    """Thumbnails of all photos and masks, photo after photo: those that are not in memory are read one by one."""
+    photos, masks = [], []
+    for number in range(views.num_views):
+        view = views.select([number])
+        photos.append(_thumbnails(view.images))
+        if view.masks is not None:
+            masks.append(_thumbnails(view.masks))
+    return torch.cat(photos), torch.cat(masks) if masks else None
 
 
 def _thumbnails(pictures: Float[Tensor, "view channel _ _"]) -> UInt8[Tensor, "view channel side side"]:

@@ -13,7 +13,7 @@ from tokengs_nerfstudio.core.geometry.resize import crop_and_resize
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.ranges import Length, check_value
 from tokengs_nerfstudio.core.scale_search import choose_scale
-from tokengs_nerfstudio.core.types import Example, Similarity, Views
+from tokengs_nerfstudio.core.types import OPAQUE, Example, Similarity, Views
 
 MOST_TIMES = 32
 
@@ -37,7 +37,8 @@ def prepare(network: TokenGSNetwork, example: Example, scale: float | None = Non
 
     The canonical frame follows from the context cameras by the network's own rule, or multiplies lengths by `scale`;
     weights of a fixed scene scale get the scale that suits the context best. Weights that know time see a scene whose
-    photos have none as one moment; a warning of the package's logger says so.
+    photos have none as one moment; a warning of the package's logger says so. Opacities of photos that are all opaque
+    are forgotten.
 
     Cameras may have 64 bits, for worlds that 32 bits cannot tell apart (georeferenced coordinates): so has then what
     leads to the canonical frame, and what is baked by it.
@@ -46,6 +47,7 @@ def prepare(network: TokenGSNetwork, example: Example, scale: float | None = Non
     """
     _check_arguments(network, example, scale)
     example, local = _local(_timed(network, _in_one_type(example.detach())))
+    example = Example(_opaque_or_cut_out(example.context), _opaque_or_cut_out(example.target))
     context = example.context
     seen = crop_and_resize(context, *network.config.input_size(context.height, context.width))
     if scale is None:
@@ -125,6 +127,12 @@ def _timed(network: TokenGSNetwork, example: Example) -> Example:
         return replace(views, times=views.c2w.new_zeros(views.num_views))
 
     return Example(at_once(example.context), at_once(example.target))
+
+
+def _opaque_or_cut_out(views: Views) -> Views:
+    """Views that say nothing of opacities where all of them are opaque."""
+    opaque = views.alphas is None or bool((views.alphas >= OPAQUE).all())
+    return replace(views, alphas=None) if opaque else views
 
 
 def _spread(times: torch.Tensor, most: int = MOST_TIMES) -> tuple[float, ...]:

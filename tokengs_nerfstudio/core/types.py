@@ -11,6 +11,9 @@ from torch import Tensor
 from tokengs_nerfstudio.core.records import TensorRecord
 from tokengs_nerfstudio.core.rotation import multiply_quaternions, quaternion_from_matrix, rotate
 
+# Photos whose opacities are nowhere below this are opaque: an alpha channel does not make a cut-out.
+OPAQUE = 0.996
+
 
 @dataclass(frozen=True)
 class Cameras(TensorRecord):
@@ -47,7 +50,9 @@ class Views(TensorRecord):
     RGB in [0, 1]; OpenCV camera-to-world (x right, y down, z forward); intrinsics in pixels of these images, the
     first pixel's centre at (0.5, 0.5); times in [0, 1], normalised by whoever builds the item; masks 1 where a pixel
     may supervise and 0 where it is to be ignored (the network looks at all of them); exact z-depths in the cameras'
-    frame, 0 where there is no surface.
+    frame, 0 where there is no surface; opacities (alphas) of photos that are cut out, 0 where there is nothing:
+    `images` show the background that is rendered over (grey 0.5, unless weights say otherwise) as far as these let
+    light through.
     """
 
     images: Float[Tensor, "*batch view 3 height width"]
@@ -56,6 +61,7 @@ class Views(TensorRecord):
     times: Float[Tensor, "*batch view"] | None = None
     masks: Float[Tensor, "*batch view 1 height width"] | None = None
     depths: Float[Tensor, "*batch view 1 height width"] | None = None
+    alphas: Float[Tensor, "*batch view 1 height width"] | None = None
 
     @property
     def num_views(self) -> int:
@@ -74,6 +80,44 @@ class Views(TensorRecord):
         """The cameras alone, for pictures of the images' size."""
         return Cameras(self.c2w, self.intrinsics, self.width, self.height)
 
+    @property
+    def in_memory(self) -> bool:
+        """Whether `images` holds the pixels, which `select` brings else."""
+        return True
+
+    @property
+    def masked(self) -> bool:
+        """Whether there are masks."""
+        return self.masks is not None
+
+    @property
+    def cut_out(self) -> bool:
+        """Whether there are opacities."""
+        return self.alphas is not None
+
+    @property
+    def valid_share(self) -> float:
+        """The share of the pixels that may supervise."""
+        return 1.0 if self.masks is None else float(self.masks.mean())
+
+    def usable(self) -> list[int]:
+        """The views of one scene that have any pixel to supervise with."""
+        if self.masks is None:
+            return list(range(self.num_views))
+        return self.masks.flatten(1).any(1).nonzero()[:, 0].tolist()
+
+    def subset(self, indices: Sequence[int] | Tensor | slice) -> "Views":
+        """`select`, for views that are to be handed on: those that are not in memory are not read."""
+        return self.select(indices)
+
+    @property
+    def shown(self) -> Float[Tensor, "*batch view 1 height width"] | None:
+        """1 where a pixel may supervise and shows more than nothing, else 0; None where all of them do."""
+        if self.alphas is None:
+            return self.masks
+        solid = (self.alphas > 0.5).to(self.alphas)
+        return solid if self.masks is None else solid * self.masks
+
     def select(self, indices: Sequence[int] | Tensor | slice) -> "Views":
         """The views at `indices`, along the view axis, in that order."""
         index = indices if isinstance(indices, slice) else _index(indices, self.images.device)
@@ -84,7 +128,18 @@ class Views(TensorRecord):
             times=None if self.times is None else self.times[..., index],
             masks=None if self.masks is None else self.masks[..., index, :, :, :],
             depths=None if self.depths is None else self.depths[..., index, :, :, :],
+            alphas=None if self.alphas is None else self.alphas[..., index, :, :, :],
         )
+
+    def over(self, background: float | Tensor, wanted: Float[Tensor, "*batch view 3"]) -> "Views":
+        """Cut-out photos, shown over `background` now, over a colour of their own each; opaque ones are as they were.
+
+        `background` is a number, one colour [3] or a colour for each view.
+        """
+        if self.alphas is None:
+            return self
+        change = (wanted - torch.as_tensor(background).to(wanted))[..., None, None]
+        return replace(self, images=self.images + (1 - self.alphas) * change)
 
 
 def _index(indices: Sequence[int] | Tensor, device: torch.device) -> Tensor:

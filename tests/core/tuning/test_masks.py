@@ -63,7 +63,7 @@ def test_losses_are_means_over_valid_pixels() -> None:
     views = photos(blobs(), arc_cameras(2), size=64)
     halved = masked(views, 0.3, slice(0, 32))
     splats = blobs(40, seed=7)
-    rendered = PHOTOMETRY.rendered(splats, views)
+    rendered = PHOTOMETRY.rendered(splats, views).rgb
     error = (rendered - views.images)[..., 32:]
     assert PHOTOMETRY.error(splats, halved) == pytest.approx(float(error.square().mean()), rel=1e-5)
     whole, half = gradients(splats, views)[1], gradients(splats, halved)[1]

@@ -10,7 +10,7 @@ from tokengs_nerfstudio.core.types import Views
 
 
 def mirrored(views: Views) -> Views:
-    """The same world in a mirror, x -> -x: images, masks, depths, cameras and principal points change together.
+    """The same world in a mirror, x -> -x: everything of the photos, cameras and principal points change together.
 
     With S = diag(-1, 1, 1, 1), camera-to-world matrices become S c2w S, which are proper rotations again; the principal
     point moves to width - cx. Mirroring twice gives the views back.
@@ -19,8 +19,9 @@ def mirrored(views: Views) -> Views:
     intrinsics = views.intrinsics.clone()
     intrinsics[..., 0, 2] = views.width - intrinsics[..., 0, 2]
     c2w = flip[:, None] * views.c2w * flip[None, :]
-    masks, depths = (None if maps is None else maps.flip(-1) for maps in (views.masks, views.depths))
-    return replace(views, images=views.images.flip(-1), c2w=c2w, intrinsics=intrinsics, masks=masks, depths=depths)
+    pixels = {name: getattr(views, name) for name in ("images", "masks", "depths", "alphas")}
+    flipped = {name: None if maps is None else maps.flip(-1) for name, maps in pixels.items()}
+    return replace(views, c2w=c2w, intrinsics=intrinsics, **flipped)
 
 
 def mirrored_scenes(views: Views, chosen: Bool[Tensor, " batch"]) -> Views:

@@ -1,4 +1,4 @@
-"""Photos at another size: crops and resizes that take intrinsics, masks and depths along."""
+"""Photos at another size: crops and resizes that take intrinsics, masks, depths and opacities along."""
 
 from typing import Literal
 
@@ -44,6 +44,7 @@ def crop_and_resize(views: Views, height: int, width: int, published_rounding: b
         times=views.times,
         masks=None if views.masks is None else wholly_valid(resized_images(views.masks[cut], height, width)),
         depths=None if views.depths is None else resized_images(views.depths[cut], height, width, "nearest"),
+        alphas=None if views.alphas is None else resized_images(views.alphas[cut], height, width),
     )
 
 
@@ -59,6 +60,7 @@ def resized(views: Views, height: int, width: int, filter: Filter = "antialias")
         times=views.times,
         masks=None if views.masks is None else wholly_valid(resized_images(views.masks, height, width, filter)),
         depths=None if views.depths is None else resized_images(views.depths, height, width, "nearest"),
+        alphas=None if views.alphas is None else resized_images(views.alphas, height, width, filter).clamp(0, 1),
     )
 
 

@@ -25,7 +25,7 @@ _PER_ROW, _PER_DECODED = 12, 3 * 14
 def seen_weights(
     gaussians: Gaussians, views: Views, rendering: RenderConfig, largest_side: int = 160
 ) -> Float[Tensor, " gaussian"]:
-    """What each Gaussian adds to the views: its blending weights summed over their valid pixels.
+    """What each Gaussian adds to the views: its blending weights summed over their valid pixels that show something.
 
     Views are rendered one by one, at most `largest_side` pixels large; pixels count in units of the views as given.
     """
@@ -33,7 +33,8 @@ def seen_weights(
     cameras = resized_cameras(views.cameras, height, width)
     total = torch.zeros_like(gaussians.opacities)
     for view in range(views.num_views):
-        mask = None if views.masks is None else resized_images(views.masks[view : view + 1], height, width)
+        shown = views.select([view]).shown if views.masked or views.cut_out else None
+        mask = None if shown is None else resized_images(shown, height, width)
         total += contributions(gaussians, cameras[view : view + 1], rendering, mask)
     return total * (views.height * views.width / (height * width))
 

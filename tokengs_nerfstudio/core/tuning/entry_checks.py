@@ -26,7 +26,7 @@ def check_arguments(scene: Any, config: Any, steps: int, seed: int, start: Gauss
     check_value(seed, Seed, "seed")
     check_supervision(scene.example.target, steps)
     if steps > 0:
-        check_densification(config.gaussians.densification, scene.example.target.images.device)
+        check_densification(config.gaussians.densification, scene.example.target.c2w.device)
 
 
 def check_kind(state: Mapping[str, Any], kind: Mapping[str, Any]) -> None:

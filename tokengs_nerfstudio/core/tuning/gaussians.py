@@ -101,10 +101,10 @@ class GaussianStage:
         if limit is not None and limit < start.count:
             start = start.select(most_seen(start, views, limit, scene.rendering))
         budget = gaussian_budget(config, start.count, views)
-        free = free_memory(views.images.device)
+        free = free_memory(views.c2w.device)
         self._chunk = views_that_fit(budget, config.views_per_step, views.height, views.width, free)
         self._few = views.num_views < config.stopping.held_out_from
-        trained = views.select(scene.supervision.trained)
+        trained = views.subset(scene.supervision.trained)
         self._clear_space = ClearSpace.before(trained, self._config.clear_share, scene.seed)
         self.variables = GaussianVariables(start, scene.extent, self._config)
         self._densification = densification(self._config, scene, start.count, budget, steps)
@@ -129,12 +129,12 @@ class GaussianStage:
 
     @torch.no_grad()
     def begin(self) -> None:
-        """What no photo shows is given a new place."""
+        """What no photo shows is given a new place, and what is where cut-out photos show nothing."""
         if not self._config.reseed:
             return
-        trained = self._scene.supervision.views.select(self._scene.supervision.trained)
-        start = self.splats().detach()
-        dropped, new = replacements(start, trained, self._scene.rendering, self._scene.seed)
+        supervision, start = self._scene.supervision, self.splats().detach()
+        trained, impossible = supervision.views.subset(supervision.trained), supervision.impossible(start)
+        dropped, new = replacements(start, trained, self._scene.rendering, self._scene.seed, impossible)
         exchange(self.variables.parameters, self.variables.optimizers, ~dropped, raw(new))
 
     def step(self, progress: float) -> None:
@@ -142,11 +142,15 @@ class GaussianStage:
         self.variables.step(progress)
 
     def after_step(self, step: int, pictures: list[dict[str, Any]] | None, look_due: bool) -> None:
-        """Growth where it is due; nothing stays right before a camera, looked at whenever left-out views would be."""
+        """Growth where it is due; nothing stays right before a camera, nor where cut-out photos show nothing, looked at
+        whenever left-out views would be."""
         variables = self.variables
         self._densification.grow(variables.parameters, variables.optimizers, step, pictures or ())
         if self._clear_space.depth > 0 and look_due:
             self._drop(self._clear_space.contains(self.splats().detach()))
+        impossible = self._scene.supervision.impossible(self.splats().detach()) if look_due else None
+        if impossible is not None:
+            self._drop(impossible)
 
     def snapshot(self) -> Any:
         return self.variables.snapshot()
@@ -177,7 +181,7 @@ def gaussian_budget(config: TuningConfig, first: int, views: Views) -> int:
 def check_memory(config: TuningConfig, first: int, views: Views) -> None:
     """UserError where not even one of the views fits into memory beside the Gaussians that `first` may grow to."""
     budget = gaussian_budget(config, first, views)
-    views_that_fit(budget, 1, views.height, views.width, free_memory(views.images.device))
+    views_that_fit(budget, 1, views.height, views.width, free_memory(views.c2w.device))
 
 
 def densification(config: GaussianStageConfig, scene: StageScene, first: int, budget: int, steps: int) -> Densification:
@@ -185,7 +189,7 @@ def densification(config: GaussianStageConfig, scene: StageScene, first: int, bu
     until, every = config.growth_end * steps, config.growth_every
     if config.densification == "budget":
         return BudgetDensification(first, budget, until, every)
-    device = scene.supervision.views.images.device
+    device = scene.supervision.views.c2w.device
     return GsplatDensification(config.densification, scene.extent, budget, until, every, scene.seed, device)
 
 

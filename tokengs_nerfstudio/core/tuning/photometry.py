@@ -14,9 +14,12 @@ from tokengs_nerfstudio.core.tuning.cameras import CameraVariables
 from tokengs_nerfstudio.core.tuning.schedule import by_time
 from tokengs_nerfstudio.core.tuning.stages import Drawing
 from tokengs_nerfstudio.core.tuning.supervision import Batch
-from tokengs_nerfstudio.core.types import Gaussians, RenderConfig, Views
+from tokengs_nerfstudio.core.types import Gaussians, RenderConfig, Renders, Views
 
 Parts = dict[str, float | Tensor]
+
+# Weight of the absolute difference in opacity, for cut-out photos.
+_OPACITY = 1.0
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,9 @@ class Photometry:
 
     Masked pixels show the background in the rendering and in the photo alike: they have no gradient, and what the
     photo shows there changes nothing; SSIM windows across a mask's border compare what is valid in them.
+
+    Where nothing is in a cut-out photo, nothing may be rendered: both are laid over another colour in each step, and
+    opacities are compared as well.
     """
 
     ssim: float
@@ -35,20 +41,31 @@ class Photometry:
     """of the photos' pixels; losses are means over these, so that the pulls keep their weight"""
 
     def rendered(
-        self, splats: Gaussians, views: Views, pictures: list[dict[str, Any]] | None = None
-    ) -> Float[Tensor, "view 3 height width"]:
-        """The views as they are now; `pictures` gets the dictionary of `render_with_info`."""
+        self,
+        splats: Gaussians,
+        views: Views,
+        pictures: list[dict[str, Any]] | None = None,
+        backgrounds: Float[Tensor, "view 3"] | None = None,
+    ) -> Renders:
+        """The views as they are now, over the usual background or over a colour for each of them.
+
+        `pictures` gets the dictionary of `render_with_info`.
+        """
+        rendering = self.rendering if backgrounds is None else replace(self.rendering, background=backgrounds)
         if pictures is None:
-            return render_cameras(splats, views.cameras, self.rendering, depth=False).rgb
-        renders, info = render_with_info(splats, views.cameras, self.rendering, depth=False)
+            return render_cameras(splats, views.cameras, rendering, depth=False)
+        renders, info = render_with_info(splats, views.cameras, rendering, depth=False)
         info["means2d"].retain_grad()
         pictures.append(info)
-        return renders.rgb
+        return renders
 
     @torch.no_grad()
     def error(self, splats: Gaussians, views: Views) -> float:
-        """Mean squared error of the views' valid pixels, colours cut to [0, 1]."""
-        error = (self.rendered(splats, views).clamp(0, 1) - views.images).square()
+        """Mean squared error of the views' valid pixels, colours cut to [0, 1]; of cut-out photos, of opacities too."""
+        renders = self.rendered(splats, views)
+        error = (renders.rgb.clamp(0, 1) - views.images).square()
+        if views.alphas is not None:
+            error = error + (renders.alpha - views.alphas).square()
         return float(error.mean() if views.masks is None else (error * views.masks).mean() / views.masks.mean())
 
     def backward(self, drawing: Drawing, batch: Batch, cameras: CameraVariables) -> Parts:
@@ -61,7 +78,7 @@ class Photometry:
         for time, group in by_time(batch):
             with gathered(drawing.splats_at(time)) as leaves:
                 for part in slices(group.indices.numel(), drawing.chunk):
-                    piece = Batch(group.views.select(part), group.indices[part])
+                    piece = group.select(part)
                     share = piece.indices.numel() / batch.indices.numel()
                     loss, named = self._loss(leaves, piece, cameras, drawing)
                     (share * loss).backward()
@@ -73,10 +90,21 @@ class Photometry:
         self, splats: Gaussians, batch: Batch, cameras: CameraVariables, drawing: Drawing
     ) -> tuple[Tensor, dict[str, Tensor]]:
         views = replace(batch.views, c2w=cameras.cameras(batch.indices))
-        rgb = cameras.exposed(self.rendered(splats, views, drawing.pictures), batch.indices)
-        shown, truth = (self._unmasked(pictures, views) for pictures in (rgb, views.images))
+        backgrounds = None if batch.backgrounds is None else batch.backgrounds.to(views.images)
+        renders = self.rendered(splats, views, drawing.pictures, backgrounds)
+        rgb, true = cameras.exposed(renders.rgb, batch.indices), views.images
+        if backgrounds is not None:
+            # What lies behind is not exposed: it is the same colour in the rendering and in the photo.
+            behind = backgrounds[..., None, None]
+            rgb = rgb + (1 - renders.alpha) * (behind - cameras.exposed(behind, batch.indices))
+            true = views.over(self.rendering.background, backgrounds).images
+        shown, truth = (self._unmasked(pictures, views) for pictures in (rgb, true))
         parts = {"l1": l1(shown, truth) / self.valid_share, "ssim": 1 - (1 - ssim(shown, truth)) / self.valid_share}
         loss = (1 - self.ssim) * parts["l1"] + self.ssim * (1 - parts["ssim"])
+        if views.alphas is not None:
+            opaque = (self._unmasked(alphas, views) for alphas in (renders.alpha, views.alphas))
+            parts["opacity"] = l1(*opaque) / self.valid_share
+            loss = loss + _OPACITY * parts["opacity"]
         if cameras.active:
             loss = loss + cameras.penalty()
         if drawing.opacity_pull or drawing.scale_pull:

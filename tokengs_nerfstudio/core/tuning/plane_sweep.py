@@ -151,14 +151,20 @@ def focus_distance(c2w: Float[Tensor, "view 4 4"]) -> float:
     return max(float(distance), 1e-6)
 
 
-def small_views(views: Views) -> Views:
-    """At most 48 of the views, evenly chosen, at most 96 pixels on the shorter side; grey where they are masked."""
-    views = views.select(slice(None, None, -(-views.num_views // _LOOK_VIEWS)))
+def reduced_views(views: Views) -> Views:
+    """At most 48 of the views, evenly chosen, at most 96 pixels on the shorter side."""
     shrink = min(1.0, _LOOK_SIDE / min(views.height, views.width))
     height, width = max(1, round(views.height * shrink)), max(1, round(views.width * shrink))
-    small = resized(views, height, width, "area")
-    if small.masks is not None:
-        small = replace(small, images=small.images.where(small.masks > 0, 0.5))
+    chosen = range(0, views.num_views, -(-views.num_views // _LOOK_VIEWS))
+    return Views.cat([resized(views.select([index]), height, width, "area") for index in chosen])
+
+
+def small_views(views: Views) -> Views:
+    """`reduced_views`, grey and masked where they are masked or show nothing."""
+    small = reduced_views(views)
+    shown = small.shown
+    if shown is not None:
+        small = replace(small, images=small.images.where(shown > 0, 0.5), masks=shown, alphas=None)
     return small
 
 

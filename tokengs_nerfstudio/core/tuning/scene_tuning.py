@@ -145,10 +145,11 @@ class SceneTuning:
     def gaussians(self, time: float | None = None) -> Gaussians:
         """The Gaussians of now, detached, in the canonical frame; once finished, the best ones.
 
-        `time` is for weights that know time; the first supervised view's where left out. With a limit on their number,
-        the finished scene consists of those that the supervised views show most.
+        `time` is for weights that know time; the first supervised view's where left out. Cut-out photos leave nothing
+        around them; with a limit on their number, the finished scene has those that the supervised views show most.
         """
-        splats = self._splats(self._time if time is None else time).detach()
+        splats, tuned = self._splats(self._time if time is None else time), isinstance(self._stage, GaussianStage)
+        splats = self.supervision.possible(splats.detach(), wholly=not tuned)
         limit = self.config.max_gaussians
         if not self.finished or limit is None or limit >= splats.count:
             return splats
@@ -237,7 +238,9 @@ class SceneTuning:
     def _gaussian_stage(self) -> GaussianStage:
         """A stage that takes over the Gaussians of now."""
         planned = self._stages[min(self._number, len(self._stages) - 1)]
-        return GaussianStage(self.gaussians(), self._scene, self.config, planned.steps)
+        with torch.no_grad():
+            start = self._splats(self._time).detach()
+        return GaussianStage(start, self._scene, self.config, planned.steps)
 
     def _left_out(self, supervised: Views) -> list[int]:
         stopping = self.config.stopping

@@ -83,5 +83,5 @@ def by_time(batch: Batch) -> list[tuple[float | None, Batch]]:
     groups: list[tuple[float | None, Batch]] = []
     for time in times.unique().tolist():
         chosen = (times == time).nonzero()[:, 0]
-        groups.append((time, Batch(batch.views.select(chosen), batch.indices[chosen.cpu()])))
+        groups.append((time, batch.select(chosen)))
     return groups

@@ -33,21 +33,31 @@ _DOME, _DOME_RADIUS, _UNLIKE_BACKGROUND = 600, 20.0, 0.2
 
 
 def replacements(
-    gaussians: Gaussians, views: Views, rendering: RenderConfig, seed: int
+    gaussians: Gaussians,
+    views: Views,
+    rendering: RenderConfig,
+    seed: int,
+    impossible: Bool[Tensor, " gaussian"] | None = None,
 ) -> tuple[Bool[Tensor, " gaussian"], Gaussians]:
-    """Which Gaussians the views would not miss, and as many new ones for them.
+    """Which Gaussians the views would not miss, the `impossible` ones among them, and as many new ones for them.
 
     Where the photos' borders are far from the background's grey, some of the new ones are a far dome in their colour.
-    No new one comes from a masked pixel.
+    No new one comes from a masked pixel, nor from one that shows nothing; cut-out photos have no dome around them.
     """
     weights = seen_weights(gaussians, views, rendering)
+    if impossible is not None:
+        weights = weights.where(~impossible, 0.0)
     dropped = weights <= _SPARED * weights.mean()
     masks = small_views(views).masks
     if masks is not None and not masks.any():
         return torch.zeros_like(dropped), gaussians.select(slice(0, 0))
     count, generator = int(dropped.sum()), torch.Generator().manual_seed(seed)
     far = dome(views)
-    if count < 2 * far.count or (far.colors[0] - rendering.background).abs().max() < _UNLIKE_BACKGROUND:
+    if (
+        views.cut_out
+        or count < 2 * far.count
+        or (far.colors[0] - rendering.background).abs().max() < _UNLIKE_BACKGROUND
+    ):
         return dropped, seeds(gaussians, views, count, rendering, generator)
     new = seeds(gaussians, views, count - far.count, rendering, generator)
     return dropped, Gaussians.cat([new, far])
@@ -100,10 +110,10 @@ def seeds(
 
 
 def random_gaussians(views: Views, count: int, seed: int) -> Gaussians:
-    """`count` Gaussians behind random valid pixels, at random depths about the point the cameras look at."""
+    """`count` Gaussians behind random pixels of what is shown, at random depths about the point the cameras look at."""
     generator = torch.Generator().manual_seed(seed)
-    masks = torch.ones_like(views.images[:, :1]) if views.masks is None else views.masks
-    valid = masks.flatten().nonzero()[:, 0]
+    shown = torch.ones_like(views.images[:, :1]) if views.shown is None else views.shown
+    valid = shown.flatten().nonzero()[:, 0]
     index = valid[torch.randint(len(valid), (count,), generator=generator).to(valid.device)]
     depth = _NEAREST + (_FARTHEST - _NEAREST) * torch.rand(count, generator=generator).to(views.images)
     return _behind_pixels(views, index, focus_distance(views.c2w) * depth, generator)

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.geometry.resize import level_size, resized
-from tokengs_nerfstudio.core.types import Views
+from tokengs_nerfstudio.core.tuning.hull import Hull
+from tokengs_nerfstudio.core.types import Gaussians, Views
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,15 @@ class Batch:
 
     views: Views
     indices: Int[Tensor, " view"]
+    backgrounds: Float[Tensor, "view 3"] | None = None
+    """for cut-out photos, the colours that they and the Gaussians are compared over"""
+
+    def select(self, part: Int[Tensor, " some"] | slice) -> "Batch":
+        """Some of the views, by their places in the batch."""
+        views = self.views.select(part)
+        if isinstance(part, Tensor):
+            part = part.cpu()
+        return Batch(views, self.indices[part], None if self.backgrounds is None else self.backgrounds[part])
 
 
 class Supervision:
@@ -30,11 +40,19 @@ class Supervision:
     def __init__(self, views: Views, held_out: Sequence[int], seed: int):
         self.views = views
         self.held_out = list(held_out)
-        self.trained = [i for i in usable(views) if i not in self.held_out]
-        self.valid_share = 1.0 if views.masks is None else float(views.masks.mean())
-        self._sizes: dict[tuple[int, int], Views] = {(views.height, views.width): views}
+        self.trained = [i for i in views.usable() if i not in self.held_out]
+        self._hull = Hull.of(views.subset(self.trained))
+        self.valid_share = views.valid_share
         self._generator = torch.Generator().manual_seed(seed)
         self._queue: list[int] = []
+
+    def possible(self, gaussians: Gaussians, wholly: bool) -> Gaussians:
+        """Those that are where cut-out photos show something, as `Hull.holds` means it; all for opaque photos."""
+        return gaussians if self._hull is None else gaussians.select(self._hull.holds(gaussians, wholly))
+
+    def impossible(self, gaussians: Gaussians) -> Bool[Tensor, " gaussian"] | None:
+        """Which ones have their centre where cut-out photos show nothing; None for opaque photos."""
+        return None if self._hull is None else ~self._hull.holds(gaussians)
 
     def next_indices(self, count: int) -> Int[Tensor, " view"]:
         """`count` of the trained views (all of them where there are fewer), in random order."""
@@ -50,17 +68,18 @@ class Supervision:
     def batch(self, count: int, factor: float) -> Batch:
         """The next `count` views, `factor` times smaller than the photos."""
         indices = self.next_indices(count)
-        return Batch(self.at(factor).select(indices.to(self.views.images.device)), indices)
+        views = self._at(factor, indices.to(self.views.c2w.device))
+        if views.alphas is None:
+            return Batch(views, indices)
+        return Batch(views, indices, torch.rand(len(indices), 3, generator=self._generator))
 
-    def at(self, factor: float) -> Views:
-        """All supervised views at 1/factor of their size; made once per size and kept."""
-        size = level_size(self.views.height, self.views.width, factor)
-        if size not in self._sizes:
-            self._sizes[size] = resized(self.views, *size)
-        return self._sizes[size]
+    def _at(self, factor: float, indices: Sequence[int] | Tensor) -> Views:
+        """Some of the supervised views at 1/factor of their size."""
+        size, views = level_size(self.views.height, self.views.width, factor), self.views.select(indices)
+        return views if size == (views.height, views.width) else resized(views, *size)
 
     def held_out_views(self, factor: float = 1.0) -> Views:
-        return self.at(factor).select(self.held_out)
+        return self._at(factor, self.held_out)
 
     def state_dict(self) -> dict[str, Any]:
         return {"queue": list(self._queue), "generator": self._generator.get_state()}
@@ -70,24 +89,17 @@ class Supervision:
         self._generator.set_state(state["generator"].cpu())
 
 
-def usable(views: Views) -> list[int]:
-    """The views that have any pixel to supervise with."""
-    if views.masks is None:
-        return list(range(views.num_views))
-    return views.masks.flatten(1).any(1).nonzero()[:, 0].tolist()
-
-
 def check_supervision(views: Views, steps: int) -> None:
     """ValueError where there is nothing to supervise `steps` steps with; a scene needs views even for none."""
     if views.num_views == 0:
         raise UserError("a scene needs at least one supervised view, got none; its context may serve")
-    if steps > 0 and not usable(views):
+    if steps > 0 and not views.usable():
         raise UserError("every supervised photo is masked out wholly: masks are 0 where pixels are to be ignored")
 
 
 def left_out_view(views: Views, least: int) -> list[int]:
     """The view to stop by, among those with valid pixels; none where these are fewer than `least`, or one alone."""
-    candidates = usable(views)
+    candidates = views.usable()
     enough = len(candidates) >= max(2, least)
     return [candidates[most_typical_view(views.c2w[candidates])]] if enough else []
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.geometry.resize import fitted_size, wholly_valid
 from tokengs_nerfstudio.core.types import Views
 from tokengs_nerfstudio.data.capture.frames import THREADS, CaptureFrame, read_frames
-from tokengs_nerfstudio.data.capture.images import check_mask, read_image, read_mask
+from tokengs_nerfstudio.data.capture.images import check_mask, has_alpha, read_alpha, read_image, read_mask
 from tokengs_nerfstudio.data.capture.lens import Lens, Window, centred_window
 from tokengs_nerfstudio.data.capture.poses import needs_64_bits
 from tokengs_nerfstudio.data.capture.split import DEFAULT_SPLIT, FrameSplit, SplitRule
@@ -37,6 +37,10 @@ class _Photo:
     def read(self, background: Float[ndarray, "3"]) -> Float[ndarray, "height width 3"]:
         return self.lens.undistort(read_image(self.frame.image, self.window, background, self.frame.turned))
 
+    def read_alpha(self) -> Float[ndarray, "height width"]:
+        """The opacities, as the photo is read."""
+        return self.lens.undistort(read_alpha(self.frame.image, self.window, self.frame.turned))
+
     def read_mask(self) -> Float[ndarray, "height width"]:
         """The share of what is behind a pixel that is valid: all of it for photos without a mask."""
         if self.frame.mask is None:
@@ -54,7 +58,8 @@ class NerfstudioCapture:
       than most are cropped about their centre and resized to the common one, which is said once.
     * Stored pixels are taken as they are, as nerfstudio does; a photo is turned by its EXIF entry only where the
       recorded width and height are those of the turned photo.
-    * Transparent pixels are composited over `background` (grey 0.5, over which the method renders).
+    * Transparent pixels are composited over `background` (grey 0.5, over which the method renders); where a photo has
+      an alpha channel, the views have opacities.
     * `mask_path` files become the views' masks.
     * `c2w` has 32 bits; 64 where those would blur the positions (georeferenced coordinates, extreme units).
     * `times` are the frames' `time`, mapped to [0, 1] over the frames that are there.
@@ -85,6 +90,8 @@ class NerfstudioCapture:
         self.file_names = [frame.file_path for frame in frames]
         self.image_paths = [frame.image for frame in frames]
         self._photos = _photos(frames, max_size)
+        with ThreadPoolExecutor(max_workers=THREADS) as pool:
+            self._cut_out = any(pool.map(has_alpha, self.image_paths))
         self.image_size: tuple[int, int] = (self._photos[0].window.height, self._photos[0].window.width)
         self.c2w: Float[Tensor, "frame 4 4"] = _poses([frame.c2w for frame in frames])
         self.intrinsics: Float[Tensor, "frame 3 3"] = _stacked(_pinhole_matrices(self._photos))
@@ -106,6 +113,7 @@ class NerfstudioCapture:
             intrinsics=self.intrinsics[indices],
             times=None if self.times is None else self.times[indices],
             masks=self._masks(indices) if any(self._photos[index].frame.mask for index in indices) else None,
+            alphas=self._alphas(indices) if self._cut_out else None,
         )
 
     def _images(self, indices: list[int]) -> Float[Tensor, "view 3 height width"]:
@@ -120,14 +128,22 @@ class NerfstudioCapture:
         return images
 
     def _masks(self, indices: list[int]) -> Float[Tensor, "view 1 height width"]:
-        masks = torch.empty(len(indices), 1, *self.image_size)
+        return wholly_valid(self._maps([self._photos[index].read_mask for index in indices]))
+
+    def _alphas(self, indices: list[int]) -> Float[Tensor, "view 1 height width"]:
+        return self._maps([self._photos[index].read_alpha for index in indices])
+
+    def _maps(
+        self, readers: list[Callable[[], Float[ndarray, "height width"]]]
+    ) -> Float[Tensor, "view 1 height width"]:
+        maps = torch.empty(len(readers), 1, *self.image_size)
 
         def read_into(place: int) -> None:
-            masks[place, 0] = torch.from_numpy(self._photos[indices[place]].read_mask())
+            maps[place, 0] = torch.from_numpy(readers[place]())
 
         with ThreadPoolExecutor(max_workers=THREADS) as pool:
-            list(pool.map(read_into, range(len(indices))))
-        return wholly_valid(masks)
+            list(pool.map(read_into, range(len(readers))))
+        return maps
 
     def split(self, rule: SplitRule = DEFAULT_SPLIT) -> FrameSplit:
         """The frames to learn from and those to evaluate on, the same that `ns-train` has.

@@ -77,6 +77,21 @@ def _decoded(path: Path) -> Iterator[Image.Image]:
         raise _unreadable(path, error) from error
 
 
+def has_alpha(path: Path) -> bool:
+    """Whether an image's header speaks of transparency; UserError naming the file where it cannot be read."""
+    with _decoded(path) as image:
+        return _has_alpha(image)
+
+
+def read_alpha(path: Path, window: Window, upright: bool = False) -> Float[ndarray, "height width"]:
+    """The opacities in [0, 1], float32, of the part of a photo that `window` shows, as `read_image` reads it."""
+    with _decoded(path) as image:
+        shown = _shown(image, window, upright)
+    if shown.mode != "RGBA":
+        return np.ones((window.height, window.width), np.float32)
+    return np.asarray(shown.getchannel("A"), dtype=np.float32) / 255
+
+
 def check_mask(path: Path, size: tuple[int, int]) -> None:
     """Whether a mask's header says one channel and its photo's `size` (width, height), or a larger one of that shape.
 
@@ -139,8 +154,7 @@ def _in_colours(image: Image.Image, upright: bool) -> Image.Image:
         image = Image.fromarray((_fractions(np.asarray(image)) * 255).round().astype(np.uint8))
     elif image.mode == "LAB":
         image = _from_lab(image)
-    transparent = "A" in image.getbands() or "transparency" in image.info
-    return image.convert("RGBA" if transparent else "RGB")
+    return image.convert("RGBA" if _has_alpha(image) else "RGB")
 
 
 def _say_where_nothing_shows(path: Path, image: Image.Image) -> None:
@@ -164,6 +178,10 @@ def _from_lab(image: Image.Image) -> Image.Image:
     if converted is None:
         raise UserError("its LAB colours cannot be converted")
     return converted
+
+
+def _has_alpha(image: Image.Image) -> bool:
+    return "A" in image.getbands() or "transparency" in image.info
 
 
 def _decode_reduced(image: Image.Image, window: Window) -> int:

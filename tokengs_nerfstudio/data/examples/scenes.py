@@ -69,8 +69,8 @@ class CapturesConfig:
 class SceneExamples:
     """A source of scenes whose frames are sequences: a batch's views of each come from one random stretch of it.
 
-    Every scene is as likely as any other. Photos are cropped and resized to the batch's size. Masks and times are left
-    out: scenes count as wholly visible and as standing still.
+    Every scene is as likely as any other. Photos are cropped and resized to the batch's size. Masks, times and
+    opacities are left out: scenes count as wholly visible, as standing still, and as standing before grey.
     """
 
     scenes: Sequence[Scene]
@@ -111,4 +111,4 @@ def _near(views: Views) -> Views:
 
 
 def _sized(views: Views, shape: BatchShape) -> Views:
-    return crop_and_resize(replace(views, times=None, masks=None, depths=None), shape.height, shape.width)
+    return crop_and_resize(replace(views, times=None, masks=None, depths=None, alphas=None), shape.height, shape.width)

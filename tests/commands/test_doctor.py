@@ -1,0 +1,113 @@
+"""tokengs-doctor on captures as they should be and on damaged ones."""
+
+import json
+from pathlib import Path
+
+import pytest
+from made.captures import edit, mask_left_half, write_blobs
+from made.cut_outs import write_cut_outs
+from PIL import Image, ImageFilter
+
+from tokengs_nerfstudio.commands.doctor import main
+
+
+@pytest.fixture
+def capture(tmp_path: Path) -> Path:
+    return write_blobs(tmp_path / "blobs", count=12)
+
+
+def doctor(capture: Path, capsys, *options: str) -> tuple[int, str]:
+    code = main([str(capture), *options])
+    return code, capsys.readouterr().out
+
+
+def test_a_good_capture_is_usable(capture, capsys):
+    code, text = doctor(capture, capsys)
+    assert code == 0
+    assert "12 of 12 found, 48x40 pixels, 2 held out" in text
+    assert "field of view 37 degrees" in text
+    assert "--pipeline.datamanager.num-context 6" in text
+    assert text.endswith("usable\n")
+    assert "warning" not in text
+
+
+def test_everything_as_json(capture, capsys):
+    code, text = doctor(capture, capsys, "--json")
+    found = json.loads(text)
+    assert code == 0
+    assert found["usable"]
+    assert (found["listed"], found["found"], found["held_out"]) == (12, 12, 2)
+    assert found["cameras"]["axes_apart"] > 100
+    assert len(found["photos"]) == 12
+    assert len(found["context"]) == 6
+    assert found["findings"] == []
+
+
+def missing(folder: Path) -> None:
+    (folder / "images/frame_00003.png").unlink()
+
+
+def none_there(folder: Path) -> None:
+    for photo in (folder / "images").iterdir():
+        photo.unlink()
+
+
+def broken(folder: Path) -> None:
+    photo = folder / "images/frame_00003.png"
+    photo.write_bytes(photo.read_bytes()[:-400])
+
+
+def no_json(folder: Path) -> None:
+    (folder / "transforms.json").write_text("{")
+
+
+def blurred(folder: Path) -> None:
+    photo = folder / "images/frame_00003.png"
+    Image.effect_noise((48, 40), 90).convert("RGB").save(photo)
+    for other in (folder / "images").iterdir():
+        if other != photo:
+            picture = Image.open(other)
+            Image.blend(picture, Image.effect_noise(picture.size, 90).convert("RGB"), 0.3).save(other)
+    Image.open(photo).filter(ImageFilter.GaussianBlur(4)).save(photo)
+
+
+def senseless_pose(folder: Path) -> None:
+    edit(folder, lambda meta: meta["frames"][3].update(transform_matrix=[[1, 0], [0, 1]]))
+
+
+@pytest.mark.parametrize(
+    ("damage", "code", "words"),
+    [
+        (missing, 0, "11 of 12 found"),
+        (missing, 0, "frame_00003.png"),
+        (none_there, 1, "NOT USABLE"),
+        (broken, 1, "NOT USABLE: cannot read the image"),
+        (no_json, 1, "is not valid JSON"),
+        (blurred, 0, "warning: frame_00003.png is much less sharp"),
+        (senseless_pose, 1, "transform_matrix"),
+    ],
+)
+def test_what_is_damaged_is_said(capture, capsys, damage, code, words):
+    damage(capture)
+    found, text = doctor(capture, capsys)
+    assert found == code
+    assert words in text
+    assert text.splitlines()[-1] == ("not usable as it is" if code else "usable")
+
+
+def test_cut_outs_and_masks_are_seen(tmp_path, capsys):
+    assert "cut out" in doctor(write_cut_outs(tmp_path / "ball", count=12), capsys)[1]
+    masked = write_blobs(tmp_path / "masked", count=12)
+    mask_left_half(masked, (48, 40))
+    assert "masked" in doctor(masked, capsys)[1].splitlines()[1]
+
+
+def test_weights_that_are_not_there_end_it_with_a_line(capture):
+    with pytest.raises(SystemExit, match=r"^Error: .*nowhere"):
+        main([str(capture), "--checkpoint", "nowhere.safetensors"])
+
+
+def test_no_capture_at_all(tmp_path, capsys):
+    code, text = doctor(tmp_path / "nothing", capsys)
+    assert code == 1
+    assert "NOT USABLE" in text

@@ -1,0 +1,69 @@
+"""tokengs-doctor CAPTURE: what a capture looks like to the method, before any training.
+
+Exit code 0: usable; 1: not. Looks at photos and cameras, runs no network.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tokengs_nerfstudio.commands.options import parsed
+from tokengs_nerfstudio.core.checkpoint import load_network
+from tokengs_nerfstudio.data.doctor import Examination, examine
+
+_MARKS = {"unusable": "NOT USABLE", "warning": "warning", "note": "note"}
+
+
+@dataclass(frozen=True)
+class Doctor:
+    """Look a capture through."""
+
+    capture: Path
+    """folder with a transforms.json, or a JSON file of that form"""
+    checkpoint: str = "tiny"
+    """weights that it is to be reconstructed with: a registered name, a .safetensors file, or hf://owner/repo/path"""
+    json: bool = False
+    """everything that was measured, as JSON"""
+
+
+def lines(found: Examination) -> list[str]:
+    """What a person wants to read."""
+    text = [found.capture]
+    size = "" if found.size is None else f", {found.size[1]}x{found.size[0]} pixels"
+    kinds = ", ".join(kind for kind, there in (("cut out", found.cut_out), ("masked", found.masked)) if there)
+    there = f"{found.found} of {found.listed} found{size}{', ' + kinds if kinds else ''}"
+    text.append(f"photos    {there}, {found.held_out} held out")
+    cameras = found.cameras
+    if cameras is not None:
+        low, high = cameras.fov_short
+        fov = f"{low:.0f}" if round(low) == round(high) else f"{low:.0f} to {high:.0f}"
+        where = (
+            "parallel or parting axes" if cameras.distance is None else f"subject at {cameras.distance:.2f} baselines"
+        )
+        overlap = sorted(cameras.seen_by)[len(cameras.seen_by) // 2]
+        text.append(
+            f"cameras   field of view {fov} degrees (shorter side), axes up to {cameras.axes_apart:.0f} degrees apart, "
+            f"{where}; what one looks at {overlap} others see (median)"
+        )
+        numbers = f"--pipeline.datamanager.num-context {len(found.context)}"
+        text.append(f"context   {', '.join(found.context)} ({numbers})")
+    text += [f"{_MARKS[finding.severity]}: {finding}" for finding in found.findings]
+    text.append("usable" if found.usable else "not usable as it is")
+    return text
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """`tokengs-doctor`; 1 for a capture that cannot be used, and a line for weights that cannot be read."""
+    options = parsed("tokengs-doctor", Doctor, arguments, positional=True)
+    try:
+        network = load_network(options.checkpoint).config
+    except (ValueError, OSError) as error:
+        raise SystemExit(f"Error: {error}") from error
+    found = examine(options.capture, network)
+    print(json.dumps(found.as_dict(), indent=1) if options.json else "\n".join(lines(found)))
+    return 0 if found.usable else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

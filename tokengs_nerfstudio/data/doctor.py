@@ -1,0 +1,129 @@
+"""A capture on disk, looked through before any training: what is there, what is odd, what to change."""
+
+import logging
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tokengs_nerfstudio.core.network.config import NetworkConfig
+from tokengs_nerfstudio.core.types import Views
+from tokengs_nerfstudio.data.capture.capture import NerfstudioCapture
+from tokengs_nerfstudio.data.capture.transforms_json import read_transforms
+from tokengs_nerfstudio.data.checkup import (
+    CameraMeasures,
+    Finding,
+    PhotoMeasures,
+    camera_findings,
+    camera_measures,
+    photo_findings,
+    photo_measures,
+    suggested_context,
+)
+from tokengs_nerfstudio.data.view_sampler import spread_views
+
+# Photos are looked at as large as tuning looks at them by default, no more of them than this.
+_SIDE, _MOST = 512, 200
+
+
+@dataclass
+class Examination:
+    """What was found. Not usable is what training would refuse or could make nothing of."""
+
+    capture: str
+    listed: int = 0
+    photos: list[PhotoMeasures] = field(default_factory=list)
+    size: tuple[int, int] | None = None
+    """(height, width) of most photos on disk"""
+    held_out: int = 0
+    cut_out: bool = False
+    masked: bool = False
+    cameras: CameraMeasures | None = None
+    context: list[str] = field(default_factory=list)
+    """the photos that the encoder should see"""
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def found(self) -> int:
+        """How many of the listed photos are there."""
+        return 0 if self.cameras is None else self.cameras.count
+
+    @property
+    def usable(self) -> bool:
+        return all(finding.severity != "unusable" for finding in self.findings)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        cameras = None if self.cameras is None else self.cameras.as_dict()
+        plain = {"usable": self.usable, "found": self.found, "cameras": cameras}
+        return {**asdict(self), "findings": [asdict(finding) for finding in self.findings], **plain}
+
+
+def examine(path: Path, network: NetworkConfig) -> Examination:
+    """The capture whose folder or JSON file is `path`, against weights; never raises for what is wrong with it."""
+    result = Examination(str(path))
+    with _said(result.findings):
+        try:
+            result.listed = len(read_transforms(path).frames)
+            capture = NerfstudioCapture(path, max_size=_SIDE)
+            result.size = NerfstudioCapture(path).image_size
+            split = capture.split()
+        except (ValueError, OSError) as error:
+            result.findings.append(Finding("unusable", " ".join(str(error).split())))
+            return result
+        result.held_out = len(split.test)
+        _look_at_photos(capture, result)
+    names = [Path(name).name for name in capture.file_names]
+    result.cameras = camera_measures(_cameras(capture))
+    result.findings += camera_findings(result.cameras, names, network)
+    count = min(suggested_context(result.cameras, network), len(split.train))
+    chosen = spread_views(capture.c2w[split.train], count)
+    result.context = [names[split.train[int(place)]] for place in chosen]
+    return result
+
+
+def _cameras(capture: NerfstudioCapture) -> Views:
+    height, width = capture.image_size
+    shape = capture.c2w.new_zeros(1, 1, 1, 1).expand(len(capture), 3, height, width)
+    return Views(shape, capture.c2w, capture.intrinsics)
+
+
+def _look_at_photos(capture: NerfstudioCapture, result: Examination) -> None:
+    """Photos evenly chosen; those that cannot be read are findings."""
+
+    def look(index: int) -> PhotoMeasures | Finding:
+        try:
+            views = capture.load([index])
+        except (ValueError, OSError) as error:
+            return Finding("unusable", " ".join(str(error).split()))
+        result.cut_out = result.cut_out or (views.alphas is not None and bool((views.alphas < 0.5).any()))
+        result.masked = result.masked or views.masked
+        return photo_measures(Path(capture.file_names[index]).name, views.images[0])
+
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        looks = list(pool.map(look, range(0, len(capture), -(-len(capture) // _MOST))))
+    result.photos = [seen for seen in looks if isinstance(seen, PhotoMeasures)]
+    result.findings += [seen for seen in looks if isinstance(seen, Finding)]
+    plain = not (result.cut_out or result.masked)
+    result.findings += photo_findings(result.photos) if plain else []
+
+
+@contextmanager
+def _said(findings: list[Finding]) -> Iterator[None]:
+    """What the readers warn of, as findings."""
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            findings.append(Finding("warning", " ".join(record.getMessage().split())))
+
+    log, listener = logging.getLogger("tokengs_nerfstudio"), Listener(logging.WARNING)
+    propagate = log.propagate
+    log.addHandler(listener)
+    log.propagate = False
+    try:
+        yield
+    finally:
+        log.removeHandler(listener)
+        log.propagate = propagate
