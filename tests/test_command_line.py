@@ -82,7 +82,7 @@ def test_other_formats_are_fine(monkeypatch, words):
     [
         (("--pipeline.model.camera-optimizer.mode", "SO3xR3"), "pose-rate"),
         (("--pipeline.model.use_bilateral_grid", "True"), "exposure-rate"),
-        (("--pipeline.model.rasterize-mode=antialiased",), "classic"),
+        (("--pipeline.model.sh-degree=3",), "direction"),
         (("--pipeline.model.sh-degree-interval", "5"), "direction"),
         (("--pipeline.model.cull-alpha-thresh", "0.1"), "max-gaussians"),
         (("--pipeline.datamanager.cache-images-type", "uint8"), "main memory"),
