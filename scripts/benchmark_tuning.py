@@ -105,7 +105,7 @@ def measure(args: BenchmarkTuning) -> dict[str, float]:
     context = random_views(args.views, *naive.config.image_size)
     supervised = random_views(args.views, args.supervised_size, args.supervised_size)
     planned = 10 * (args.repeats + 1)
-    exact, sharp = StoppingConfig(rule="steps"), TokenStageConfig(resolution=1e3)
+    exact, sharp = StoppingConfig(rule="steps"), TokenStageConfig(resolution=100.0)
     full = TuningConfig(space="tokens", stopping=exact, views_per_step=args.views, tokens=sharp)
     subset = TuningConfig(space="tokens", stopping=exact)
     scene = PreparedScene(Example(context, supervised), Similarity.identity())

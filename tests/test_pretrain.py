@@ -158,6 +158,7 @@ def test_a_held_out_capture_is_shown_where_captures_are_trained_with(tmp_path):
     assert float(apart.max()) < 1e-4
     assert trainer.pipeline.datamanager.get_datapath() == tmp_path / "captures"
     config.pipeline.datamanager.data = tmp_path / "captures/capture-0"
+    config.timestamp = "another-run"
     with pytest.raises(SystemExit, match="no captures in"):
         config.setup(local_rank=0, world_size=1).setup()
 
@@ -189,7 +190,7 @@ def test_without_a_terminal_the_pace_is_logged(tmp_path, capsys):
     [
         (lambda c, _: setattr(c.pipeline.model, "preset", "large"), "no preset 'large'"),
         (lambda c, _: setattr(c.pipeline.model, "start", "nothing"), "no registered weights 'nothing'"),
-        (lambda c, _: setattr(c.pipeline, "seed", -1), "the seed of a run must be in"),
+        (lambda c, _: setattr(c.pipeline, "seed", -1), "--pipeline.seed is -1; a whole number"),
         (lambda c, t: setattr(c, "load_dir", t / "nowhere"), "nothing to resume at .*nowhere"),
         (lambda c, t: setattr(c, "load_checkpoint", write_nonsense(t / "step-000000001.ckpt")), "is truncated or no"),
         (lambda c, t: setattr(c, "load_checkpoint", write_state(t / "state.pt")), "a state of `tokengs-pretrain`"),

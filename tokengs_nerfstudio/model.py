@@ -31,7 +31,7 @@ from tokengs_nerfstudio.core.ranges import Count, Length
 from tokengs_nerfstudio.core.tuning import SceneTuning, TuningConfig
 from tokengs_nerfstudio.core.types import Example, Gaussians, RenderConfig
 from tokengs_nerfstudio.outputs import Outputs, Prediction, Sight, TokenOrigins, ViewSettings
-from tokengs_nerfstudio.surfaces import outputs_along
+from tokengs_nerfstudio.ray_bundles import outputs_along
 
 
 @dataclass

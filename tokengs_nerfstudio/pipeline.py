@@ -299,6 +299,7 @@ class TokenGSPipeline(VanillaPipeline):
         with self.model.as_it_is():
             return super().get_eval_image_metrics_and_images(step)
 
+    @one_line()
     def get_average_eval_image_metrics(
         self, step: int | None = None, output_path: Path | None = None, get_std: bool = False
     ) -> dict[str, Any]:

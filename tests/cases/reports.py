@@ -48,7 +48,7 @@ def two_folders_reduced_into_one(draft: Draft) -> None:
 
 @usual
 def reduced_photos_that_are_not_there(draft: Draft) -> None:
-    """Error: there is no `images_2`."""
+    """Works: where there is no images_2, photos are reduced as they are read."""
     draft.options = ["tokengs-data", "--downscale-factor", "2"]
 
 

@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 
+from tokengs_nerfstudio.data.examples.curriculum import ProceduralCurriculumConfig
 from tokengs_nerfstudio.data.procedural.generation import box_distance
 from tokengs_nerfstudio.data.procedural.meshes import layout as at
 from tokengs_nerfstudio.data.procedural.meshes.arrangement import Arrangement, Hold, about_z
@@ -146,7 +147,7 @@ def test_pictures_are_exposed_to_a_brightness_and_show_something(sources, librar
 
 
 def test_ranges_and_shares_in_disorder_are_told():
-    with pytest.raises(ValueError, match="positive and in order"):
-        MeshSceneConfig(fov=(60.0, 20.0))
-    with pytest.raises(ValueError, match="positive and in order"):
+    with pytest.raises(ValueError, match=r"meshes\.fov"):
+        ProceduralCurriculumConfig(meshes=MeshSceneConfig(fov=(60.0, 20.0))).source()
+    with pytest.raises(ValueError, match="not all of them may be 0"):
         MeshSceneConfig(kinds=(0.0, 0.0, 0.0, 0.0, 0.0))

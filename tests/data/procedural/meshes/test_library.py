@@ -6,7 +6,9 @@ import pytest
 from made.meshes import small_pack
 from PIL import Image
 
+from tokengs_nerfstudio.data.examples.curriculum import ProceduralCurriculumConfig
 from tokengs_nerfstudio.data.procedural.meshes import layout as at
+from tokengs_nerfstudio.data.procedural.meshes.config import MeshSceneConfig
 from tokengs_nerfstudio.data.procedural.meshes.library import MeshSources, library_of, numbers_of
 from tokengs_nerfstudio.data.procedural.meshes.shapes import BUILT_IN, Shape
 
@@ -71,8 +73,8 @@ def test_what_cannot_be_used_is_said(sources, tmp_path):
         library_of(replace(sources, textures=tmp_path / "gone"))
     with pytest.raises(ValueError, match="no pictures in"):
         library_of(replace(sources, photos=tmp_path))
-    with pytest.raises(ValueError, match="texture_size"):
-        MeshSources(texture_size=0)
+    with pytest.raises(ValueError, match=r"meshes\.sources\.texture_size"):
+        ProceduralCurriculumConfig(meshes=MeshSceneConfig(sources=MeshSources(texture_size=0))).source()
 
 
 def test_a_broken_picture_is_left_out_and_named(sources, tmp_path, caplog):

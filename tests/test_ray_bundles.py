@@ -8,7 +8,7 @@ from nerfstudio.cameras.cameras import Cameras
 from nerfstudio.cameras.rays import RayBundle
 
 from tokengs_nerfstudio.core.types import Gaussians, RenderConfig
-from tokengs_nerfstudio.surfaces import outputs_along, surface_colors
+from tokengs_nerfstudio.ray_bundles import outputs_along, surface_colors
 
 GREY = torch.full((3,), 0.5)
 
