@@ -171,7 +171,8 @@ def test_a_damaged_weight_file_ends_the_command_with_one_line(workplace):
     damaged = workplace / "damaged.safetensors"
     write_weights(damaged)
     damaged.write_bytes(damaged.read_bytes()[:5000])
-    failed = run("ns-train", *train_arguments(workplace, "--pipeline.model.checkpoint", damaged), cwd=workplace)
+    arguments = train_arguments(workplace, "--experiment-name", "damaged", "--pipeline.model.checkpoint", damaged)
+    failed = run("ns-train", *arguments, cwd=workplace)
     assert failed.returncode == 1
     errors = [line for line in failed.stderr.splitlines() if line.startswith("Error: ")]
     assert len(errors) == 1

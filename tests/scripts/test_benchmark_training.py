@@ -18,5 +18,5 @@ def test_every_part_is_measured() -> None:
     figures = benchmark.measure(options)
     assert set(figures) == set(baselines.read(benchmark.BASELINE))
     assert min(figures.values()) >= 0
-    # `tiny` at 64 px: 256 patches and 256 tokens of width 192 in 4 + 4 blocks, three times forward.
-    assert 7e9 < 6 * benchmark.multiplications(load_network("tiny"), 64) < 9e9
+    # `tiny` at 64 px: 256 patches and 256 tokens of width 192 in 4 + 4 blocks and the surfaces, three times forward.
+    assert 8e9 < 6 * benchmark.multiplications(load_network("tiny"), 64) < 10e9

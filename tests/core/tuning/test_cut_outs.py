@@ -46,7 +46,7 @@ def reconstructed(network: TokenGSNetwork, views: Views, space: Space, steps: in
     return reconstruct_scene(network, Example(views.select([0, 3, 6]), views), config, steps=steps).at()
 
 
-@pytest.mark.parametrize(("space", "steps"), [("tokens", 0), ("tokens", 10), ("gaussians", 30), ("auto", 40)])
+@pytest.mark.parametrize(("space", "steps"), [("tokens", 0), ("tokens", 10), ("gaussians", 60), ("auto", 60)])
 def test_there_is_nothing_around_the_object(space: Space, steps: int) -> None:
     network, views = load_network("tiny"), cut_out_views()
     outside, inside = around(views, reconstructed(network, views, space, steps))
