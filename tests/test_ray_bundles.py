@@ -81,3 +81,12 @@ def test_lines_of_sight_are_free():
     outputs = outputs_along(ball(), RayBundle(zero, zero + 1, zero[:, :1]), RenderConfig(), GREY)
     assert outputs["depth"].tolist() == [[float("inf")]]
     assert outputs["normals"].tolist() == [[0.5, 0.5, 0.5]]
+
+
+def test_rays_see_a_run_in_its_own_mode():
+    small = ball(60)
+    outputs = {
+        mode: outputs_along(small, picture_rays(), RenderConfig(antialiased=mode), GREY)["accumulation"].mean()
+        for mode in (False, True)
+    }
+    assert outputs[True] < 0.999 * outputs[False]

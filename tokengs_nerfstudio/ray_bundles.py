@@ -1,5 +1,7 @@
 """What nerfstudio's exporters of points and meshes ask a model: colours, depths and normals along bundles of rays."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -32,7 +34,7 @@ def outputs_along(gaussians: Gaussians, bundle: RayBundle, rendering: RenderConf
     if bundle.fars is not None:
         return _at_surface(gaussians, bundle.origins + 0.5 * bundle.fars * bundle.directions, background)
     rays = RayGrid(bundle.origins.float(), F.normalize(bundle.directions.float(), dim=-1))
-    renders = render_along(gaussians, rays, RenderConfig(rendering.near, rendering.far, background))
+    renders = render_along(gaussians, rays, replace(rendering, background=background))
     assert renders.depth is not None
     alpha, depth = (picture[0].movedim(0, -1) for picture in (renders.alpha, renders.depth))
     return Outputs(

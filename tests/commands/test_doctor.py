@@ -95,6 +95,11 @@ def test_what_is_damaged_is_said(capture, capsys, damage, code, words):
     assert text.splitlines()[-1] == ("not usable as it is" if code else "usable")
 
 
+def test_what_the_readers_say_is_said_once(capture, capsys):
+    missing(capture)
+    assert doctor(capture, capsys)[1].count("do not exist") == 1
+
+
 def test_cut_outs_and_masks_are_seen(tmp_path, capsys):
     assert "cut out" in doctor(write_cut_outs(tmp_path / "ball", count=12), capsys)[1]
     masked = write_blobs(tmp_path / "masked", count=12)

@@ -8,6 +8,7 @@ from made.cut_outs import cut_out_views
 from made.scenes import arc_cameras, blobs, photos, small_network
 from made.tuning import tuning_config
 
+from tokengs_nerfstudio.core.checks import check_views
 from tokengs_nerfstudio.core.reconstruct import reconstruct_scene
 from tokengs_nerfstudio.core.stored_views import StoredViews, joined, stored
 from tokengs_nerfstudio.core.types import Example, Views
@@ -105,3 +106,11 @@ def test_a_scene_is_tuned_on_stored_photos_as_on_others(made) -> None:
     assert len(again) > 16
     for name in vars(plain):
         assert torch.equal(getattr(plain, name), getattr(same, name)), name
+
+
+def test_the_pixels_of_stored_photos_need_not_be_where_the_cameras_are() -> None:
+    some, _ = kept(scene(), 0)
+    elsewhere = replace(some, images=torch.empty(some.images.shape, device="meta"))
+    check_views(elsewhere, "target", torch.float32)
+    with pytest.raises(ValueError, match=r"target\.c2w holds 128 values that are not finite"):
+        check_views(replace(elsewhere, c2w=some.c2w * torch.nan), "target", torch.float32)

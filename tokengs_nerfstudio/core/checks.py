@@ -19,7 +19,8 @@ def check_views(views: Any, name: str, dtype: torch.dtype) -> None:
     if not isinstance(views, Views):
         raise UserError(f"{name} must be Views, got {type(views).__name__}")
     images = views.images
-    _check_tensor(images, f"{name}.images", None, images)
+    if views.in_memory:
+        _check_tensor(images, f"{name}.images", None, images)
     if images.dtype != dtype:
         raise UserError(f"{name}.images must be {dtype} as the network is, got {images.dtype}; .to() changes it")
     if images.ndim != 4 or images.shape[1] != 3:
@@ -28,10 +29,11 @@ def check_views(views: Any, name: str, dtype: torch.dtype) -> None:
     if min(count, height, width) < 1:
         raise UserError(f"{name}.images holds nothing: {list(images.shape)}")
     shapes = {"images": list(images.shape), "c2w": [count, 4, 4], "intrinsics": [count, 3, 3], "times": [count]}
-    for field in (entry.name for entry in fields(Views)):
+    like = images if views.in_memory else views.c2w  # whose pixels come later, on the cameras' device
+    for field in (entry.name for entry in fields(Views) if views.in_memory or entry.name != "images"):
         value = getattr(views, field)
         if value is not None or field in ("c2w", "intrinsics"):
-            _check_tensor(value, f"{name}.{field}", shapes.get(field, [count, 1, height, width]), images)
+            _check_tensor(value, f"{name}.{field}", shapes.get(field, [count, 1, height, width]), like)
             if field not in shapes and value is not None:
                 _check_finite(value, f"{name}.{field}")
     if views.in_memory:

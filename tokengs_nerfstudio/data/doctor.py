@@ -66,9 +66,10 @@ def examine(path: Path, network: NetworkConfig) -> Examination:
     result = Examination(str(path))
     with _said(result.findings):
         try:
-            result.listed = len(read_transforms(path).frames)
-            capture = NerfstudioCapture(path, max_size=_SIDE)
-            result.size = NerfstudioCapture(path).image_size
+            transforms = read_transforms(path)
+            result.listed = len(transforms.frames)
+            capture = NerfstudioCapture(transforms, max_size=_SIDE)
+            result.size = capture.stored_size
             split = capture.split()
         except (ValueError, OSError) as error:
             result.findings.append(Finding("unusable", " ".join(str(error).split())))

@@ -21,7 +21,7 @@ from tokengs_nerfstudio.data.capture.images import check_mask, has_alpha, read_a
 from tokengs_nerfstudio.data.capture.lens import Lens, Window, centred_window
 from tokengs_nerfstudio.data.capture.poses import needs_64_bits
 from tokengs_nerfstudio.data.capture.split import DEFAULT_SPLIT, FrameSplit, SplitRule
-from tokengs_nerfstudio.data.capture.transforms_json import read_transforms
+from tokengs_nerfstudio.data.capture.transforms_json import Transforms, read_transforms
 
 _log = logging.getLogger(__name__)
 
@@ -71,25 +71,29 @@ class NerfstudioCapture:
 
     def __init__(
         self,
-        path: str | Path,
+        path: str | Path | Transforms,
         background: float | Sequence[float] = 0.5,
         max_size: int | None = None,
         downscale_factor: int = 1,
     ) -> None:
-        """Read the capture whose folder or JSON file is `path`.
+        """Read the capture whose folder or JSON file is `path`, or whose file was read before.
 
         Raises FileNotFoundError where there is no capture or no image at all, ValueError (naming file and frame) for
         malformed JSON, missing or senseless fields, impossible poses, unknown camera models, unreadable images and
         masks that are missing or do not fit their photo.
         """
-        self._frames = read_frames(read_transforms(Path(path)), downscale_factor)
+        transforms = path if isinstance(path, Transforms) else read_transforms(Path(path))
+        self._frames = read_frames(transforms, downscale_factor)
         frames = self._frames.frames
         self.file = self._frames.transforms.file
         self.name = _scene_name(self.file)
         self.background = np.broadcast_to(np.asarray(background, dtype=np.float64), (3,))
         self.file_names = [frame.file_path for frame in frames]
         self.image_paths = [frame.image for frame in frames]
-        self._photos = _photos(frames, max_size)
+        width, height = _common_size(frames)
+        self.stored_size = height, width
+        """of most photos on disk"""
+        self._photos = _photos(frames, _reduced((width, height), max_size))
         with ThreadPoolExecutor(max_workers=THREADS) as pool:
             self._cut_out = any(pool.map(has_alpha, self.image_paths))
         self.image_size: tuple[int, int] = (self._photos[0].window.height, self._photos[0].window.width)
@@ -159,8 +163,7 @@ def _scene_name(file: Path) -> str:
     return folder if file.name == "transforms.json" else f"{folder}/{file.stem}"
 
 
-def _photos(frames: list[CaptureFrame], max_size: int | None) -> list[_Photo]:
-    shown = _reduced(_common_size(frames), max_size)
+def _photos(frames: list[CaptureFrame], shown: tuple[int, int]) -> list[_Photo]:
     for frame in frames:
         if frame.mask is not None:
             check_mask(frame.mask, frame.size)
