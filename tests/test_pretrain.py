@@ -8,6 +8,7 @@ import torch
 import tyro
 import yaml
 from made.training import write_captures
+from made.tuned_runs import trained
 from nerfstudio.configs.method_configs import all_methods
 from nerfstudio.utils import eval_utils
 
@@ -23,7 +24,7 @@ from tokengs_nerfstudio.core.training.state import STATE_FORMAT, read_state, sav
 from tokengs_nerfstudio.data.capture.capture import NerfstudioCapture
 from tokengs_nerfstudio.data.examples.shapes import BatchConfig
 from tokengs_nerfstudio.pretrain.pipeline import PretrainPipeline
-from tokengs_nerfstudio.pretrain.trainer import PretrainTrainer, PretrainTrainerConfig
+from tokengs_nerfstudio.pretrain.trainer import PretrainTrainerConfig
 from tokengs_nerfstudio.trainer import newest_checkpoint
 
 BATCHES = BatchConfig(scenes=2, side=16, late=2.0)
@@ -58,14 +59,6 @@ def losses(monkeypatch) -> list[float]:
 
     monkeypatch.setattr(PretrainPipeline, "get_train_loss_dict", recorded)
     return seen
-
-
-def trained(config: PretrainTrainerConfig) -> PretrainTrainer:
-    config.save_config()
-    trainer = config.setup(local_rank=0, world_size=1)
-    trainer.setup()
-    trainer.train()
-    return trainer
 
 
 def folder(output: Path) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tokengs_nerfstudio.commands.options import parsed
 from tokengs_nerfstudio.core.checkpoint import load_network
+from tokengs_nerfstudio.core.errors import one_line
 from tokengs_nerfstudio.data.doctor import Examination, examine
 
 _MARKS = {"unusable": "NOT USABLE", "warning": "warning", "note": "note"}
@@ -56,10 +57,8 @@ def lines(found: Examination) -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """`tokengs-doctor`; 1 for a capture that cannot be used, and a line for weights that cannot be read."""
     options = parsed("tokengs-doctor", Doctor, arguments, positional=True)
-    try:
+    with one_line():
         network = load_network(options.checkpoint).config
-    except (ValueError, OSError) as error:
-        raise SystemExit(f"Error: {error}") from error
     found = examine(options.capture, network)
     print(json.dumps(found.as_dict(), indent=1) if options.json else "\n".join(lines(found)))
     return 0 if found.usable else 1

@@ -2,12 +2,10 @@
 
 import os
 import threading
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_PACKAGE = Path(__file__).resolve().parents[1]
 TRACEBACK = "TOKENGS_TRACEBACK"
 """Environment variable that, set to anything, keeps the traceback of what would be one line."""
 
@@ -71,7 +69,7 @@ def message(error: BaseException) -> str | None:
     if isinstance(error, OSError) and error.errno is not None:
         names = [os.fspath(name) for name in (error.filename, error.filename2) if isinstance(name, str | os.PathLike)]
         return _flat(": ".join([*names, error.strerror or os.strerror(error.errno)]))
-    return _flat(str(error)) if isinstance(error, ValueError | OSError) and _raised_by_us(error) else None
+    return None
 
 
 def _flat(text: str) -> str:
@@ -83,10 +81,3 @@ def _is_out_of_memory(error: BaseException) -> bool:
     if type(error).__name__ == "OutOfMemoryError":
         return True
     return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
-
-
-def _raised_by_us(error: BaseException) -> bool:
-    """Whether a `raise` of this package made it: its ValueErrors are messages, those of others may be defects."""
-    frames = traceback.extract_tb(error.__traceback__)
-    inside = bool(frames) and Path(frames[-1].filename).resolve().is_relative_to(_PACKAGE)
-    return inside and (frames[-1].line or "").startswith("raise ")

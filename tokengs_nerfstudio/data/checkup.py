@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from tokengs_nerfstudio.core.geometry.rays import project
+from tokengs_nerfstudio.core.geometry.footprint import seen_by
 from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.tuning.plane_sweep import focus_distance
 from tokengs_nerfstudio.core.types import Views
@@ -169,9 +169,7 @@ def _behind(centers: Float[Tensor, "view 3"], axes: Float[Tensor, "view 3"]) -> 
 
 
 def _seen_by(views: Views, points: Float[Tensor, "view 3"]) -> list[int]:
-    place, depth = project(points, views.c2w, views.intrinsics)
-    size = place.new_tensor([views.width, views.height])
-    seen = (depth > 0) & ((place > 0) & (place < size)).all(-1)
+    seen, _ = seen_by(points, views)
     return (seen.sum(0) - seen.diagonal().long()).tolist()
 
 

@@ -53,15 +53,20 @@ def photo_colors(
     points: Float[Tensor, "batch point 3"], photos: Views
 ) -> tuple[Bool[Tensor, "batch view point"], Float[Tensor, "batch view point 3"]]:
     """Which views have each point before them and within their picture, and the colour there (bilinear)."""
-    rotation, position = photos.c2w[..., :3, :3], photos.c2w[..., :3, 3]
-    own = (points[:, None] - position[:, :, None]) @ rotation
-    depth = own[..., 2:]
-    pixels = (own @ photos.intrinsics.mT)[..., :2] / depth.clamp(min=_NEAREST)
-    size = pixels.new_tensor([photos.width, photos.height])
-    grid = 2.0 * pixels / size - 1.0
-    seen = (depth[..., 0] > _NEAREST) & (grid.detach().abs() < 1.0).all(-1)
-    grid = grid.clamp(-1.0, 1.0)
+    seen, _, grid = places(points[:, None] - photos.c2w[..., None, :3, 3], photos)
     flat = F.grid_sample(
         photos.images.flatten(0, 1), grid.flatten(0, 1)[:, :, None], padding_mode="border", align_corners=False
     )
     return seen, flat[..., 0].mT.unflatten(0, photos.images.shape[:2])
+
+
+def places(
+    ways: Float[Tensor, "batch view point 3"], photos: Views
+) -> tuple[Bool[Tensor, "batch view point"], Float[Tensor, "batch view point"], Float[Tensor, "batch view point 2"]]:
+    """Where points at `ways` from the cameras are looked up: whether in the picture, z-depth, place in [-1, 1]."""
+    own = ways @ photos.c2w[..., :3, :3]
+    depth = own[..., 2].clamp(min=_NEAREST)
+    pixels = (own @ photos.intrinsics.mT)[..., :2] / depth[..., None]
+    grid = 2.0 * pixels / pixels.new_tensor([photos.width, photos.height]) - 1.0
+    seen = (own[..., 2] > _NEAREST) & (grid.detach().abs() < 1.0).all(-1)
+    return seen, depth, grid.clamp(-1.0, 1.0)

@@ -14,9 +14,7 @@ def with_photo_colors(network: TokenGSNetwork) -> TokenGSNetwork:
     Its first answers differ: decoded colours and photos count alike where they agree. ValueError for a network that
     has latents or dynamic tokens.
     """
-    coloured = TokenGSNetwork(replace(network.config, photo_colors=True), network.precision).to(network.tokens)
-    coloured.load_state_dict(network.state_dict(), strict=False)
-    return coloured.train(network.training)
+    return _extended(network, photo_colors=True)
 
 
 @torch.no_grad()
@@ -25,12 +23,11 @@ def with_sweep(network: TokenGSNetwork) -> TokenGSNetwork:
 
     ValueError for a network that knows time.
     """
-    told = TokenGSNetwork(replace(network.config, sweep=True), network.precision).to(network.tokens)
-    told.load_state_dict(network.state_dict(), strict=False)
+    told = _extended(network, sweep=True)
     assert told.sweep_embedding is not None  # its configuration says so
     for parameter in told.sweep_embedding.norm.parameters():
         nn.init.zeros_(parameter)
-    return told.train(network.training)
+    return told
 
 
 def with_surfaces(network: TokenGSNetwork) -> TokenGSNetwork:
@@ -38,6 +35,11 @@ def with_surfaces(network: TokenGSNetwork) -> TokenGSNetwork:
 
     Its first answers differ: the plane sweep alone says where surfaces are. ValueError for a network without sweep.
     """
-    drawn = TokenGSNetwork(replace(network.config, surfaces=True), network.precision).to(network.tokens)
-    drawn.load_state_dict(network.state_dict(), strict=False)
-    return drawn.train(network.training)
+    return _extended(network, surfaces=True)
+
+
+def _extended(network: TokenGSNetwork, **parts: bool) -> TokenGSNetwork:
+    """The network with more parts, new ones as they start, and all weights of `network`."""
+    extended = TokenGSNetwork(replace(network.config, **parts), network.precision).to(network.tokens)  # type: ignore[arg-type]
+    extended.load_state_dict(network.state_dict(), strict=False)
+    return extended.train(network.training)

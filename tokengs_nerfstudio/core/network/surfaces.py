@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tokengs_nerfstudio.core.network.photo_colors import places
 from tokengs_nerfstudio.core.network.sweep import DEPTHS, SHRINK, TEMPERATURE, ladder
 from tokengs_nerfstudio.core.types import Surfaces, Views
 
@@ -121,13 +122,9 @@ def proposals(
     ways: Float[Tensor, "batch view point 3"], photos: Views, surfaces: Surfaces
 ) -> tuple[Bool[Tensor, "batch view point"], Float[Tensor, "batch view point"], Float[Tensor, "batch view point"]]:
     """For points at `ways` from the cameras: who sees them, ln(depth of the surface there / own depth), its spread."""
-    own = ways @ photos.c2w[..., :3, :3]
-    depth = own[..., 2].clamp(min=_NEAREST)
-    pixels = (own.detach() @ photos.intrinsics.mT)[..., :2] / depth.detach()[..., None]
-    grid = 2.0 * pixels / pixels.new_tensor([photos.width, photos.height]) - 1.0
-    seen = (own[..., 2] > _NEAREST) & (grid.abs() < 1.0).all(-1)
+    seen, depth, grid = places(ways, photos)
     maps = torch.stack([surfaces.log_depths, surfaces.spreads], dim=2).flatten(0, 1)
-    grid = grid.clamp(-1.0, 1.0).flatten(0, 1)[:, :, None]
+    grid = grid.detach().flatten(0, 1)[:, :, None]
     # Nearest: between a near pixel and a far one there is no surface.
     found = F.grid_sample(maps, grid, mode="nearest", padding_mode="border", align_corners=False)
     log_depth, spread = found[..., 0].unflatten(0, seen.shape[:2]).unbind(2)

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.rendering.render import Backend, render_cameras
 from tokengs_nerfstudio.core.types import Cameras, Gaussians, RenderConfig, Renders
 
@@ -62,7 +63,7 @@ def render_along(splats: Gaussians, rays: RayGrid, config: RenderConfig, backend
     ValueError for rays that are not finite.
     """
     if not (rays.origins.isfinite().all() and rays.directions.isfinite().all()):
-        raise ValueError("the rays of a picture must be finite; look for nan in the camera's pose")
+        raise UserError("the rays of a picture must be finite; look for nan in the camera's pose")
     if rays.parallel:
         return _seen(splats, rays, _from_afar(rays, splats), config, backend)
     layers = rays.origins.new_zeros(1, 5, *rays.size)

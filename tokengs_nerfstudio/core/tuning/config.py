@@ -50,11 +50,7 @@ class GaussianStageConfig:
     """learning rate of logit colours"""
     rates_decay: Share = 0.3
     """what the rates of everything but the centres have fallen to at the end, as a factor"""
-    levels: Annotated[tuple[tuple[Share, Annotated[float, Range(1, 64)]], ...], NotEmpty(), Ascending()] = (
-        (0.0, 4.0),
-        (0.35, 2.0),
-        (0.8, 1.0),
-    )
+    levels: Levels = ((0.0, 4.0), (0.35, 2.0), (0.8, 1.0))
     """coarse to fine, as pairs: from this share of the stage on, images so many times smaller than the capture's"""
     per_pixel: Annotated[float, Range(0, 1e6)] = 0.35
     """Gaussians that the stage grows to, per pixel of one supervised photo, below `max_gaussians`"""
