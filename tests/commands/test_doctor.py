@@ -1,6 +1,8 @@
 """tokengs-doctor on captures as they should be and on damaged ones."""
 
 import json
+import logging
+import sys
 from pathlib import Path
 
 import pytest
@@ -97,7 +99,13 @@ def test_what_is_damaged_is_said(capture, capsys, damage, code, words):
 
 def test_what_the_readers_say_is_said_once(capture, capsys):
     missing(capture)
-    assert doctor(capture, capsys)[1].count("do not exist") == 1
+    log, printed = logging.getLogger("tokengs_nerfstudio"), logging.StreamHandler(sys.stdout)
+    log.addHandler(printed)
+    try:
+        assert doctor(capture, capsys)[1].count("do not exist") == 1
+        assert printed in log.handlers
+    finally:
+        log.removeHandler(printed)
 
 
 def test_cut_outs_and_masks_are_seen(tmp_path, capsys):

@@ -119,12 +119,10 @@ def _said(findings: list[Finding]) -> Iterator[None]:
         def emit(self, record: logging.LogRecord) -> None:
             findings.append(Finding("warning", " ".join(record.getMessage().split())))
 
-    log, listener = logging.getLogger("tokengs_nerfstudio"), Listener(logging.WARNING)
-    propagate = log.propagate
-    log.addHandler(listener)
-    log.propagate = False
+    log = logging.getLogger("tokengs_nerfstudio")
+    handlers, propagate = log.handlers, log.propagate
+    log.handlers, log.propagate = [Listener(logging.WARNING)], False
     try:
         yield
     finally:
-        log.removeHandler(listener)
-        log.propagate = propagate
+        log.handlers, log.propagate = handlers, propagate
