@@ -98,11 +98,12 @@ def measured(
     args: Ablations, name: str, count: int, network: TokenGSNetwork, make: Callable[[Views], Gaussians]
 ) -> Row:
     """Means over the scenes: PSNR of near and far targets, share of Gaussians that the context shows, seconds."""
-    rendering, near, far, shown, seconds = network.config.rendering, [], [], [], 0.0
+    near, far, shown, seconds = [], [], [], 0.0
     for scene in scenes(args, network, count):
         started = time.process_time()
         splats = make(scene.context)
         seconds += time.process_time() - started
+        rendering = network.config.rendering(scene)
         values, chosen = view_psnr(splats, scene.target, rendering), far_views(scene)
         near.append(values[~chosen].mean())
         far.append(values[chosen].mean())

@@ -128,7 +128,7 @@ def _back(result: TensorRecord) -> None:
 
 def _pictures(network: TokenGSNetwork, example: Example, repeats: int) -> Figures:
     """Rendering and losses, forwards and backwards."""
-    rendering, config = network.config.rendering, TrainingConfig()
+    rendering, config = network.config.rendering(example), TrainingConfig()
     with torch.no_grad():
         splats = predict(network, example)
         renders = render_targets(splats, example, rendering, depth=True)

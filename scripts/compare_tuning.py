@@ -99,7 +99,7 @@ def looked_at(gaussians: Gaussians, views: Views, rendering: RenderConfig) -> di
 def run(args: CompareTuning, network: TokenGSNetwork, task: Task, space: str) -> dict[str, Any]:
     """One tuning, with a look before the first step, after the last and evenly between."""
     wall, processor = time.perf_counter(), time.process_time()
-    supervised, rendering = task.scene.example.target, network.config.rendering
+    supervised, rendering = task.scene.example.target, network.config.rendering(task.scene.example)
     start = random_gaussians(supervised, network.num_gaussians, args.seed) if space == RANDOM else None
     config = args.tuning if start is not None else replace(args.tuning, space=space)  # type: ignore[arg-type]
     tuning = SceneTuning(network, task.scene, config, args.steps, start, args.seed)

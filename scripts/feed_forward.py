@@ -63,7 +63,7 @@ def split(args: FeedForward, folder: Path, count: int) -> tuple[Views, Views]:
 def rendered(network: TokenGSNetwork, context: Views, asked: Views) -> torch.Tensor:
     scene = prepare(network, Example(context, asked))
     splats = network(scene.example.context.unsqueeze()).squeeze()
-    return shown(splats, scene.example.target, network.config.rendering).clamp(0, 1)
+    return shown(splats, scene.example.target, network.config.rendering(scene.example)).clamp(0, 1)
 
 
 def sheet(rows: list[tuple[Views, list[torch.Tensor]]], height: int = 96, most: int = 4) -> Image.Image:

@@ -225,11 +225,10 @@ class TokenGSModel(SplatfactoModel):
 
     def get_extra_state(self) -> dict[str, Any]:
         """How the Gaussians are rendered in nerfstudio's world; runs of older versions do not say `antialiased`."""
-        r = self._rendering
-        return {name: value if isinstance(value, bool) else float(value) for name, value in vars(r).items()}
+        return self._rendering.as_numbers()
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
-        self._take(dict(self.gauss_params.items()), RenderConfig(**state))
+        self._take(dict(self.gauss_params.items()), RenderConfig.of_numbers(state))
 
     def load_state_dict(self, dict: dict[str, Tensor], **kwargs: Any) -> Any:  # type: ignore[override]
         """Baked Gaussians of any number, moving or not."""

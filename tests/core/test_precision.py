@@ -30,7 +30,7 @@ def test_pictures_are_as_good_in_bf16(example: Example, device: str, record_prop
         shown = network(precision, device)
         with torch.no_grad():
             splats = predict(shown, example)
-            rgb[precision] = render_targets(splats, example, shown.config.rendering).rgb
+            rgb[precision] = render_targets(splats, example, shown.config.rendering(example)).rgb
         assert splats.means.dtype == torch.float32
     alike = float(psnr(rgb["bf16"], rgb["fp32"]).min())
     exact, rough = (float(psnr(rgb[precision], example.target.images).mean()) for precision in ("fp32", "bf16"))

@@ -21,7 +21,7 @@ from tokengs_nerfstudio.core.evaluation import view_psnr
 from tokengs_nerfstudio.core.geometry.frame import canonical_frame
 from tokengs_nerfstudio.core.geometry.resize import crop_and_resize
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
-from tokengs_nerfstudio.core.types import Similarity, Views
+from tokengs_nerfstudio.core.types import Example, Similarity, Views
 
 LADDER = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 """Largest distance between two context cameras, in units of the canonical frame."""
@@ -90,5 +90,5 @@ def _context_psnr(network: TokenGSNetwork, context: Views, frame: Similarity) ->
     for group in groups:
         shown = views.select(group)
         splats = network.decode(memory, time=None if shown.times is None else shown.times[:, 0])
-        scores.append(view_psnr(splats, shown, network.config.rendering).flatten())
+        scores.append(view_psnr(splats, shown, network.config.rendering(Example(views, shown))).flatten())
     return torch.cat(scores).nan_to_num(nan=-torch.inf).mean().item()

@@ -1,7 +1,8 @@
 """The tensors that flow between the parts. Leading `*batch` axes are optional everywhere."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from einops import einsum
@@ -34,13 +35,25 @@ class RenderConfig:
     far: float = 1e10
     """z-depth behind which they are left out"""
     background: float | Tensor = 0.5
-    """what shows where they let light through: a number, one colour [3], or a colour for each view"""
+    """what shows where they let light through: a number, one colour [3], or colours [*batch 1 3] of scenes or
+    [*batch view 3] of views"""
     antialiased: bool = False
     """whether what a Gaussian gains in size by the blur of 0.3 px^2 it loses in opacity, in each view"""
 
     def scaled(self, factor: float) -> "RenderConfig":
         """The same in a frame whose lengths are `factor` times as large."""
         return replace(self, near=self.near * factor, far=self.far * factor)
+
+    def as_numbers(self) -> dict[str, Any]:
+        """What `of_numbers` makes this of again, to be written to a file; one colour at most behind the Gaussians."""
+        return {name: value.tolist() if isinstance(value, Tensor) else value for name, value in vars(self).items()}
+
+    @classmethod
+    def of_numbers(cls, numbers: Mapping[str, Any]) -> "RenderConfig":
+        """From what `as_numbers` gave."""
+        config = cls(**numbers)
+        color = config.background
+        return replace(config, background=torch.tensor(color)) if isinstance(color, list) else config
 
 
 @dataclass(frozen=True)
@@ -94,6 +107,17 @@ class Views(TensorRecord):
     def cut_out(self) -> bool:
         """Whether there are opacities."""
         return self.alphas is not None
+
+    @property
+    def mean_color(self) -> Float[Tensor, "..."]:
+        """What the valid pixels of all views show in the mean: [3], or [*batch 1 3] as the colour of each scene."""
+        images = self.images.movedim(-3, 0).flatten(-3)
+        if self.masks is None:
+            mean = images.mean(-1)
+        else:
+            valid = self.masks.to(images).squeeze(-3).flatten(-3)
+            mean = (images * valid).sum(-1) / valid.sum(-1).clamp(min=1)
+        return mean if mean.ndim == 1 else mean.movedim(0, -1)[..., None, :]
 
     @property
     def valid_share(self) -> float:

@@ -41,4 +41,4 @@ class PretrainModel(TokenGSModel):
         to_canonical = self.network.config.rule.of(example.context.c2w)
         splats = predict(self.network, example.moved(to_canonical)).squeeze()
         scene = PreparedScene(example[0].moved(to_canonical.squeeze()), to_canonical.squeeze())
-        self.show(bake(lambda _: splats, scene, self.network.config.rendering))
+        self.show(bake(lambda _: splats, scene, self.network.config.rendering(scene.example)))

@@ -187,7 +187,8 @@ class PretrainPipeline(VanillaPipeline):
         network, scores = self.model.network, []
         for selection in slices(self.datamanager.held_out.num_scenes, self.config.training.chunk):
             part = self.datamanager.batches.placed(self.datamanager.held_out[selection]).to(self.device)
-            shown = render_targets(predict(network, part), part, network.config.rendering).rgb.clamp(0, 1)
+            rendering = network.config.rendering(part)
+            shown = render_targets(predict(network, part), part, rendering).rgb.clamp(0, 1)
             scores.append(vars(score(shown, part.target.images)))
             if output_path is not None:
                 _save_beside(part.target.images, shown, output_path, selection.start)

@@ -23,7 +23,7 @@ def test_gradient_does_not_depend_on_chunks_threads_and_micro_batches(
     """The plain way, one graph over the whole batch, is the reference."""
     example = random_example(5)
     training = small_training(threads, chunk=chunk, micro_batches=micro_batches)
-    losses = supervised_loss(predict(training.network, example), example, SMALL.rendering, training.config)
+    losses = supervised_loss(predict(training.network, example), example, SMALL.rendering(example), training.config)
     losses.total.backward()
     expected = [parameter.grad for parameter in training.network.parameters()]
     training.network.zero_grad(set_to_none=True)
@@ -40,7 +40,7 @@ def test_several_blocks_are_supervised_by_their_numbers(architecture: NetworkCon
     """The plain way is the reference: each block's Gaussians by themselves, weighted 1/4 and 3/4."""
     architecture, example = replace(architecture, decoder_depth=3), random_example(3)
     training = small_training(architecture=architecture, chunk=2, supervised_blocks=blocks)
-    network, config, rendering = training.network, training.config, architecture.rendering
+    network, config, rendering = training.network, training.config, architecture.rendering(example)
     stages = network(example.context, None, (1, 3))
     losses = []
     for number in (0, 1):
@@ -61,7 +61,7 @@ def test_several_blocks_are_supervised_by_their_numbers(architecture: NetworkCon
 def test_anchors_have_a_pull_of_their_own() -> None:
     training, example = small_training(architecture=ANCHORED), random_example()
     stages = training.network(example.context, None, ())
-    given = (stages.gaussians.map(lambda values: values[:, 0]), example, SMALL.rendering, training.config)
+    given = (stages.gaussians.map(lambda values: values[:, 0]), example, SMALL.rendering(example), training.config)
     with_anchors, without = supervised_loss(*given, stages.anchors[:, 0]), supervised_loss(*given)
     torch.testing.assert_close(with_anchors.per_scene, without.per_scene + 0.1 * with_anchors.parts["anchors"])
     assert float(with_anchors.parts["anchors"].min()) > 0.0
@@ -80,14 +80,14 @@ def test_exact_depth_is_one_more_term() -> None:
     training, example = small_training(depth=0.7), random_example()
     splats = predict(training.network, example)
     known = Example(example.context, replace(example.target, depths=torch.full((2, 2, 1, 16, 16), 2.0)))
-    deep = supervised_loss(splats, known, SMALL.rendering, training.config)
-    plain = supervised_loss(splats, example, SMALL.rendering, training.config)
+    deep = supervised_loss(splats, known, SMALL.rendering(known), training.config)
+    plain = supervised_loss(splats, example, SMALL.rendering(example), training.config)
     assert set(deep.parts) - set(plain.parts) == {"depth"}
     torch.testing.assert_close(deep.per_scene, plain.per_scene + 0.7 * deep.parts["depth"])
     assert float(deep.parts["depth"].min()) > 0.0
     slopes = torch.autograd.grad(deep.parts["depth"].sum(), splats.means)[0]
     assert float(slopes.abs().max()) > 0.0
-    ignored = supervised_loss(splats, known, SMALL.rendering, small_training(depth=0.0).config)
+    ignored = supervised_loss(splats, known, SMALL.rendering(known), small_training(depth=0.0).config)
     assert set(ignored.parts) == set(plain.parts)
 
 
@@ -95,7 +95,7 @@ def test_planes_and_background_are_those_of_the_weights() -> None:
     example = random_example(1)
     dark = TokenGSNetwork(replace(SMALL, background=0.0, far=1e-3, near=1e-4), initial=SCRATCH)
     splats = predict(dark, example)
-    assert float(render_targets(splats, example, dark.config.rendering).rgb.abs().max()) == 0.0
+    assert float(render_targets(splats, example, dark.config.rendering(example)).rgb.abs().max()) == 0.0
     black = Example(example.context, replace(example.target, images=torch.zeros_like(example.target.images) + 0.1))
     torch.testing.assert_close(novel_view_psnr(dark, black, chunk=8), torch.full((1, 2), 20.0))
 

@@ -2,12 +2,12 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, Literal
 
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.geometry.frame import CameraFrame, FrameRule, ScaleRule
 from tokengs_nerfstudio.core.ranges import Length, Positive, Range, Share, Whole, check
-from tokengs_nerfstudio.core.types import RenderConfig
+from tokengs_nerfstudio.core.types import Example, RenderConfig
 
 _MOST_TOKENS = 2**22
 TokenCount = Annotated[int, Range(1, _MOST_TOKENS)]
@@ -66,6 +66,9 @@ class NetworkConfig:
     far: Positive = 125.0
     background: Share = 0.5
     """Grey behind the Gaussians."""
+    backdrop: Literal["grey", "photos"] = "grey"
+    """What is behind the Gaussians: that grey, or the mean colour of the context photos (ours). Cut-out photos, which
+    show the grey where there is nothing, keep it."""
     image_size: tuple[Side, Side] = (256, 256)
     """Height and width of the training images, in pixels."""
     num_context: Annotated[int, Range(1, 2**10)] = 4
@@ -110,10 +113,10 @@ class NetworkConfig:
         """How the network wants its scenes placed."""
         return FrameRule(self.frame, self.scale, self.scale_value)
 
-    @property
-    def rendering(self) -> RenderConfig:
-        """How the network's Gaussians are rendered in the canonical frame."""
-        return RenderConfig(self.near, self.far, self.background)
+    def rendering(self, example: Example) -> RenderConfig:
+        """How the Gaussians that the network makes of the example's context are rendered in the canonical frame."""
+        grey = self.backdrop == "grey" or example.context.cut_out or example.target.cut_out
+        return RenderConfig(self.near, self.far, self.background if grey else example.context.mean_color)
 
     def input_size(self, height: int, width: int) -> tuple[int, int]:
         """Height and width at which the network should see photos of this size.
@@ -156,7 +159,7 @@ _ANCHORED = NetworkConfig(
 _PHOTO = replace(_ANCHORED, photo_colors=True)
 _VISIBLE = replace(_PHOTO, opacity_floor=0.1)
 _SWEPT = replace(_VISIBLE, sweep=True)
-_SCRATCH = replace(_SWEPT, surfaces=True, footprint=0.45)
+_SCRATCH = replace(_SWEPT, surfaces=True, footprint=0.45, backdrop="photos")
 _LOCUS = replace(_BASE, anchors=True)
 
 PRESETS: dict[str, NetworkConfig] = {

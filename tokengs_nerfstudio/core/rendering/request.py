@@ -133,6 +133,6 @@ def _background(background: float | Tensor, leading: Sequence[int], like: Tensor
     fill = torch.as_tensor(background, dtype=None if isinstance(background, Tensor) else like.dtype, device=None)
     if isinstance(background, Tensor) and fill.device != like.device:
         raise UserError(f"background is on {fill.device}, c2w on {like.device}: move them to one device")
-    if list(fill.shape) not in ([], [3], [*leading, 3]):
+    if list(fill.shape) not in ([], [3], [*leading[:-1], 1, 3], [*leading, 3]):
         raise UserError(f"background must be a number, [3] or {[*leading, 3]}; got shape {list(fill.shape)}")
     return fill.to(like.device).expand(*leading, 3)

@@ -20,10 +20,12 @@ from tokengs_nerfstudio.core.types import DecodedStages, Example, Gaussians, Ren
 
 Predictor = Callable[..., Any]
 """A `TokenGSNetwork`, or what wraps one: (context, time) -> Gaussians, (context, time, after) -> DecodedStages."""
+RenderingOf = Callable[[Example], RenderConfig]
+"""How the Gaussians of some scenes are rendered: `NetworkConfig.rendering`."""
 
 
 def scene_gradients(
-    network: Predictor, example: Example, rendering: RenderConfig, config: TrainingConfig, total_scenes: int
+    network: Predictor, example: Example, rendering: RenderingOf, config: TrainingConfig, total_scenes: int
 ) -> dict[str, float]:
     """Add to the parameters the gradient of this example's share in the mean loss over `total_scenes`.
 
@@ -36,16 +38,16 @@ def scene_gradients(
     sums: dict[str, float] = {}
     with gathered(_predict_stages(network, example, config)) as stages:
         for part in slices(example.num_scenes, config.chunk):
-            losses = staged_loss(stages[part], example[part], rendering, config)
+            scenes = example[part]
+            losses = staged_loss(stages[part], scenes, rendering(scenes), config)
             (losses.per_scene.sum() / total_scenes).backward()
-            scenes = len(losses.per_scene)
             for name, value in losses.means().items():
-                sums[name] = sums.get(name, 0.0) + value * scenes / total_scenes
+                sums[name] = sums.get(name, 0.0) + value * scenes.num_scenes / total_scenes
     return sums
 
 
 def _accumulated(
-    network: Predictor, example: Example, rendering: RenderConfig, config: TrainingConfig, total_scenes: int
+    network: Predictor, example: Example, rendering: RenderingOf, config: TrainingConfig, total_scenes: int
 ) -> dict[str, float]:
     """`scene_gradients` of one part of the scenes after another."""
     sums: dict[str, float] = {}
@@ -63,7 +65,7 @@ def novel_view_psnr(network: TokenGSNetwork, example: Example, chunk: int) -> Fl
     results = []
     for selection in slices(example.num_scenes, chunk):
         part = example[selection]
-        results.append(view_psnr(predict(network, part), part.target, network.config.rendering))
+        results.append(view_psnr(predict(network, part), part.target, network.config.rendering(part)))
     return torch.cat(results)
 
 

@@ -42,12 +42,12 @@ class Health:
 @torch.no_grad()
 def health(network: TokenGSNetwork, example: Example, opacity_floor: float, chunk: int) -> Health:
     """Look at scenes in the canonical frame, `chunk` of them at a time."""
-    far = network.config.rendering.far
+    far = network.config.far
     shares: list[Tensor] = []
     for selection in slices(example.num_scenes, chunk):
         part = example[selection]
         splats = predict(network, part)
-        alpha = render_targets(splats, part, network.config.rendering).alpha
+        alpha = render_targets(splats, part, network.config.rendering(part)).alpha
         shares.append(torch.stack([*_shares(splats, far, opacity_floor), alpha.flatten(1).mean(1)], dim=1))
     dead, away, reach, coverage = torch.cat(shares).unbind(1)
     return Health(float(dead.mean()), float(coverage.mean()), float(away.mean()), float(reach.max()))

@@ -117,5 +117,5 @@ class Photometry:
     def _unmasked(self, pictures: Tensor, views: Views) -> Tensor:
         if views.masks is None:
             return pictures
-        background = torch.as_tensor(self.rendering.background).to(pictures)
+        background = torch.as_tensor(self.rendering.background).to(pictures).expand(pictures.shape[-3])[:, None, None]
         return torch.where(views.masks > 0, pictures, background)

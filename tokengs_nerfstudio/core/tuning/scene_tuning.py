@@ -63,7 +63,7 @@ class SceneTuning:
         chosen = chosen_space(config.space, network.config, supervised.num_views, config.few_views)
         self.space = chosen if start is None else "gaussians"
         self._network = network.requires_grad_(False)
-        self._rendering = replace(network.config.rendering, antialiased=antialiased)
+        self._rendering = replace(network.config.rendering(scene.example), antialiased=antialiased)
         self._stages = planned_stages(self.space, steps, config, supervised.num_views)
         self._number, self._stage_step = 0, 0
         self._kept: Tensor | None = None

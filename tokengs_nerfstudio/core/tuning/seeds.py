@@ -28,8 +28,8 @@ _DEPTHS, _NEAREST, _FARTHEST = 24, 0.5, 1.5
 # Colour difference by which a depth becomes e times less likely.
 _TEMPERATURE = 0.02
 _DEPTH_NOISE = 0.02
-# A shell this many times farther than what the cameras look at, for photos whose borders differ so much from the grey.
-_DOME, _DOME_RADIUS, _UNLIKE_BACKGROUND = 600, 20.0, 0.2
+# A shell this many times farther than what the cameras look at, for photos whose borders differ so much from grey.
+_DOME, _DOME_RADIUS, _GREY, _UNLIKE_GREY = 600, 20.0, 0.5, 0.2
 
 
 def replacements(
@@ -41,7 +41,7 @@ def replacements(
 ) -> tuple[Bool[Tensor, " gaussian"], Gaussians]:
     """Which Gaussians the views would not miss, the `impossible` ones among them, and as many new ones for them.
 
-    Where the photos' borders are far from the background's grey, some of the new ones are a far dome in their colour.
+    Where the photos' borders are far from grey, some of the new ones are a far dome in their colour.
     No new one comes from a masked pixel, nor from one that shows nothing; cut-out photos have no dome around them.
     """
     weights = seen_weights(gaussians, views, rendering)
@@ -56,7 +56,7 @@ def replacements(
     if (
         views.cut_out
         or count < 2 * far.count
-        or (far.colors[0] - rendering.background).abs().max() < _UNLIKE_BACKGROUND
+        or (far.colors[0] - _GREY).abs().max() < _UNLIKE_GREY
     ):
         return dropped, seeds(gaussians, views, count, rendering, generator)
     new = seeds(gaussians, views, count - far.count, rendering, generator)
@@ -66,7 +66,8 @@ def replacements(
 def dome(views: Views) -> Gaussians:
     """A closed shell far around the cameras, in the median colour of the photos' borders.
 
-    Directions that no photo shows would else be as grey as the background, in a capture before black cloth too.
+    Directions that no photo shows would else be what the weights or somebody else's viewer put behind the Gaussians, in
+    a capture before black cloth too.
     """
     small = small_views(views)
     # Not a number where masked: left out of the median below.
