@@ -36,8 +36,15 @@ class MeshSceneConfig:
     """Scenes of textured meshes. Lengths in units of the subject, angles in degrees."""
 
     sources: MeshSources = field(default_factory=MeshSources)
-    kinds: tuple[NotNegative, NotNegative, NotNegative, NotNegative, NotNegative] = (0.46, 0.13, 0.19, 0.12, 0.1)
-    """shares of: objects gone round, rooms from within, yards and streets, facades, ground from above"""
+    kinds: tuple[NotNegative, NotNegative, NotNegative, NotNegative, NotNegative, NotNegative] = (
+        0.1,
+        0.36,
+        0.13,
+        0.19,
+        0.12,
+        0.1,
+    )
+    """shares of: objects before plain cloth, objects with things around them, rooms from within, yards and streets, facades, ground from above"""
     fov: Angles = (16.0, 65.0)
     """field of view along the shorter side; small ones are as likely as large ones on a log scale"""
     phones: Angles = (38.0, 55.0)

@@ -12,7 +12,7 @@ from tokengs_nerfstudio.data.procedural.meshes.arrangement import Arrangement, H
 from tokengs_nerfstudio.data.procedural.meshes.config import MeshSceneConfig
 from tokengs_nerfstudio.data.procedural.meshes.library import MeshLibrary, numbers_of
 from tokengs_nerfstudio.data.procedural.meshes.shapes import Shape
-from tokengs_nerfstudio.data.procedural.meshes.surroundings import lamplight, plain_indoors, sky, sunlight
+from tokengs_nerfstudio.data.procedural.meshes.surroundings import backcloth, lamplight, plain_indoors, sky, sunlight
 
 Shares = dict[str, float]
 
@@ -151,6 +151,20 @@ class Draft:
         """Sky and sun."""
         sky(self.rng, self.environment, self.library)
         sunlight(self.rng, self.environment)
+
+    def backcloth(self) -> np.ndarray:
+        """Nothing but one colour all around, mostly nearly black, and lamps; linear RGB of that colour [3]."""
+        rng, shade = self.rng, self.rng.random()
+        value = rng.uniform(0.0, 0.12) if shade < 0.6 else rng.uniform(0.75, 1.0) if shade < 0.8 else rng.random()
+        color = hsv_to_rgb(np.array([rng.random(), 0.5 * rng.random() ** 2, value])) ** 2
+        backcloth(self.environment, color)
+        lamplight(rng, self.environment, np.array([-4.0, -4.0, 2.0]), np.array([4.0, 4.0, 6.0]))
+        return color
+
+    def dyed(self, color: np.ndarray) -> Look:
+        """Cloth of about that linear colour [3]."""
+        cell = self.rng.uniform(0.01, 3.0)
+        return Look(tuple(2.0 * color), one_of(self.rng, self.library.walls), (cell, cell), tuple(self.rng.random(2)))
 
     def indoors(self, low: np.ndarray, high: np.ndarray) -> None:
         """A lamp in a room, or light as from a window."""

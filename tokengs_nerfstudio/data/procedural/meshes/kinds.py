@@ -67,14 +67,7 @@ def _objects(draft: Draft) -> CameraPath:
     """An object or a few in the middle of a table or a floor, with clutter around, gone round."""
     rng = draft.rng
     distance = _framed(draft, 1.0, draft.config.fill, 1.6, 11.0)
-    target = np.array([*rng.uniform(-0.15, 0.15, 2), rng.uniform(0.2, 0.7)])
-    if draft.chance(0.84):
-        span = (170.0, 360.0) if draft.chance(0.72) else (25.0, 170.0)
-        path = paths.orbit(rng, draft.views, target, distance, span, (4.0, 50.0), 0.06 * math.tan(draft.fov / 2))
-    else:
-        spread = distance * log_uniform(rng, 0.12, 1.6)
-        azimuth, height = rng.uniform(0, 2 * math.pi), math.radians(rng.uniform(3, 50))
-        path = _over(paths.side_by_side(rng, draft.views, target, distance, spread, azimuth, height), 0.05)
+    path = _gone_round(draft, distance)
     floor = _table(draft) if draft.chance(0.45) else 0.0
     inside = _around(draft, floor, path)
     subjects = 1 if draft.chance(0.55) else int(rng.integers(2, 6))
@@ -89,6 +82,35 @@ def _objects(draft: Draft) -> CameraPath:
         spot = spot if inside is None else np.clip(spot, 0.95 * inside[0], 0.95 * inside[1])
         kind = OUTDOORS if inside is None else INDOORS
         draft.stand(kind, (spot[0], spot[1], floor), rng.uniform(0.3, 1.3))
+    return path
+
+
+def _gone_round(draft: Draft, distance: float) -> CameraPath:
+    """Round what stands in the middle, wholly or in part; some look at it from places side by side."""
+    rng = draft.rng
+    target = np.array([*rng.uniform(-0.15, 0.15, 2), rng.uniform(0.2, 0.7)])
+    if draft.chance(0.84):
+        span = (170.0, 360.0) if draft.chance(0.72) else (25.0, 170.0)
+        return paths.orbit(rng, draft.views, target, distance, span, (4.0, 50.0), 0.06 * math.tan(draft.fov / 2))
+    spread = distance * log_uniform(rng, 0.12, 1.6)
+    azimuth, height = rng.uniform(0, 2 * math.pi), math.radians(rng.uniform(3, 50))
+    return _over(paths.side_by_side(rng, draft.views, target, distance, spread, azimuth, height), 0.05)
+
+
+def _studio(draft: Draft) -> CameraPath:
+    """An object or a few before plain cloth or paper, mostly black, as figures, bones and plants are taken."""
+    rng = draft.rng
+    path = _gone_round(draft, _framed(draft, 1.0, draft.config.fill, 1.6, 11.0))
+    color = draft.backcloth()
+    if draft.chance(0.6):
+        half, look = rng.uniform(1.2, 12.0), draft.dyed(color)
+        draft.scene.put_shape(rng, Shape.PLANE, (0, 0, 0), (half, half, 1), about_z(rng.random()), look)
+    draft.stand(SUBJECT, (*rng.uniform(-0.1, 0.1, 2), 0.0), rng.uniform(0.7, 1.1), hold=Hold.SUBJECT)
+    for _ in range(rng.integers(0, 3)):
+        draft.stand(SUBJECT, (*rng.uniform(-0.7, 0.7, 2), 0.0), rng.uniform(0.2, 0.6))
+    for _ in range(rng.integers(9, 14)):
+        spot = rng.uniform(0.1, 0.8) * paths.sphere(rng.uniform(0, 2 * math.pi), 0.0)
+        draft.stand(CLUTTER, spot, log_uniform(rng, 0.02, 0.12))
     return path
 
 
@@ -246,6 +268,7 @@ def _from_above(draft: Draft) -> CameraPath:
 
 
 KINDS: dict[str, Callable[[Draft], CameraPath]] = {
+    "studio": _studio,
     "object": _objects,
     "room": _room,
     "yard": _yard,

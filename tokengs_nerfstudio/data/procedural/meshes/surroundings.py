@@ -61,6 +61,12 @@ def sky(rng: Generator, env: np.ndarray, library: MeshLibrary) -> None:
     env[at.HORIZON : at.HORIZON + 9] = colours.reshape(9)
 
 
+def backcloth(env: np.ndarray, color: np.ndarray) -> None:
+    """One linear colour [3] all around."""
+    env[at.SKY_TEXTURE] = -1.0
+    env[at.HORIZON : at.HORIZON + 9] = np.tile(color, 3)
+
+
 def plain_indoors(rng: Generator, env: np.ndarray) -> None:
     """What is seen where a room has no wall: nearly black."""
     env[at.SKY_TEXTURE] = -1.0

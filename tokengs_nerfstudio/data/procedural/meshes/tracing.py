@@ -13,9 +13,10 @@ from tokengs_nerfstudio.data.procedural.meshes.kinds import FEWEST, MOST, MeshSc
 from tokengs_nerfstudio.data.procedural.meshes.library import MeshLibrary, library_of
 
 PROBE_SIZE, PROBE_EXPOSURE, ATTEMPTS = 10, 0.1, 12
-BLOCKED, PLAIN, CLIPPED = 0.35, 0.035, 0.15
+BLOCKED, PLAIN, CLIPPED, CLIPPED_IN_STUDIO = 0.35, 0.035, 0.15, 0.02
 """A view is blocked where half of it is nearer than this share of the usual distance, plain where colours deviate from
-their mean by less; exposures leave all but this share of the pixels below the highest value."""
+their mean by less; exposures leave all but this share of the pixels below the highest value: fewer where an object is
+but a small part of a dark picture."""
 
 
 def mesh_scene(rng: Generator, config: MeshSceneConfig, views: int) -> MeshScene:
@@ -37,7 +38,8 @@ def _attempt(rng: Generator, config: MeshSceneConfig, library: MeshLibrary, view
     scene = _with_exposure(random_mesh_scene(rng, config, library, views), PROBE_EXPOSURE)
     rgb, depth = trace_on_cpu(library, scene, PROBE_SIZE, PROBE_SIZE, antialias=False)
     light = rgb.astype(np.float64) ** 2 / PROBE_EXPOSURE
-    exposure = _exposure(light, rng.uniform(*config.brightness))
+    clipped = CLIPPED_IN_STUDIO if scene.kind == "studio" else CLIPPED
+    exposure = _exposure(light, rng.uniform(*config.brightness), clipped)
     seen = np.sqrt(np.minimum(light * exposure, 1.0))
     good = FEWEST <= len(scene.parts.instances) <= MOST and _worth_it(seen, depth, scene.reach)
     return _with_exposure(scene, exposure), good
@@ -49,12 +51,12 @@ def _with_exposure(scene: MeshScene, exposure: float) -> MeshScene:
     return replace(scene, parts=scene.parts._replace(environment=environment))
 
 
-def _exposure(light: np.ndarray, brightness: float) -> float:
-    """What makes linear light as bright as that in the mean, highlights clipped."""
+def _exposure(light: np.ndarray, brightness: float, clipped: float) -> float:
+    """What makes linear light as bright as that in the mean, this share of it clipped at most."""
     exposure = brightness**2 / max(float(light.mean()), 1e-6)
     for _ in range(4):
         exposure *= (brightness / max(float(np.sqrt(np.minimum(light * exposure, 1.0)).mean()), 1e-6)) ** 2
-    return min(exposure, 1.0 / max(float(np.quantile(light.max(1), 1.0 - CLIPPED)), 1e-6))
+    return min(exposure, 1.0 / max(float(np.quantile(light.max(1), 1.0 - clipped)), 1e-6))
 
 
 def _worth_it(rgb: np.ndarray, depth: np.ndarray, reach: float) -> bool:
