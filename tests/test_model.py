@@ -359,6 +359,17 @@ def test_background_and_planes_are_those_of_the_weights(tmp_path):
     assert fresh.near_far == model.near_far
 
 
+def test_a_run_remembers_the_colour_of_its_photos(tmp_path):
+    weights, views = str(write_weights(tmp_path / "w.safetensors", backdrop="photos")), scene_views()
+    model, fresh = a_model(checkpoint=weights), a_model()
+    model.begin(model.load_network(), Example(views, views), steps=0)
+    fresh.load_state_dict(deepcopy(model.state_dict()))
+    for shown in (model, fresh):
+        torch.testing.assert_close(shown.background_color, views.images.mean((0, 2, 3)), atol=2e-3, rtol=0)
+        with shown.as_it_is():
+            torch.testing.assert_close(shown.background_color, views.images.mean((0, 2, 3)), atol=2e-3, rtol=0)
+
+
 def test_a_state_of_version_0_1_is_shown_as_it_was():
     state = deepcopy(baked_model().state_dict())
     del state["_extra_state"]

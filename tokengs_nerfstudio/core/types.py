@@ -51,9 +51,10 @@ class RenderConfig:
     @classmethod
     def of_numbers(cls, numbers: Mapping[str, Any]) -> "RenderConfig":
         """From what `as_numbers` gave."""
-        config = cls(**numbers)
-        color = config.background
-        return replace(config, background=torch.tensor(color)) if isinstance(color, list) else config
+        known: dict[str, Any] = {
+            name: torch.tensor(value) if isinstance(value, list) else value for name, value in numbers.items()
+        }
+        return cls(**known)
 
 
 @dataclass(frozen=True)

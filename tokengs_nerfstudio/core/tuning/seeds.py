@@ -53,11 +53,7 @@ def replacements(
         return torch.zeros_like(dropped), gaussians.select(slice(0, 0))
     count, generator = int(dropped.sum()), torch.Generator().manual_seed(seed)
     far = dome(views)
-    if (
-        views.cut_out
-        or count < 2 * far.count
-        or (far.colors[0] - _GREY).abs().max() < _UNLIKE_GREY
-    ):
+    if views.cut_out or count < 2 * far.count or (far.colors[0] - _GREY).abs().max() < _UNLIKE_GREY:
         return dropped, seeds(gaussians, views, count, rendering, generator)
     new = seeds(gaussians, views, count - far.count, rendering, generator)
     return dropped, Gaussians.cat([new, far])

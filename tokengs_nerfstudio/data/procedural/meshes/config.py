@@ -44,7 +44,8 @@ class MeshSceneConfig:
         0.12,
         0.1,
     )
-    """shares of: objects before plain cloth, objects with things around them, rooms from within, yards and streets, facades, ground from above"""
+    """shares of: objects before plain cloth, objects with things around them, rooms from within, yards and streets,
+    facades, ground from above"""
     fov: Angles = (16.0, 65.0)
     """field of view along the shorter side; small ones are as likely as large ones on a log scale"""
     phones: Angles = (38.0, 55.0)
