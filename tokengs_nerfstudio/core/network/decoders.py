@@ -56,7 +56,7 @@ def _attention(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> 
 class _DecoderLayers(nn.Module):
     """What decoder blocks of all kinds are made of; each branch scaled per channel."""
 
-    def __init__(self, width: int, heads: int, init_scale: float) -> None:
+    def __init__(self, width: int, heads: int, hidden: int, init_scale: float) -> None:
         super().__init__()
         self.cross_norm = nn.LayerNorm(width)
         self.cross_attention = CrossAttention(width, heads)
@@ -65,7 +65,7 @@ class _DecoderLayers(nn.Module):
         self.self_attention = SelfAttention(width, heads)
         self.self_scale = nn.Parameter(torch.full((width,), init_scale))
         self.mlp_norm = nn.LayerNorm(width)
-        self.mlp = MLP(width)
+        self.mlp = MLP(width, hidden)
         self.mlp_scale = nn.Parameter(torch.full((width,), init_scale))
 
 
@@ -83,8 +83,8 @@ class DecoderBlock(_DecoderLayers):
 class AnchoredDecoderBlock(_DecoderLayers):
     """A decoder block whose tokens prefer patches that look at their anchor, and know where it is (LocusGS)."""
 
-    def __init__(self, width: int, heads: int, init_scale: float) -> None:
-        super().__init__(width, heads, init_scale)
+    def __init__(self, width: int, heads: int, hidden: int, init_scale: float) -> None:
+        super().__init__(width, heads, hidden, init_scale)
         self.ray_scale = nn.Parameter(torch.tensor(FIRST_RAY_SCALE))
         self.position = MLP(POSITION_CHANNELS, width, width)
 
@@ -104,8 +104,8 @@ class AnchoredDecoderBlock(_DecoderLayers):
 class TokenDecoder(nn.ModuleList):
     """A stack of decoder blocks that all read one memory."""
 
-    def __init__(self, depth: int, width: int, heads: int, init_scale: float) -> None:
-        super().__init__(DecoderBlock(width, heads, init_scale) for _ in range(depth))
+    def __init__(self, depth: int, width: int, heads: int, hidden: int, init_scale: float) -> None:
+        super().__init__(DecoderBlock(width, heads, hidden, init_scale) for _ in range(depth))
 
     def forward(
         self, tokens: Float[Tensor, "batch token dim"], memory: SceneMemory, static: int | None = None
@@ -118,8 +118,8 @@ class TokenDecoder(nn.ModuleList):
 class AnchoredDecoder(nn.ModuleList):
     """A stack of decoder blocks with anchors; `TokenAnchors` moves these after every block."""
 
-    def __init__(self, depth: int, width: int, heads: int, init_scale: float) -> None:
-        super().__init__(AnchoredDecoderBlock(width, heads, init_scale) for _ in range(depth))
+    def __init__(self, depth: int, width: int, heads: int, hidden: int, init_scale: float) -> None:
+        super().__init__(AnchoredDecoderBlock(width, heads, hidden, init_scale) for _ in range(depth))
 
 
 class TokenAnchors(nn.Module):
