@@ -1,4 +1,4 @@
-"""An object on a turntable, through nerfstudio's floor: weights of Object TokenGS, white behind it, masks or cut-outs."""
+"""An object on a turntable, through nerfstudio's floor: weights of Object TokenGS, masks or cut-outs, white behind."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -18,7 +18,8 @@ def commands() -> list[list[str]]:
     found = []
     for block in re.findall(r"```bash\n(.*?)```", PAGE.read_text(), re.DOTALL):
         for line in block.replace("\\\n", " ").splitlines():
-            words = shlex.split(re.sub(r"\$(\w+)", lambda match: VARIABLES.get(match[1], match[0]), line), comments=True)
+            filled = re.sub(r"\$(\w+)", lambda match: VARIABLES.get(match[1], match[0]), line)
+            words = shlex.split(filled, comments=True)
             if "torchrun" in words:
                 found.append(words[words.index("torchrun") + 1 :])
     return found
@@ -27,7 +28,7 @@ def commands() -> list[list[str]]:
 COMMANDS = commands()
 
 
-class Parsed(Exception):  # noqa: N818
+class Parsed(Exception):
     """The command would have begun, with these options."""
 
 

@@ -44,9 +44,9 @@ def choose_scale(network: TokenGSNetwork, context: Views, ladder: Sequence[float
     """World -> canonical for a network and its context views (one scene, world frame, a size the network takes).
 
     For weights whose scale follows from the cameras this is their own canonical frame. For those of an object on a
-    turntable it follows from how large the cut-out photos show it. For other weights of a constant or point-map scale, each size that is tried costs one pass of a few reduced photos through the network and their
-    render. With a single camera, or cameras in one place, there is no baseline and the sizes multiply the capture's
-    units instead.
+    turntable the scale follows from how large the cut-out photos show it. For other weights of a constant or point-map
+    scale, each size that is tried costs one pass of a few reduced photos through the network and their render. With a
+    single camera, or cameras in one place, there is no baseline and the sizes multiply the capture's units instead.
 
     Raises ValueError for an empty ladder or sizes that are not positive.
     """

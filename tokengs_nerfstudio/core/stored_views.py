@@ -86,7 +86,10 @@ class StoredViews(Views):
 
 
 def cut_out_by_masks(views: Views, background: float) -> Views:
-    """What masks hide becomes nothing, through which `background` shows; stored views are cut out when they are read."""
+    """What masks hide becomes nothing, through which `background` shows; stored views are cut out when they are read.
+
+    The views are one scene's, with the background that is rendered over already behind what is cut out of them.
+    """
     if isinstance(views, StoredViews):
         readers = tuple(partial(_read_cut_out, reader, background) for reader in views.readers)
         cut = views.cut_out or views.masked

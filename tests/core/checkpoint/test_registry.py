@@ -27,7 +27,6 @@ from tokengs_nerfstudio.core.checkpoint.registry import (
 from tokengs_nerfstudio.core.checkpoint.weight_file import CheckpointError
 from tokengs_nerfstudio.core.network.config import PRESETS
 
-
 COMMIT = "0123456789" * 4
 
 

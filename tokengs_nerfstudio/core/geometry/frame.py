@@ -32,10 +32,10 @@ class FrameRule:
     """How weights want their scenes placed.
 
     `camera` names the camera that becomes the identity: the first, the one nearest to the mean position, or the mean
-    camera; `orbit` has the first camera's axes and the point that all cameras look at as its origin. `scale` multiplies lengths: by `value` (constant), or so that `value` becomes the largest distance between
-    two cameras (max_baseline), the largest distance from the first camera (distance) or the largest absolute
-    coordinate of a camera in the new frame (bound). A pointmap scale needs depth, which a capture does not have: see
-    `core.scale_search`.
+    camera; `orbit` has the first camera's axes and its origin where all cameras look. `scale` multiplies lengths: by
+    `value` (constant), or so that `value` becomes the largest distance between two cameras (max_baseline), the largest
+    distance from the first camera (distance) or the largest absolute coordinate of a camera in the new frame (bound).
+    A pointmap scale needs depth, which a capture does not have: see `core.scale_search`.
     """
 
     camera: CameraFrame = "first"
@@ -56,10 +56,10 @@ def canonical_frame(
     """The frame a network sees a scene in, chosen from its context cameras.
 
     `frame` names the camera that becomes the identity: the first, the one nearest to the mean position, or the mean
-    camera; `orbit` has the first camera's axes and the point that all cameras look at as its origin. `scale` multiplies lengths: by `value` (constant), or so that `value` becomes the largest distance between
-    two cameras (max_baseline), the largest distance from the first camera (distance) or the largest absolute
-    coordinate of a camera in the new frame (bound). Where the cameras coincide, or there is only one, these distances
-    do not exist and lengths are multiplied by `value`.
+    camera; `orbit` has the first camera's axes and its origin where all cameras look. `scale` multiplies lengths: by
+    `value` (constant), or so that `value` becomes the largest distance between two cameras (max_baseline), the largest
+    distance from the first camera (distance) or the largest absolute coordinate of a camera in the new frame (bound).
+    Where the cameras coincide, or there is only one, these distances do not exist: lengths are multiplied by `value`.
 
     Raises ValueError for an unknown frame or scale rule, no cameras at all, and an orbit that looks at no one point.
     """

@@ -16,7 +16,7 @@ _SHOWN = 0.5
 
 
 def focus_point(c2w: Float[Tensor, "*batch view 4 4"]) -> Float[Tensor, "*batch 3"]:
-    """The point nearest to all cameras' axes (least squares); the one nearest to the origin where these are parallel."""
+    """The point nearest to all cameras' axes (least squares); of a line of them, the one nearest to the origin."""
     axes, centers = c2w[..., :3, 2], c2w[..., :3, 3]
     eye = torch.eye(3, dtype=c2w.dtype, device=c2w.device)
     across = eye - axes[..., :, None] * axes[..., None, :]
@@ -42,7 +42,7 @@ def object_center(c2w: Float[Tensor, "*batch view 4 4"]) -> Float[Tensor, "*batc
 
 
 def object_size(views: Views) -> float:
-    """The longest side, along the axes of any picture and in the cameras' units, of what cut-out views of one scene show.
+    """The longest side of what cut-out views of one scene show, along the axes of any picture, in the cameras' units.
 
     At the depth of `object_center`. An object in opaque photos counts as large as the shorter sides of these. UserError
     where no view shows anything.
