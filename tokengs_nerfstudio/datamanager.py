@@ -153,6 +153,11 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
         """Pixels of an image, from its camera: the trainer asks before images are needed."""
         return int(self.train_dataset.cameras.width[0] * self.train_dataset.cameras.height[0])
 
+    def cut_out_by_masks(self) -> None:
+        """Whoever asks for images sees the object that masks leave of them, and nothing around it."""
+        for dataset in (self.train_dataset, self.eval_dataset):
+            dataset.cut_out_by_masks()
+
     @property
     def num_held_out(self) -> int:
         """How many evaluation images are not training images too."""

@@ -37,6 +37,7 @@ class SceneDataset(InputDataset):
         # What is cut out stays so: alpha_color is the wish of another dataparser to fill it in.
         super().__init__(replace(outputs, mask_filenames=None, alpha_color=None), scale_factor)
         self.masks = outputs.mask_filenames if masks_needed else None
+        self._every_mask, self._cut = outputs.mask_filenames, False
         self._painted, self.mask_color = self.mask_color, None
         self.images_needed = images_needed
         self.captured_cameras = self.cameras
@@ -45,6 +46,11 @@ class SceneDataset(InputDataset):
         self._dataparser_outputs = replace(self._dataparser_outputs, cameras=self.cameras)
         if images_needed:
             self._check_photos()
+
+    def cut_out_by_masks(self) -> None:
+        """From now on what masks hide is cut away from the images, for whoever reads them, and there are no masks."""
+        self._cut = self._every_mask is not None
+        self.masks = None
 
     def _check_photos(self) -> None:
         missing = [path for path in self.image_filenames if not path.exists()]
@@ -82,12 +88,14 @@ class SceneDataset(InputDataset):
                 f"{path} is {found[0]}x{found[1]} pixels, but its camera is for {size[0]}x{size[1]}; the dataparser "
                 "`tokengs-data` adapts cameras to the images"
             )
-        if self.masks is not None:
-            data["mask"] = self._mask(self.masks[image_idx], size)
+        masks = self._every_mask if self._cut else self.masks
+        if masks is not None:
+            data["mask"] = self._mask(masks[image_idx], size)
         if self._painted:
             colour = torch.ones_like(data["image"]) * torch.tensor(self._painted)
             data["image"] = torch.where(data["mask"], data["image"], colour)
-        return _undistorted(data, bridge.lens_of_camera(self.captured_cameras[image_idx]))
+        data = _undistorted(data, bridge.lens_of_camera(self.captured_cameras[image_idx]))
+        return _cut_out(data) if self._cut else data
 
     def _mask(self, path: Path, size: tuple[int, int]) -> Bool[Tensor, "height width 1"]:
         full = (round(size[0] / self.scale_factor), round(size[1] / self.scale_factor))
@@ -141,6 +149,14 @@ def undistorted_cameras(cameras: Cameras) -> Cameras:
         camera_type=CameraType.PERSPECTIVE,
         metadata={},
     )
+
+
+def _cut_out(data: dict[str, Any]) -> dict[str, Any]:
+    """A dataset's item whose image (any dtype, RGB or RGBA) shows nothing where its mask hid something."""
+    image, shown = data.pop("image"), data.pop("mask")
+    opaque = torch.full_like(image[..., :1], 1 if image.is_floating_point() else 255)
+    alpha = image[..., 3:] if image.shape[-1] == 4 else opaque
+    return data | {"image": torch.cat([image[..., :3], alpha * shown.to(alpha)], dim=-1)}
 
 
 def _undistorted(data: dict[str, Any], lens: Lens) -> dict[str, Any]:

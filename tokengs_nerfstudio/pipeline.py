@@ -79,6 +79,7 @@ class TokenGSPipeline(VanillaPipeline):
         self._fingerprint: Fingerprint | None = None
         self._record: dict[str, Any] = {}
         self.context: list[int] = []
+        self._is_object = False
         self._add_to_viewer(test_mode)
 
     def _add_to_viewer(self, test_mode: str) -> None:
@@ -136,14 +137,20 @@ class TokenGSPipeline(VanillaPipeline):
         return self.model.means
 
     def get_extra_state(self) -> dict[str, Any]:
-        """Which photos the encoder saw, by name."""
-        return {"context": self.datamanager.names(self.context)}
+        """Which photos the encoder saw, by name, and whether the scene is an object that masks were to cut out."""
+        return {"context": self.datamanager.names(self.context), "object": self._is_object}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
+        self._take_for_object(state.get("object", False))  # runs of older versions do not say it
         try:
             self._use_context(self.datamanager.positions(state["context"]))
         except ValueError:  # the capture has changed; the run is still there to be looked at
             self._use_context([])
+
+    def _take_for_object(self, is_object: bool) -> None:
+        self._is_object = is_object
+        if is_object:
+            self.datamanager.cut_out_by_masks()
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool | None = None) -> None:  # type: ignore[override]
         super().load_state_dict(state_dict, strict)
@@ -172,6 +179,7 @@ class TokenGSPipeline(VanillaPipeline):
         """
         started = time.perf_counter()
         network, data = self.model.load_network(), self.datamanager
+        self._take_for_object(network.config.frame == "orbit")
         if context_before is None or data.context_is_asked_for:
             context = data.choose_context(network.config.num_context)
         else:

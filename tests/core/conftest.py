@@ -65,7 +65,9 @@ def _config(options: dict) -> NetworkConfig:
         latents=options.get("num_latents", 0),
         latent_depth=options.get("latent_cross_attn_depth", 0),
         anchors=options.get("anchors", False),
+        head=options.get("head", "open"),
         z_offset=options["gaussian_z_offset"],
+        opacity_bias=options.get("opacity_bias", 2.0),
         image_size=(height, width),
         num_context=options["num_input_views"],
     )

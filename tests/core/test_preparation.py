@@ -5,9 +5,12 @@ from dataclasses import replace
 
 import pytest
 import torch
+from made.cut_outs import cut_out_views
 from made.scenes import arc_cameras, blobs, photos, small_network
 
 from tokengs_nerfstudio.core.errors import UserError
+from tokengs_nerfstudio.core.geometry.turntable import object_size
+from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.preparation import prepare
 from tokengs_nerfstudio.core.types import Example, Similarity, Views
 
@@ -76,3 +79,51 @@ def test_what_is_not_one_scenes_photos_is_named() -> None:
         prepare(small_network(), views)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"target\.images must be one scene's"):
         prepare(small_network(), Example(views, views.unsqueeze()))
+
+
+def around_an_object() -> tuple[TokenGSNetwork, Views]:
+    """Weights for single objects, and photos of one whose masks say where it is."""
+    settings = {"head": "bounded", "frame": "orbit", "scale": "constant", "z_offset": 0.0, "background": 1.0}
+    cut = cut_out_views(8)
+    assert cut.alphas is not None
+    solid = (cut.alphas > 0.5).float()
+    return small_network(**settings), replace(cut, alphas=None, masks=solid)
+
+
+def test_to_weights_of_single_objects_what_masks_hide_is_nothing_before_their_background() -> None:
+    network, views = around_an_object()
+    scene = prepare(network, Example(views.select([0, 2, 4, 6]), views))
+    target = scene.example.target
+    assert target.masks is None
+    assert target.alphas is not None
+    hidden = views.masks == 0
+    assert torch.equal(target.alphas == 0, hidden)
+    assert (target.images.masked_select(hidden) == 1).all()
+    torch.testing.assert_close(target.images.masked_select(~hidden), views.images.masked_select(~hidden))
+    assert scene.example.context.alphas is not None
+    # The object is one unit long, at the origin; the first camera looks at it from the front.
+    assert float(target.c2w[0, 2, 3]) == pytest.approx(-float(scene.to_canonical.scale) * 10**0.5, rel=1e-3)
+    assert target.c2w[0, :2, 3].abs().max() < 1e-3
+    assert object_size(scene.example.context) == pytest.approx(1.0, rel=1e-3)
+    both = replace(views, alphas=torch.full_like(views.images[:, :1], 0.7))
+    again = prepare(network, Example(both, both)).example.target.alphas
+    assert again is not None
+    assert torch.equal(again == 0, hidden)
+    assert float(again.max()) == pytest.approx(0.7)
+
+
+def test_objects_that_nothing_cuts_out_are_warned_of(caplog) -> None:
+    network, views = around_an_object()
+    opaque = replace(views, masks=None)
+    with caplog.at_level(logging.WARNING):
+        prepare(network, Example(views, views))
+        assert not caplog.records
+        prepare(network, Example(opaque, opaque))
+    assert "Give photos with an alpha channel, or a `mask_path`" in caplog.text
+
+
+def test_other_weights_leave_masks_as_they_are() -> None:
+    _, views = around_an_object()
+    masks = prepare(small_network(), Example(views, views)).example.target.masks
+    assert masks is not None
+    assert torch.equal(masks, views.masks)

@@ -2,8 +2,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+from made.cut_outs import cut_out_views
+from made.scenes import small_network
 
 from tokengs_nerfstudio.core.geometry.frame import canonical_frame
+from tokengs_nerfstudio.core.geometry.turntable import object_size
 from tokengs_nerfstudio.core.metrics import psnr
 from tokengs_nerfstudio.core.network.initial import InitialValues
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
@@ -119,3 +122,11 @@ def test_impossible_ladders_are_refused(network, cameras):
     for ladder in ((), (0.1, 0.0)):
         with pytest.raises(ValueError, match="needs positive numbers"):
             choose_scale(network, views, ladder)
+
+
+def test_objects_are_as_large_as_their_weights_want_them():
+    views = cut_out_views(6)
+    network = small_network(head="bounded", frame="orbit", scale="constant", scale_value=0.5)
+    frame = choose_scale(network, views)
+    assert object_size(frame.views(views)) == pytest.approx(0.5, rel=1e-4)
+    torch.testing.assert_close(frame.points(torch.zeros(1, 3)), torch.zeros(1, 3), atol=1e-3, rtol=0)

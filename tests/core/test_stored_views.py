@@ -10,7 +10,7 @@ from made.tuning import tuning_config
 
 from tokengs_nerfstudio.core.checks import check_views
 from tokengs_nerfstudio.core.reconstruct import reconstruct_scene
-from tokengs_nerfstudio.core.stored_views import StoredViews, joined, stored
+from tokengs_nerfstudio.core.stored_views import StoredViews, cut_out_by_masks, joined, stored
 from tokengs_nerfstudio.core.types import Example, Views
 
 SIZE = 3 * 32 * 32  # bytes of one photo in 8 bits a channel
@@ -114,3 +114,28 @@ def test_the_pixels_of_stored_photos_need_not_be_where_the_cameras_are() -> None
     check_views(elsewhere, "target", torch.float32)
     with pytest.raises(ValueError, match=r"target\.c2w holds 128 values that are not finite"):
         check_views(replace(elsewhere, c2w=some.c2w * torch.nan), "target", torch.float32)
+
+
+def test_what_masks_hide_is_cut_out_when_it_is_read() -> None:
+    cut = cut_out_views(6, 32)
+    assert cut.alphas is not None
+    views = replace(cut, alphas=None, masks=(cut.alphas > 0.5).float())
+    expected = cut_out_by_masks(views, 1.0)
+    assert expected.masks is None
+    assert expected.alphas is not None
+    assert torch.equal(expected.alphas, views.masks)
+    for photos_in_memory in (6, 0):
+        some, again = kept(views, photos_in_memory * 4 * 32 * 32)
+        some = cut_out_by_masks(some, 1.0)
+        assert isinstance(some, StoredViews)
+        assert some.cut_out
+        assert not some.masked
+        assert some.valid_share == 1.0
+        assert again == []
+        read = some.select([4, 1])
+        assert read.masks is None
+        assert read.alphas is not None
+        assert torch.equal(read.alphas, expected.alphas[[4, 1]])
+        assert float((read.images - expected.images[[4, 1]]).abs().max()) <= 0.5 / 255 + 1e-6
+    plain = kept(scene(), 0)[0]
+    assert not cut_out_by_masks(plain, 1.0).cut_out

@@ -67,3 +67,25 @@ def write_cut_outs(folder: Path, count: int = 10, size: int = 48, blender: bool 
         shared = {"camera_angle_x": 2 * math.atan(0.5 / 1.4)}
         (folder / f"transforms_{split}.json").write_text(json.dumps(shared | {"frames": some}))
     return folder
+
+
+def write_masked(folder: Path, count: int = 10, size: int = 48) -> Path:
+    """`cut_out_views` as opaque photos of the ball before a pattern, with masks that say where the ball is."""
+    views = cut_out_views(count, size)
+    assert views.alphas is not None
+    generator = np.random.default_rng(0)
+    for name in ("images", "masks"):
+        (folder / name).mkdir(parents=True)
+    frames = []
+    for index, alpha in enumerate(views.alphas[:, 0].numpy()):
+        ball_alone = views.images[index].movedim(0, -1).numpy() - 0.5 * (1 - alpha[..., None])
+        pattern = generator.random((size, size, 3), np.float32)
+        photo = ball_alone + (1 - alpha[..., None]) * pattern
+        Image.fromarray((photo.clip(0, 1) * 255).round().astype(np.uint8)).save(folder / f"images/{index:03d}.png")
+        Image.fromarray((alpha > 0.5).astype(np.uint8) * 255).save(folder / f"masks/{index:03d}.png")
+        pose = (views.c2w[index].double().numpy() @ FLIP).tolist()
+        places = {"file_path": f"images/{index:03d}.png", "mask_path": f"masks/{index:03d}.png"}
+        frames.append({**places, "transform_matrix": pose})
+    camera = dict(zip(("fl_x", "fl_y", "cx", "cy", "w", "h"), (1.4 * size,) * 2 + (size / 2,) * 2 + (size,) * 2))
+    (folder / "transforms.json").write_text(json.dumps(camera | {"frames": frames}))
+    return folder

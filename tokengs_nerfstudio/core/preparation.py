@@ -13,6 +13,7 @@ from tokengs_nerfstudio.core.geometry.resize import crop_and_resize
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.ranges import Length, check_value
 from tokengs_nerfstudio.core.scale_search import choose_scale
+from tokengs_nerfstudio.core.stored_views import cut_out_by_masks
 from tokengs_nerfstudio.core.types import OPAQUE, Example, Similarity, Views
 
 MOST_TIMES = 32
@@ -36,7 +37,8 @@ def prepare(network: TokenGSNetwork, example: Example, scale: float | None = Non
     """One scene's photos with cameras in the world, of any size, for `SceneTuning`.
 
     The canonical frame follows from the context cameras by the network's own rule, or multiplies lengths by `scale`;
-    weights of a fixed scene scale get the scale that suits the context best. Weights that know time see a scene whose
+    weights of a fixed scene scale get the scale that suits the context best. To weights of single objects what masks
+    hide is nothing at all, as if it had been cut out. Weights that know time see a scene whose
     photos have none as one moment; a warning of the package's logger says so. Opacities of photos that are all opaque
     are forgotten.
 
@@ -46,6 +48,7 @@ def prepare(network: TokenGSNetwork, example: Example, scale: float | None = Non
     Raises UserError for what is no Example, photos that are not as `Views` says, and a scale by which nothing is seen.
     """
     _check_arguments(network, example, scale)
+    example = _single_object(network, example) if network.config.frame == "orbit" else example
     example, local = _local(_timed(network, _in_one_type(example.detach())))
     example = Example(_opaque_or_cut_out(example.context), _opaque_or_cut_out(example.target))
     context = example.context
@@ -104,6 +107,18 @@ def _check_scale(network: TokenGSNetwork, c2w: Tensor, scale: float) -> None:
             f"the scene scale {scale:g} puts the context cameras {spread:.3g} apart where these weights see from "
             f"{near:g} to {far:g}: nothing would be seen; leave the scale out"
         )
+
+
+def _single_object(network: TokenGSNetwork, example: Example) -> Example:
+    """The object alone, by the photos' masks."""
+    background = network.config.background
+    context, target = (cut_out_by_masks(views, background) for views in (example.context, example.target))
+    if not context.cut_out:
+        _log.warning(
+            "these weights are for an object that is cut out, before nothing: photos that show what is around it are "
+            "not what they know. Give photos with an alpha channel, or a `mask_path` to every frame in transforms.json"
+        )
+    return Example(context, target)
 
 
 def _in_one_type(example: Example) -> Example:

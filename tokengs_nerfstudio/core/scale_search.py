@@ -20,6 +20,7 @@ from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.evaluation import view_psnr
 from tokengs_nerfstudio.core.geometry.frame import canonical_frame
 from tokengs_nerfstudio.core.geometry.resize import crop_and_resize
+from tokengs_nerfstudio.core.geometry.turntable import object_size
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.types import Example, Similarity, Views
 
@@ -42,16 +43,18 @@ def needs_search(network: TokenGSNetwork) -> bool:
 def choose_scale(network: TokenGSNetwork, context: Views, ladder: Sequence[float] = LADDER) -> Similarity:
     """World -> canonical for a network and its context views (one scene, world frame, a size the network takes).
 
-    For weights whose scale follows from the cameras this is their own canonical frame. For weights of a constant or
-    point-map scale, each size that is tried costs one pass of a few reduced photos through the network and their
-    render. With a single camera, or cameras in one place, there is no baseline and the sizes multiply the capture's
-    units instead.
+    For weights whose scale follows from the cameras this is their own canonical frame. For those of an object on a
+    turntable the scale follows from how large the cut-out photos show it. For other weights of a constant or point-map
+    scale, each size that is tried costs one pass of a few reduced photos through the network and their render. With a
+    single camera, or cameras in one place, there is no baseline and the sizes multiply the capture's units instead.
 
     Raises ValueError for an empty ladder or sizes that are not positive.
     """
     config = network.config
     if not needs_search(network):
         return config.rule.of(context.c2w)
+    if config.frame == "orbit":
+        return canonical_frame(context.c2w, "orbit", "constant", config.scale_value / object_size(context))
     if not ladder or min(ladder) <= 0:
         raise UserError(f"the ladder of scene sizes needs positive numbers, got {tuple(ladder)}")
     frames = {size: canonical_frame(context.c2w, config.frame, "max_baseline", size) for size in sorted(ladder)}

@@ -85,6 +85,26 @@ class StoredViews(Views):
         return replace(self, **moved, times=times)
 
 
+def cut_out_by_masks(views: Views, background: float) -> Views:
+    """What masks hide becomes nothing, through which `background` shows; stored views are cut out when they are read.
+
+    The views are one scene's, with the background that is rendered over already behind what is cut out of them.
+    """
+    if isinstance(views, StoredViews):
+        readers = tuple(partial(_read_cut_out, reader, background) for reader in views.readers)
+        cut = views.cut_out or views.masked
+        return replace(views, readers=readers, valid=(1.0,) * len(readers), has_masks=False, has_alphas=cut)
+    if views.masks is None:
+        return views
+    alphas = views.masks if views.alphas is None else views.masks * views.alphas
+    images = views.images * views.masks + (1 - views.masks) * background
+    return replace(views, images=images, masks=None, alphas=alphas)
+
+
+def _read_cut_out(reader: Reader, background: float) -> Views:
+    return cut_out_by_masks(reader(), background)
+
+
 def stored(photos: Iterator[Views], read: Callable[[int], Views], count: int, memory: float) -> Views:
     """`count` views of one size, which `photos` brings one by one, in at most about `memory` bytes.
 

@@ -12,13 +12,14 @@ from safetensors.torch import load_file, save_file
 
 from tokengs_nerfstudio.core.checkpoint import weight_file
 from tokengs_nerfstudio.core.checkpoint.architecture import HEADER_KEY
-from tokengs_nerfstudio.core.checkpoint.key_table import to_own, to_published
+from tokengs_nerfstudio.core.checkpoint.key_table import to_own, to_published, unused_tensors
 from tokengs_nerfstudio.core.checkpoint.loading import load_network, save_network
 from tokengs_nerfstudio.core.checkpoint.weight_file import CheckpointError
 from tokengs_nerfstudio.core.network.config import PRESETS
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
+LOCUS = ("locus", "locus-4view")
 NETWORKS = ["G1_base", "G2_latent_multiscale", "G3_dynamic"]
 
 
@@ -60,6 +61,62 @@ def test_what_nothing_reads_in_files_with_anchors_is_ignored_and_written_as_ones
     assert {key: tensor.shape for key, tensor in ours.items()} == {k: t.shape for k, t in golden.weights.items()}
     assert len(different) == 9 * golden.config.decoder_depth
     assert all(torch.all(ours[key] == (0.0 if key.endswith("bias") else 1.0)) for key in different)
+
+
+@pytest.mark.parametrize("preset", ["locus", "locus-4view"])
+def test_a_file_of_locusgs_loads_from_disk(preset, tmp_path, monkeypatch):
+    """All keys that its published files have, in their order, none of which says more than its shape; but smaller."""
+    small = {name: replace(PRESETS[name], width=32, heads=2, tokens=PRESETS[name].tokens // 64) for name in LOCUS}
+    for name, config in small.items():
+        monkeypatch.setitem(PRESETS, name, config)
+    with torch.device("meta"):
+        network = TokenGSNetwork(small[preset])
+        own = network.state_dict()
+        shapes = {to_published([*own], multiscale=False)[key]: tensor.shape for key, tensor in own.items()}
+        shapes |= {key: tensor.shape for key, tensor in unused_tensors(small[preset]).items()}
+    keys = json.loads((GOLDEN / "locus_keys.json").read_text())["keys"]
+    assert set(keys) == set(shapes)
+    weights = {key: torch.randn(shapes[key]) for key in keys}
+    save_file(weights, tmp_path / "model.safetensors")
+    loaded = load_network(tmp_path / "model.safetensors")
+    assert loaded.config == small[preset]
+    names = to_published(loaded.state_dict(), multiscale=False)
+    assert all(torch.equal(weights[names[key]], tensor) for key, tensor in loaded.state_dict().items())
+
+
+def test_a_file_of_object_tokengs_is_known_by_its_depths(tmp_path, monkeypatch):
+    monkeypatch.setitem(PRESETS, "object", replace(PRESETS["object"], width=32, heads=2, tokens=8))
+    path = published_file(PRESETS["object"], tmp_path / "AH_tokengs_lifting.safetensors")
+    config = load_network(path).config
+    assert config == PRESETS["object"]
+    assert (config.head, config.frame, config.background) == ("bounded", "orbit", 1.0)
+
+
+@pytest.mark.parametrize("layout", ["own", "published"])
+@pytest.mark.parametrize("ratio", [2.0, 3.25])
+def test_the_width_of_mlps_is_read_from_the_file(small_config, randomised, layout, ratio, tmp_path):
+    config = replace(small_config, mlp_ratio=ratio, latents=4, latent_depth=1)
+    network = randomised(TokenGSNetwork(config))
+    save_network(network, tmp_path / "weights.safetensors", layout)
+    again = load_network(tmp_path / "weights.safetensors")
+    assert again.config == config
+    assert {block.mlp.expand.out_features for block in (*again.encoder, *again.decoder)} == {round(32 * ratio)}
+    assert same_tensors(again.state_dict(), network.state_dict())
+    text = {HEADER_KEY: json.dumps({"frame": "mean", "latents": 4, "latent_depth": 1})}  # as headers were before
+    save_file(load_file(tmp_path / "weights.safetensors"), tmp_path / "old.safetensors", text)
+    assert load_network(tmp_path / "old.safetensors").config == replace(config, frame="mean")
+    bare = tmp_path / "bare.safetensors"
+    save_file(load_file(tmp_path / "weights.safetensors"), bare)
+    with pytest.raises(CheckpointError, match=rf"matches no published preset .*mlp_ratio {ratio}"):
+        load_network(bare)
+    with pytest.raises(CheckpointError, match=rf"it has mlp_ratio {ratio} \(not 4\.0\)"):
+        load_network(bare, replace(config, mlp_ratio=4.0))
+    assert load_network(bare, config).config == config
+
+
+def test_mlps_have_a_whole_number_of_channels(small_config):
+    with pytest.raises(ValueError, match=r"mlp_ratio 2\.7 of width 32 is no whole number of channels"):
+        replace(small_config, mlp_ratio=2.7)
 
 
 def test_files_with_anchors_find_their_preset(small_config, tmp_path, monkeypatch):

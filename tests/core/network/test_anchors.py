@@ -4,6 +4,7 @@ import pytest
 import torch
 from made.training import SMALL, random_example
 
+from tokengs_nerfstudio.core.network import decoders
 from tokengs_nerfstudio.core.network.anchors import (
     Anchors,
     BoundedAnchors,
@@ -170,6 +171,29 @@ def test_attention_is_the_same_with_and_without_gradient(randomised):
     with torch.no_grad():
         still = network(views)
     torch.testing.assert_close(network(views).means, still.means, atol=1e-10, rtol=1e-10)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_logits_of_large_networks_are_computed_again_for_the_same_gradient(kept, randomised, monkeypatch):
+    network, views = anchored(randomised), random_example().context
+    patches = views.num_views * views.height * views.width // network.config.patch_size**2
+
+    def gradient() -> tuple[list[torch.Tensor], int]:
+        network.zero_grad()
+        shapes = []
+        with torch.autograd.graph.saved_tensors_hooks(lambda saved: shapes.append(saved.shape) or saved, lambda x: x):
+            means = network(views).means
+        means.square().mean().backward()
+        every_head = (len(views.images), network.config.heads, network.config.tokens, patches)
+        slopes = [parameter.grad.clone() for parameter in network.decoder.parameters() if parameter.grad is not None]
+        return slopes, shapes.count(every_head)
+
+    expected, _ = gradient()
+    if not kept:
+        monkeypatch.setattr(decoders, "_KEPT_LOGITS", 0)
+    found, logits = gradient()
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(found, expected))
+    assert (logits > 0) == kept
 
 
 def test_stages_are_what_a_shorter_decoder_gives(randomised, network, make_views):

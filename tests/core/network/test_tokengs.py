@@ -15,7 +15,7 @@ from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.types import Views
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
-NETWORKS = ["G1_base", "G2_latent_multiscale", "G3_dynamic", "L1_locusgs", "L2_locusgs_limits"]
+NETWORKS = ["G1_base", "G2_latent_multiscale", "G3_dynamic", "L1_locusgs", "O1_object", "L2_locusgs_limits"]
 PUBLISHED_KEYS = json.loads((GOLDEN / "published_keys.json").read_text())
 
 
@@ -80,7 +80,8 @@ def test_gradients_equal_the_published_ones(name, golden_networks, as_published,
     gradients = {key: parameter.grad for key, parameter in network.named_parameters()}
     names = to_published(gradients, multiscale=bool(network.config.multiscale_layers))
     norms = {names[key]: gradient.norm().item() for key, gradient in gradients.items()}
-    assert norms == pytest.approx(golden.gradient_norms, rel=1e-9, abs=1e-9)
+    if golden.gradient_norms:  # those of Object TokenGS were not recorded
+        assert norms == pytest.approx(golden.gradient_norms, rel=1e-9, abs=1e-9)
     torch.testing.assert_close(gradients["tokens"], golden.tensors["grad64.gs_tokens"], atol=1e-9, rtol=1e-9)
     if network.dynamic_tokens is not None:
         stored = golden.tensors["grad64.gs_tokens_dynamic"]

@@ -1,4 +1,5 @@
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -18,17 +19,40 @@ from tokengs_nerfstudio.data.examples.batches import Batches
 REPOSITORY = Path(__file__).parents[3]
 
 
-def torchrun(output: Path, ranks: int = 2) -> str:
-    """The output of a run of so many processes."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)]
+def torchruns(output: Path, *options: list[str]) -> str:
+    """What a run says that so many torchruns take part in, all of them in one folder."""
     paths = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests")])
-    ended = subprocess.run(
-        [*command, str(REPOSITORY / "tests/made/rank_run.py"), str(output)],
-        env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False,
-        timeout=240,
-    )  # fmt: skip
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    return ended.stdout
+    environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "torch.distributed.run"]
+    script = [str(REPOSITORY / "tests/made/rank_run.py"), str(output)]
+    running = [
+        subprocess.Popen(
+            [*command, *some, *script], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        for some in options
+    ]
+    try:
+        said = [process.communicate(timeout=240)[0] for process in running]
+    finally:
+        for process in running:
+            process.kill()
+    assert [process.returncode for process in running] == [0] * len(running), "\n".join(said)
+    return "\n".join(said)
+
+
+def on_one_machine(output: Path) -> str:
+    """Two processes of one torchrun."""
+    return torchruns(output, ["--standalone", "--nproc-per-node", "2"])
+
+
+def on_two_machines(output: Path) -> str:
+    """Two torchruns that meet by a rendezvous, with a process each."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        port = listening.getsockname()[1]
+    meeting = ["--rdzv-id", "test", "--rdzv-backend", "c10d", "--rdzv-endpoint", f"127.0.0.1:{port}"]
+    machine = ["--nnodes", "2", "--nproc-per-node", "1", "--local-addr", "127.0.0.1", *meeting]
+    return torchruns(output, machine, machine)
 
 
 def alone_with_the_batches_of(run: Run, ranks: int) -> Run:
@@ -42,8 +66,9 @@ def alone_with_the_batches_of(run: Run, ranks: int) -> Run:
 
 
 @pytest.mark.usefixtures("small_preset", "threads")
-def test_two_processes_are_one_with_twice_the_scenes(tmp_path):
-    said = torchrun(tmp_path / "two")
+@pytest.mark.parametrize("started", [on_one_machine, pytest.param(on_two_machines, marks=pytest.mark.slow)])
+def test_two_processes_are_one_with_twice_the_scenes(started, tmp_path):
+    said = started(tmp_path / "two")
     assert said.count(f"trained {STEPS} steps") == 1
     assert {file.name for file in (tmp_path / "two").iterdir()} >= {"state.pt", "good.pt", "network.safetensors"}
     run = alone_with_the_batches_of(Run(options(tmp_path / "one", STEPS, training=TRAINING, threads=1)), 2)

@@ -18,7 +18,7 @@ _PAPER_VIEWS = 4
 _log = logging.getLogger(__name__)
 
 
-def sizes_of(file: WeightFile, shapes: Mapping[str, list[int]]) -> dict[str, int]:
+def sizes_of(file: WeightFile, shapes: Mapping[str, list[int]]) -> dict[str, float]:
     """The fields of NetworkConfig that shapes determine; CheckpointError where the file holds no such network."""
     ranks = {
         "tokens": 2,
@@ -42,6 +42,7 @@ def sizes_of(file: WeightFile, shapes: Mapping[str, list[int]]) -> dict[str, int
         "width": width,
         "heads": width // max(size("encoder.0.self_attention.query_norm.weight"), 1),
         "patch_size": size("image_embedding.conv.weight", 3),
+        "mlp_ratio": size("encoder.0.mlp.expand.weight") / max(width, 1) or NetworkConfig.mlp_ratio,
         "encoder_depth": depth("encoder"),
         "decoder_depth": depth("decoder"),
         "tokens": size("tokens"),
@@ -57,7 +58,7 @@ def sizes_of(file: WeightFile, shapes: Mapping[str, list[int]]) -> dict[str, int
     }
 
 
-def configuration(file: WeightFile, architecture: dict[str, int], given: NetworkConfig | None) -> NetworkConfig:
+def configuration(file: WeightFile, architecture: dict[str, float], given: NetworkConfig | None) -> NetworkConfig:
     """The architecture with what the tensors do not tell: from the header, else `given`, else a matching preset."""
     if HEADER_KEY in file.text:
         config = _from_header(file, architecture)
@@ -76,7 +77,7 @@ def configuration(file: WeightFile, architecture: dict[str, int], given: Network
     return config
 
 
-def _from_header(file: WeightFile, architecture: dict[str, int]) -> NetworkConfig:
+def _from_header(file: WeightFile, architecture: dict[str, float]) -> NetworkConfig:
     try:
         stored: dict[str, Any] = dict(json.loads(file.text[HEADER_KEY]))
     except (ValueError, TypeError, RecursionError) as error:
@@ -95,7 +96,7 @@ def _from_header(file: WeightFile, architecture: dict[str, int]) -> NetworkConfi
         raise CheckpointError(f"{file.path}: its header describes no network ({error})") from error
 
 
-def _matching_preset(file: WeightFile, architecture: dict[str, int]) -> NetworkConfig:
+def _matching_preset(file: WeightFile, architecture: dict[str, float]) -> NetworkConfig:
     names = [
         name
         for name, config in PRESETS.items()

@@ -2,51 +2,112 @@
 
 import difflib
 import hashlib
+import logging
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+
+import torch
 
 from tokengs_nerfstudio.core.checkpoint.weight_file import CheckpointError
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.config import PRESETS, NetworkConfig
+from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 
 SHIPPED = Path(__file__).resolve().parents[2] / "weights"
 _HUB = "hf://"
 
 
+_AUTHORS = "jiaweir/tokengs"
+_REVISION = "a7eb20340b99abd29b554c29c339446aebccff36"
+_LICENCE = (
+    "the authors' code is Apache-2.0 (its repository); their page on the hub states no licence of the weights; ffgs, a "
+    "third party's package, records the NVIDIA Internal Scientific Research and Development Model License for them"
+)
+
+_log = logging.getLogger(__name__)
+
+
 @dataclass(frozen=True)
 class PublishedWeights:
-    """A weight file of the TokenGS authors: what it was trained for, and where it can be fetched if that is known."""
+    """A weight file of the TokenGS authors: what it was trained for, where it is fetched, who says what of its use."""
 
     preset: str
     about: str
-    repo: str | None = None
+    repo: str
     """owner/name on the Hugging Face hub."""
-    file: str | None = None
+    file: str
     sha256: str | None = None
-    licence: str = "published by the TokenGS authors under terms of their own: read them where you fetch the file"
+    """None where nobody has recorded it"""
+    revision: str | None = _REVISION
+    """commit of the repository; None for the newest"""
+    licence: str = _LICENCE
 
     @property
     def config(self) -> NetworkConfig:
         """Architecture, camera frame and scale, image size and number of views."""
         return PRESETS[self.preset]
 
+    @property
+    def address(self) -> str:
+        """Where a browser finds the file."""
+        from huggingface_hub import hf_hub_url
+
+        return hf_hub_url(self.repo, self.file, revision=self.revision, endpoint=_endpoint())
+
+    @property
+    def size(self) -> str:
+        """About how large the file is: nobody has recorded it, but its tensors are known and are in float32."""
+        return f"about {4e-9 * parameters_of(self.preset):.2f} GB"
+
+
+@cache
+def parameters_of(name: str) -> int:
+    """How many numbers the weights of a preset are."""
+    with torch.device("meta"):
+        return TokenGSNetwork(PRESETS[name]).num_parameters
+
+
+def _dl3dv(preset: str, file: str, sha256: str, more: str = "") -> PublishedWeights:
+    config = PRESETS[preset]
+    kind = "latent bottleneck" if config.latents else "encoder-decoder"
+    about = f"DL3DV, {config.num_context} views of {config.image_size[1]}x{config.image_size[0]}, {kind}{more}"
+    return PublishedWeights(preset, about, _AUTHORS, f"{file}.safetensors", sha256)
+
+
+def _latent(views: int, loss: str, sha256: str) -> PublishedWeights:
+    file = f"checkpoints_26.06/dl3dv_latent_{views}v_{loss}"
+    return _dl3dv(f"latent-{views}view", file, sha256, f", trained with {loss.upper()}")
+
 
 PUBLISHED: dict[str, PublishedWeights] = {
-    **{
-        f"base-{views}view": PublishedWeights(f"base-{views}view", f"DL3DV, {views} views, encoder-decoder")
-        for views in (2, 4, 6)
-    },
-    **{
-        f"latent-{views}view-{loss}": PublishedWeights(
-            f"latent-{views}view", f"DL3DV, {views} views, latent bottleneck, trained with {loss.upper()}"
-        )
-        for views in (2, 4, 6)
-        for loss in ("ssim", "lpips")
-    },
-    "kubric-dynamic": PublishedWeights("kubric-dynamic", "Kubric 4D, 4 views at 4 times, static and dynamic tokens"),
+    "base": _dl3dv(
+        "base", "checkpoints/dl3dv_base", "ac6cb611e3b19ea4aaaeae32c952cf7555f68ef3e70b03199f24c0860245bba8"
+    ),
+    "base-2view": _dl3dv(
+        "base-2view", "checkpoints/dl3dv_2v", "e40fbd5c2a21810dd6936d67aa87962d0ff850dfa0096f9bf146bbd8ad9ad254"
+    ),
+    "base-4view": _dl3dv(
+        "base-4view", "checkpoints/dl3dv_4v", "0d6012d133e2488be82da4c747aae9e7cf7f2320d4d72f6bc224387f65e11980"
+    ),
+    "base-6view": _dl3dv(
+        "base-6view", "checkpoints/dl3dv_6v", "27036790f2288766b48af3cdae789ce01d3ea2eb199569af3aa64018ca8e885c"
+    ),
+    "latent-2view-ssim": _latent(2, "ssim", "57779787fdfe3edb758b9da01bd4911295044d2213e588bf9cf985b5ae9c3743"),
+    "latent-2view-lpips": _latent(2, "lpips", "b11f2e87b433d39e7a94540016ba8885afd86a2be757847e0d7a46a135f559b0"),
+    "latent-4view-ssim": _latent(4, "ssim", "a6d29102cc08826af3594b1587286a64aca512b1d6d5552151f4b82eb54afa1e"),
+    "latent-4view-lpips": _latent(4, "lpips", "cee670826d27dcb8ad3a31ca6265aa88cccb3aebf0924f72b6af270a688e6abf"),
+    "latent-6view-ssim": _latent(6, "ssim", "5913da347475049cb58e552634ee1c527293c2571576806db0d4da702ce978c3"),
+    "latent-6view-lpips": _latent(6, "lpips", "1c48ed3a00acedd8d9d3e3341d18bcd413a68b7d2b5507a7c4442a9136952fb8"),
+    "kubric-dynamic": PublishedWeights(
+        "kubric-dynamic",
+        "Kubric 4D, 4 views of 256x256 at 4 times, static and dynamic tokens",
+        _AUTHORS,
+        "checkpoints_26.06/kubric_dyn.safetensors",
+    ),
 }
 
 PUBLISHED_OPTION_PRESETS: dict[str, str] = {
@@ -120,23 +181,41 @@ def is_here(source: str) -> bool:
     """Whether `locate` would find a file of that name without fetching it; files of the hub count as not here."""
     if source.startswith(_HUB):
         return False
-    placed = cache_folder() / f"{source}.safetensors"
-    return source in shipped_weights() or placed.is_file() or Path(source).expanduser().is_file()
+    if source in shipped_weights() or Path(source).expanduser().is_file():
+        return True
+    return source in PUBLISHED and fetched(source, PUBLISHED[source]) is not None
+
+
+def fetched(name: str, weights: PublishedWeights) -> Path | None:
+    """The file of a registered name if it is on this machine: put there by hand, or fetched before."""
+    from huggingface_hub import try_to_load_from_cache
+
+    placed = _place(name)
+    if placed.is_file():
+        return placed
+    cached = try_to_load_from_cache(weights.repo, weights.file, revision=weights.revision)
+    return Path(cached) if isinstance(cached, str) else None
+
+
+def _place(name: str) -> Path:
+    """Where a file that was fetched by hand is looked for."""
+    return cache_folder() / f"{name}.safetensors"
 
 
 def _published_file(name: str, weights: PublishedWeights) -> Path:
-    placed = cache_folder() / f"{name}.safetensors"
-    if placed.is_file():
-        path = placed
-    elif weights.repo is not None and weights.file is not None:
-        path = _fetch(weights.repo, weights.file, None, f"place the file as {placed}")
-    else:
+    path = fetched(name, weights)
+    if path is None:
+        size, address = weights.size, weights.address
+        _log.warning(f"fetching the weights {name!r} ({size}) from {address}; on their use: {weights.licence}")
+        if weights.sha256 is None:
+            _log.warning(f"nobody has recorded a sha256 of {name!r}: what arrives is taken as it is")
+        otherwise = f"fetch {address} ({size}) by another way and place the file as {_place(name)}"
+        path = _fetch(weights.repo, weights.file, weights.revision, otherwise)
+    state = path.stat()
+    if weights.sha256 is not None and _sha256(path, state.st_size, state.st_mtime_ns) != weights.sha256:
         raise CheckpointError(
-            f"the published weights {name!r} ({weights.about}) are not on this machine and no address of them is "
-            f"known: place the file as {placed}, or name it as a path or hf://owner/repo/path ({weights.licence})"
+            f"{path} is not the published file {name!r}: its sha256 differs; remove it and fetch it again"
         )
-    if weights.sha256 is not None and _sha256(path) != weights.sha256:
-        raise CheckpointError(f"{path} is not the published file {name!r}: its sha256 differs; remove and fetch again")
     return path
 
 
@@ -159,15 +238,20 @@ def _fetch(repo: str, file: str, revision: str | None, otherwise: str) -> Path:
     from huggingface_hub.utils import EntryNotFoundError, HFValidationError
 
     try:
-        # The endpoint is read here because the client reads its environment only once, when first imported.
-        endpoint = os.environ.get("HF_ENDPOINT")
-        return Path(hf_hub_download(repo, file, revision=revision, endpoint=endpoint))
+        return Path(hf_hub_download(repo, file, revision=revision, endpoint=_endpoint()))
     except (OSError, ValueError, EntryNotFoundError, HFValidationError) as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise CheckpointError(f"cannot fetch {file} from hf://{repo}: {reason[0]}; {otherwise}") from error
 
 
-def _sha256(path: Path) -> str:
+def _endpoint() -> str | None:
+    """Read here because the hub's client reads its environment only once, when first imported."""
+    return os.environ.get("HF_ENDPOINT")
+
+
+@cache
+def _sha256(path: Path, size: int, changed: int) -> str:
+    """Of a file of that size, last changed then: a file of a gigabyte is read once a process."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):

@@ -11,11 +11,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from tokengs_nerfstudio.core.errors import UserError
+from tokengs_nerfstudio.core.geometry.turntable import object_center
 from tokengs_nerfstudio.core.ranges import Length, check_value
 from tokengs_nerfstudio.core.rotation import rotate
 from tokengs_nerfstudio.core.types import Similarity
 
-CameraFrame = Literal["first", "middle", "mean"]
+CameraFrame = Literal["first", "middle", "mean", "orbit"]
 ScaleRule = Literal["constant", "max_baseline", "distance", "bound", "pointmap"]
 
 # So much smaller than their distance from the origin (in roundings), an extent is rounding: the cameras coincide.
@@ -31,10 +32,10 @@ class FrameRule:
     """How weights want their scenes placed.
 
     `camera` names the camera that becomes the identity: the first, the one nearest to the mean position, or the mean
-    camera. `scale` multiplies lengths: by `value` (constant), or so that `value` becomes the largest distance between
-    two cameras (max_baseline), the largest distance from the first camera (distance) or the largest absolute
-    coordinate of a camera in the new frame (bound). A pointmap scale needs depth, which a capture does not have: see
-    `core.scale_search`.
+    camera; `orbit` has the first camera's axes and its origin where all cameras look. `scale` multiplies lengths: by
+    `value` (constant), or so that `value` becomes the largest distance between two cameras (max_baseline), the largest
+    distance from the first camera (distance) or the largest absolute coordinate of a camera in the new frame (bound).
+    A pointmap scale needs depth, which a capture does not have: see `core.scale_search`.
     """
 
     camera: CameraFrame = "first"
@@ -55,12 +56,12 @@ def canonical_frame(
     """The frame a network sees a scene in, chosen from its context cameras.
 
     `frame` names the camera that becomes the identity: the first, the one nearest to the mean position, or the mean
-    camera. `scale` multiplies lengths: by `value` (constant), or so that `value` becomes the largest distance between
-    two cameras (max_baseline), the largest distance from the first camera (distance) or the largest absolute
-    coordinate of a camera in the new frame (bound). Where the cameras coincide, or there is only one, these distances
-    do not exist and lengths are multiplied by `value`.
+    camera; `orbit` has the first camera's axes and its origin where all cameras look. `scale` multiplies lengths: by
+    `value` (constant), or so that `value` becomes the largest distance between two cameras (max_baseline), the largest
+    distance from the first camera (distance) or the largest absolute coordinate of a camera in the new frame (bound).
+    Where the cameras coincide, or there is only one, these distances do not exist: lengths are multiplied by `value`.
 
-    Raises ValueError for an unknown frame or scale rule, or no cameras at all.
+    Raises ValueError for an unknown frame or scale rule, no cameras at all, and an orbit that looks at no one point.
     """
     check_value(value, Length, "value")
     if c2w.shape[-3] == 0:
@@ -114,7 +115,9 @@ def _reference_camera(
         return rotation[..., 0, :, :], torch.take_along_dim(centers, index[..., None, None], dim=-2)[..., 0, :]
     if frame == "mean":
         return _mean_axes(rotations), centers.mean(dim=-2)
-    raise UserError(f"unknown camera frame {frame!r}; choose first, middle or mean")
+    if frame == "orbit":
+        return rotations[..., 0, :, :], object_center(c2w)
+    raise UserError(f"unknown camera frame {frame!r}; choose first, middle, mean or orbit")
 
 
 def _mean_axes(rotations: Float[Tensor, "*batch view 3 3"]) -> Float[Tensor, "*batch 3 3"]:

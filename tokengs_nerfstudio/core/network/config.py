@@ -14,6 +14,8 @@ TokenCount = Annotated[int, Range(1, _MOST_TOKENS)]
 """as many as can be decoded at all"""
 Depth = Annotated[int, Range(0, 2**8)]
 Side = Annotated[int, Range(8, 2**11)]
+Head = Literal["open", "bounded"]
+"""Gaussians anywhere in space, or of one object: none farther than one from the origin along any axis."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class NetworkConfig:
     tokens: TokenCount
     gaussians_per_token: Annotated[int, Range(1, 2**12)] = 64
     patch_size: Annotated[int, Range(1, 2**8)] = 8
+    mlp_ratio: Annotated[float, Range(0, 2**8, above=True)] = 4.0
+    """Channels inside the MLPs of all blocks, as multiples of the width."""
     dynamic_tokens: Annotated[int, Range(0, _MOST_TOKENS)] = 0
     time_channels: Annotated[int, Range(0, 2**10)] = 0
     """Channels of the embedded time; 0 for a network that knows no time."""
@@ -52,6 +56,8 @@ class NetworkConfig:
     """Gaussians are blurred by so many pixels (standard deviation) of the context photos that show them: between the
     samples of coarse photos there are no holes when they are shown larger (ours)."""
 
+    head: Head = "open"
+    """What raw channels mean: `bounded` is that of Object TokenGS."""
     z_offset: Annotated[float, Range(-1e3, 1e3)] = 1.0
     opacity_bias: Annotated[float, Range(-1e3, 1e3)] = 2.0
     opacity_floor: Annotated[float, Range(0, 1, below=True)] = 0.0
@@ -79,6 +85,8 @@ class NetworkConfig:
             raise UserError(f"near {self.near} must be smaller than far {self.far}")
         if self.width % self.heads:
             raise UserError(f"width {self.width} is not a multiple of heads {self.heads}")
+        if round(self.width * self.mlp_ratio) / self.width != self.mlp_ratio:
+            raise UserError(f"mlp_ratio {self.mlp_ratio} of width {self.width} is no whole number of channels")
         if self.dynamic_tokens and not self.time_channels:
             raise UserError(f"{self.dynamic_tokens} dynamic tokens need time_channels above 0, got 0")
         if bool(self.latents) != bool(self.latent_depth):
@@ -107,6 +115,13 @@ class NetworkConfig:
             raise UserError("a footprint is that of pixels of the photos: it needs photo_colors")
         if self.bounded and not self.anchors:
             raise UserError("bounded is about anchors: it needs anchors to be True")
+        if self.head == "bounded" and self.anchors:
+            raise UserError("a bounded head has no use for anchors: its Gaussians lie around the origin")
+
+    @property
+    def mlp_width(self) -> int:
+        """Channels inside the MLPs of all blocks."""
+        return round(self.width * self.mlp_ratio)
 
     @property
     def rule(self) -> FrameRule:
@@ -161,6 +176,20 @@ _VISIBLE = replace(_PHOTO, opacity_floor=0.1)
 _SWEPT = replace(_VISIBLE, sweep=True)
 _SCRATCH = replace(_SWEPT, surfaces=True, footprint=0.45, backdrop="photos")
 _LOCUS = replace(_BASE, anchors=True)
+_OBJECT = replace(
+    _BASE,
+    encoder_depth=24,
+    decoder_depth=1,
+    tokens=4096,
+    head="bounded",
+    z_offset=0.0,
+    opacity_bias=0.0,
+    frame="orbit",
+    scale_value=1.0,
+    background=1.0,
+    image_size=(512, 512),
+    num_context=16,
+)
 
 PRESETS: dict[str, NetworkConfig] = {
     "tiny": _SCRATCH,
@@ -187,5 +216,6 @@ PRESETS: dict[str, NetworkConfig] = {
     "kubric-static": _KUBRIC,
     "locus": _LOCUS,
     "locus-4view": replace(_LOCUS, tokens=4096, image_size=(256, 448)),
+    "object": _OBJECT,
 }
 """Ours (`tiny` and `small`, trained from scratch; `tiny-...` lack parts of it, for trials) and the published ones."""

@@ -60,4 +60,4 @@ def initial_values(preset: str) -> InitialValues:
         raise UserError(f"unknown preset '{preset}'; there are {', '.join(PRESETS)}")
     if preset.startswith(("tiny", "small")):
         return SCRATCH
-    return InitialValues() if preset.startswith(("base", "locus")) else _LATENT
+    return InitialValues() if preset.startswith(("base", "locus", "object")) else _LATENT

@@ -10,14 +10,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tokengs_nerfstudio.core.network.anchors import Anchors
+from tokengs_nerfstudio.core.network.config import Head
 from tokengs_nerfstudio.core.types import Gaussians, SceneMemory
 
-MLP_RATIO = 4
 RAW_CHANNELS = 14
 
 # Limits that only the head of LocusGS has.
 _LOWEST_ANCHORED_SCALE = -10.0
 _ANCHORED_QUATERNION_FLOOR = 1e-4
+# Of a bounded head, which Object TokenGS has.
+_BOUNDED_SCALE = 0.1
 
 
 class PatchEmbedding(nn.Module):
@@ -53,11 +55,10 @@ def time_channels(times: Float[Tensor, "*batch"], count: int) -> Float[Tensor, "
 
 
 class MLP(nn.Module):
-    """Two layers with a GELU between; `hidden` is 4 * `width` and `outputs` is `width` unless said."""
+    """Two layers with a GELU between; `outputs` is `width` unless said."""
 
-    def __init__(self, width: int, hidden: int | None = None, outputs: int | None = None) -> None:
+    def __init__(self, width: int, hidden: int, outputs: int | None = None) -> None:
         super().__init__()
-        hidden = MLP_RATIO * width if hidden is None else hidden
         self.expand = nn.Linear(width, hidden)
         self.contract = nn.Linear(hidden, width if outputs is None else outputs)
 
@@ -119,13 +120,13 @@ class MemoryProjection(nn.Module):
 class EncoderBlock(nn.Module):
     """Self-attention over all patches of all views, then an MLP; each branch scaled per channel."""
 
-    def __init__(self, width: int, heads: int, init_scale: float) -> None:
+    def __init__(self, width: int, heads: int, hidden: int, init_scale: float) -> None:
         super().__init__()
         self.self_norm = nn.LayerNorm(width)
         self.self_attention = SelfAttention(width, heads)
         self.self_scale = nn.Parameter(torch.full((width,), init_scale))
         self.mlp_norm = nn.LayerNorm(width)
-        self.mlp = MLP(width)
+        self.mlp = MLP(width, hidden)
         self.mlp_scale = nn.Parameter(torch.full((width,), init_scale))
 
     def forward(self, x: Float[Tensor, "batch token dim"]) -> Float[Tensor, "batch token dim"]:
@@ -136,8 +137,8 @@ class EncoderBlock(nn.Module):
 class Encoder(nn.ModuleList):
     """A stack of encoder blocks; `layers` are those whose outputs are read."""
 
-    def __init__(self, depth: int, width: int, heads: int, init_scale: float) -> None:
-        super().__init__(EncoderBlock(width, heads, init_scale) for _ in range(depth))
+    def __init__(self, depth: int, width: int, heads: int, hidden: int, init_scale: float) -> None:
+        super().__init__(EncoderBlock(width, heads, hidden, init_scale) for _ in range(depth))
 
     def forward(
         self, x: Float[Tensor, "batch token dim"], layers: Sequence[int]
@@ -162,8 +163,10 @@ class GaussianHead(nn.Module):
         opacity_bias: float,
         scale_cap: float,
         opacity_floor: float = 0.0,
+        kind: Head = "open",
     ) -> None:
         super().__init__()
+        self.kind: Head = kind
         self.z_offset, self.scale_cap = z_offset, scale_cap
         self.opacity_bias, self.opacity_floor = opacity_bias, opacity_floor
         self.project = nn.Linear(width, RAW_CHANNELS * gaussians_per_token)
@@ -177,22 +180,27 @@ class GaussianHead(nn.Module):
     def activate(self, raw: Float[Tensor, "batch gaussian 14"], anchors: Anchors | None = None) -> Gaussians:
         """Raw channels: position 0:3, colour 3:6, scale 6:9, quaternion 9:13, opacity 13.
 
-        With anchors positions are relative to them, and the z offset is theirs.
+        With anchors positions are relative to them, and the z offset is theirs. A bounded head cuts positions at +-1
+        and has no cap on scales (Object TokenGS).
         """
         position, color, scale, quaternion, opacity = raw.split([3, 3, 3, 4, 1], dim=-1)
         if anchors is None:
-            means = position.sign() * position.abs().expm1()
+            means = position.clamp(-1, 1) if self.kind == "bounded" else position.sign() * position.abs().expm1()
             means = means + means.new_tensor([0.0, 0.0, self.z_offset])
         else:
             means = anchors.around(position.unflatten(1, (anchors.count, -1))).flatten(1, 2)
             scale = scale.clamp(min=_LOWEST_ANCHORED_SCALE)
-        # Capping the exponent equals capping the scale, and stays finite where exp would overflow.
-        scales = torch.exp((scale - 1.0).clamp(max=0.0) + math.log(self.scale_cap))
         return Gaussians(
             means=means,
             quats=F.normalize(quaternion, dim=-1, eps=1e-12 if anchors is None else _ANCHORED_QUATERNION_FLOOR),
-            scales=scales,
+            scales=self._scales(scale),
             opacities=self.opacity_floor
             + (1 - self.opacity_floor) * torch.sigmoid(opacity[..., 0] - self.opacity_bias),
             colors=0.5 * torch.tanh(color) + 0.5,
         )
+
+    def _scales(self, raw: Float[Tensor, "batch gaussian 3"]) -> Float[Tensor, "batch gaussian 3"]:
+        if self.kind == "bounded":
+            return _BOUNDED_SCALE * F.softplus(raw)
+        # Capping the exponent equals capping the scale, and stays finite where exp would overflow.
+        return torch.exp((raw - 1.0).clamp(max=0.0) + math.log(self.scale_cap))

@@ -52,7 +52,7 @@ class TokenGSNetwork(nn.Module):
         self.config = config
         self.precision: Precision = precision
         self.initial = InitialValues() if initial is None else initial
-        width, heads, patch = config.width, config.heads, config.patch_size
+        width, heads, hidden, patch = config.width, config.heads, config.mlp_width, config.patch_size
 
         self.image_embedding = PatchEmbedding(3, width, patch)
         self.ray_embedding = PatchEmbedding(6, width, patch)
@@ -62,20 +62,20 @@ class TokenGSNetwork(nn.Module):
         self.time_embedding = TimeEmbedding(config.time_channels, width, patch) if has_time else None
         self.target_time_embedding = TimeEmbedding(config.time_channels, width, patch) if has_time else None
 
-        self.encoder = Encoder(config.encoder_depth, width, heads, self.initial.encoder_scale)
+        self.encoder = Encoder(config.encoder_depth, width, heads, hidden, self.initial.encoder_scale)
         read = max(len(config.multiscale_layers), 1)
         self.readout_norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(read))
         self.image_memory = MemoryProjection(read * width, width, heads)
 
         self.latents = nn.Parameter(torch.empty(config.latents, width)) if config.latents else None
-        self.latent_blocks = TokenDecoder(config.latent_depth, width, heads, self.initial.encoder_scale)
+        self.latent_blocks = TokenDecoder(config.latent_depth, width, heads, hidden, self.initial.encoder_scale)
         self.latent_memory = MemoryProjection(width, width, heads) if config.latents else None
 
         self.tokens = nn.Parameter(torch.empty(config.tokens, width))
         self.dynamic_tokens = nn.Parameter(torch.empty(config.dynamic_tokens, width)) if config.dynamic_tokens else None
         self.anchors = TokenAnchors(config) if config.anchors else None
         decoder = AnchoredDecoder if config.anchors else TokenDecoder
-        self.decoder = decoder(config.decoder_depth, width, heads, self.initial.decoder_scale)
+        self.decoder = decoder(config.decoder_depth, width, heads, hidden, self.initial.decoder_scale)
         self.head = GaussianHead(
             width,
             config.gaussians_per_token,
@@ -83,6 +83,7 @@ class TokenGSNetwork(nn.Module):
             config.opacity_bias,
             config.scale_cap,
             config.opacity_floor,
+            config.head,
         )
         per_token = config.gaussians_per_token
         self.photo_colors = PhotoColors(width, per_token) if config.photo_colors else None

@@ -18,9 +18,9 @@ DEFAULT_PRESET = "tiny"
 
 # What makes weights of one network meaningless in another; numbers of tokens and of latents can change.
 _ARCHITECTURE = (
-    "width", "heads", "encoder_depth", "decoder_depth", "gaussians_per_token", "patch_size", "multiscale_layers",
-    "latent_depth", "time_channels", "anchors", "bounded", "photo_colors", "sweep", "surfaces", "z_offset",
-    "opacity_bias", "opacity_floor", "scale_cap",
+    "width", "heads", "mlp_ratio", "encoder_depth", "decoder_depth", "gaussians_per_token", "patch_size",
+    "multiscale_layers", "latent_depth", "time_channels", "anchors", "bounded", "photo_colors", "sweep", "surfaces",
+    "head", "z_offset", "opacity_bias", "opacity_floor", "scale_cap",
 )  # fmt: skip
 # Held-out scenes are within 0.01 dB of what they are with silent rays, and the scale is near enough to be learned.
 _AUDIBLE_RAY_SCALE = -4.0

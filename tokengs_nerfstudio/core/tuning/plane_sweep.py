@@ -14,6 +14,7 @@ from torch import Tensor
 from tokengs_nerfstudio.core.geometry.agreement import better_half
 from tokengs_nerfstudio.core.geometry.rays import pixel_rays, project
 from tokengs_nerfstudio.core.geometry.resize import resized
+from tokengs_nerfstudio.core.geometry.turntable import focus_point
 from tokengs_nerfstudio.core.types import Gaussians, Views
 
 # Photos are looked at this small, and no more of them than this.
@@ -141,10 +142,7 @@ def disagreement(
 def focus_distance(c2w: Float[Tensor, "view 4 4"]) -> float:
     """Mean distance of the cameras from the point nearest to all their axes (twice their spread where those part)."""
     axes, centers = c2w[:, :3, 2], c2w[:, :3, 3]
-    eye = torch.eye(3, device=c2w.device)
-    across = eye - axes[:, :, None] * axes[:, None, :]
-    system = across.sum(0) + 1e-4 * eye
-    focus = torch.linalg.solve(system, (across @ centers[..., None]).sum(0))[:, 0]
+    focus = focus_point(c2w)
     in_front = ((focus - centers) * axes).sum(-1).median() > 0
     spread = (centers - centers.mean(0)).norm(dim=-1).max()
     distance = (focus - centers).norm(dim=-1).mean() if in_front else 2 * spread
