@@ -55,7 +55,7 @@ def _attention(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> 
         return F.scaled_dot_product_attention(q, keys, values, bias)
     # Biases with gradient have no kernel on CPUs, and torch's general way takes a third longer than this.
     if q.shape[:-1].numel() * keys.shape[-2] > _KEPT_LOGITS:
-        return checkpoint(_biased_attention, q, keys, values, bias, use_reentrant=False)
+        return checkpoint(_biased_attention, q, keys, values, bias, use_reentrant=False)  # type: ignore[return-value]
     return _biased_attention(q, keys, values, bias)
 
 
