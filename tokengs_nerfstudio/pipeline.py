@@ -16,7 +16,7 @@ from nerfstudio.utils.rich_utils import CONSOLE
 from rich.logging import RichHandler
 from torch import Tensor
 
-from tokengs_nerfstudio.command_line import check_export, check_format_of_rgba, offer_ffmpeg
+from tokengs_nerfstudio.command_line import check_format_of_rgba, offer_ffmpeg
 from tokengs_nerfstudio.core.checkpoint.loading import network_config
 from tokengs_nerfstudio.core.checkpoint.registry import is_here
 from tokengs_nerfstudio.core.errors import UserError, content_of, one_line
@@ -27,6 +27,7 @@ from tokengs_nerfstudio.core.ranges import check
 from tokengs_nerfstudio.core.types import Example, Views
 from tokengs_nerfstudio.data.checkup import warnings
 from tokengs_nerfstudio.datamanager import SceneDataManager, SceneDataManagerConfig
+from tokengs_nerfstudio.exports import check_box, check_export, check_photos, warn_of_texture
 from tokengs_nerfstudio.flags import flag
 from tokengs_nerfstudio.heartbeat import quality
 from tokengs_nerfstudio.model import TokenGSModel, TokenGSModelConfig
@@ -75,6 +76,8 @@ class TokenGSPipeline(VanillaPipeline):
             offer_ffmpeg()
         _show_messages_of_the_package()
         super().__init__(config, device, test_mode, world_size, local_rank, grad_scaler)  # type: ignore[arg-type]
+        check_photos(self.train_cameras)
+        warn_of_texture(self.device)
         self._identity: dict[str, Any] = {}
         self._fingerprint: Fingerprint | None = None
         self._record: dict[str, Any] = {}
@@ -163,6 +166,7 @@ class TokenGSPipeline(VanillaPipeline):
         """As nerfstudio's; UserError for what is no checkpoint of this method."""
         with content_of(Path("the checkpoint"), "one of this method", "train again, or name another run"):
             super().load_pipeline(loaded_state, step)
+        check_box(self.means)
 
     def begin(self, steps: int, context_before: Sequence[str] | None = None) -> None:
         """Load the network, choose and read the photos, encode, and bake the feed-forward result.
