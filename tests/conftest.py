@@ -43,6 +43,32 @@ def threads() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+@pytest.fixture(scope="session")
+def capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small capture that every run may look at and none changes."""
+    from made.captures import write_blobs
+
+    return write_blobs(tmp_path_factory.mktemp("blobs") / "scene")
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of a small network, for reading alone as well."""
+    from made.captures import write_weights
+
+    return write_weights(tmp_path_factory.mktemp("weights") / "small.safetensors")
+
+
+@pytest.fixture(scope="session")
+def finished(capture: Path, weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run of one step."""
+    from made.tuned_runs import run_config, trained
+
+    output = tmp_path_factory.mktemp("finished")
+    trained(run_config(capture, weights, output, steps=1))
+    return output / "blobs/tokengs/run"
+
+
 @pytest.fixture
 def small_preset(monkeypatch) -> None:
     """The preset `tiny` as a network that trains in a moment."""

@@ -9,7 +9,6 @@ import pytest
 import tyro
 
 from tokengs_nerfstudio.command_line import (
-    check_export,
     check_format_of_rgba,
     command,
     offer_ffmpeg,
@@ -95,28 +94,6 @@ def test_splatfactos_flags_are_answered_with_ours(monkeypatch, words, said):
         refuse_splatfactos_flags()
     typed(monkeypatch, "ns-train", "splatfacto", *words)
     refuse_splatfactos_flags()
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (("marching-cubes", "--load-config", "x"), "ns-export tsdf"),
-        (("gaussian-splat", "--obb-center", "0", "0", "0"), "--obb-scale"),
-        (("pointcloud", "--obb_center", "0", "0", "0", "--obb_scale", "1", "1", "1"), "only --obb-center and"),
-    ],
-)
-def test_exports_that_cannot_be_say_what_to_use(monkeypatch, words, said):
-    typed(monkeypatch, "ns-export", *words)
-    with pytest.raises(UserError, match=said):
-        check_export()
-
-
-def test_exports_with_a_whole_box_or_none_are_fine(monkeypatch):
-    box = [f"--obb-{name} 0 0 -1" for name in ("center", "rotation", "scale")]
-    typed(monkeypatch, "ns-export", "gaussian-splat", *" ".join(box).split())
-    check_export()
-    typed(monkeypatch, "ns-export", "tsdf")
-    check_export()
 
 
 def test_no_flag_of_our_own_is_refused(monkeypatch):

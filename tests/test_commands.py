@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import trimesh
 from made.captures import write_blobs, write_weights
 from made.ply import read_vertices
 from PIL import Image
+from scipy.spatial import KDTree
 
 from tokengs_nerfstudio import bridge
 from tokengs_nerfstudio.core.rendering import render
@@ -115,6 +117,37 @@ def test_the_exported_file_shows_what_ns_render_shows(workplace, config):
         theirs = np.asarray(Image.open(target / "test/rgb" / path.name)).astype(int)
         assert np.abs(theirs - 255 * ours[index].movedim(0, -1).clamp(0, 1).numpy()).max() <= 2
         assert theirs.std() > 5
+
+
+def export(kind: str, workplace: Path, config: Path, *more: object) -> subprocess.CompletedProcess[str]:
+    options = ("--load-config", config, "--output-dir", workplace / kind, *more)
+    return run("ns-export", kind, *options, cwd=workplace)
+
+
+def test_points_and_a_mesh_of_them_lie_on_the_surface(workplace, config):
+    for kind, more in (("pointcloud", ()), ("poisson", ("--texture-method", "point_cloud"))):
+        done = export(kind, workplace, config, "--num-points", 5000, *more)
+        assert done.returncode == 0, done.stdout + done.stderr
+    points, mesh = (
+        np.asarray(trimesh.load(workplace / file, process=False).vertices)
+        for file in ("pointcloud/point_cloud.ply", "poisson/poisson_mesh.ply")
+    )
+    away = KDTree(points).query(mesh)[0]
+    assert np.median(away) < 0.05 * np.ptp(points, axis=0).max()
+
+
+def test_a_mesh_of_depths_has_a_texture_or_is_refused_in_one_line(workplace, config):
+    """Refused where the installed pymeshlab crashes, as constraints.txt had one that did."""
+    small = ("--resolution", 32, "--target-num-faces", 300, "--num-pixels-per-side", 32)
+    done = export("tsdf", workplace, config, *small)
+    if done.returncode == 0:
+        mesh = trimesh.load(workplace / "tsdf/tsdf_mesh.ply", process=False)
+        assert len(mesh.faces) > 0
+        assert np.abs(mesh.vertices).max() <= 1 + 1e-5
+        assert np.asarray(Image.open(workplace / "tsdf/material_0.png")).std() > 5
+    else:
+        assert "Traceback" not in done.stderr
+        assert "Error: pymeshlab, which writes the mesh, does not work here" in done.stdout + done.stderr
 
 
 def test_video_between_held_out_cameras(workplace, config):

@@ -8,91 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from made.captures import edit, write_blobs, write_weights
-from made.tuned_runs import checkpoints, run_config, trained
+from made.captures import edit
+from made.tuned_runs import checkpoints, refused, run_config, trained
 from nerfstudio.engine.trainer import TrainerConfig
 from nerfstudio.pipelines.base_pipeline import Pipeline
 from nerfstudio.utils.eval_utils import eval_setup
-from PIL import Image
 
 from tokengs_nerfstudio.core.errors import CommandEnded
-from tokengs_nerfstudio.core.files import FolderLock
 from tokengs_nerfstudio.run_folder import newest_checkpoint
-from tokengs_nerfstudio.trainer import TokenGSTrainerConfig
-
-
-@pytest.fixture(scope="module")
-def capture(tmp_path_factory) -> Path:
-    return write_blobs(tmp_path_factory.mktemp("blobs") / "scene")
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory) -> Path:
-    return write_weights(tmp_path_factory.mktemp("weights") / "small.safetensors")
-
-
-@pytest.fixture(scope="module")
-def finished(capture, weights, tmp_path_factory) -> Path:
-    """The folder of a run of one step."""
-    output = tmp_path_factory.mktemp("finished")
-    trained(run_config(capture, weights, output, steps=1))
-    return output / "blobs/tokengs/run"
-
-
-def refused(config: TokenGSTrainerConfig) -> str:
-    """The line that a start ends with, which leaves no folder."""
-    with pytest.raises(CommandEnded) as ended:
-        config.setup(local_rank=0, world_size=1).setup()
-    line = str(ended.value.code)
-    assert line.startswith("Error: ")
-    assert "\n" not in line
-    assert not config.get_base_dir().exists()
-    return line
-
-
-def other_focal(folder: Path, weights: Path) -> None:
-    edit(folder, lambda meta: [frame.update(fl_x=70.0, fl_y=70.0) for frame in meta["frames"]])
-
-
-def other_pose(folder: Path, weights: Path) -> None:
-    def move(meta: dict[str, Any]) -> None:
-        for frame in meta["frames"]:
-            frame["transform_matrix"][2][3] += 0.2 * frame["transform_matrix"][0][3]
-
-    edit(folder, move)
-
-
-def other_picture(folder: Path, weights: Path) -> None:
-    for photo in sorted((folder / "images").iterdir()):
-        pixels = np.asarray(Image.open(photo))
-        Image.fromarray(pixels[:, ::-1].copy()).save(photo)
-
-
-def other_weights(folder: Path, weights: Path) -> None:
-    torch.save(None, weights)  # something else first: the file is really written anew
-    write_weights(weights, z_offset=0.5)
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        (other_focal, "other camera intrinsics of images/frame_00001.png, .* and . more"),
-        (other_pose, "other camera poses of images/"),
-        (other_picture, r"other pictures in images/frame_00001\.png"),
-        (other_weights, "other weights, or another number of tokens"),
-    ],
-)
-def test_what_a_run_was_made_of_must_be_as_it_was(capture, weights, finished, tmp_path, change, said):
-    """By content: all names are as they were."""
-    shutil.copytree(capture, tmp_path / "scene")
-    shutil.copy(weights, tmp_path / "w.safetensors")
-    change(tmp_path / "scene", tmp_path / "w.safetensors")
-    config = run_config(tmp_path / "scene", tmp_path / "w.safetensors", tmp_path / "out", load_dir=finished)
-    with pytest.raises(CommandEnded, match=f"made of has changed: {said}.*start anew without --load-dir"):
-        config.setup(local_rank=0, world_size=1).setup()
 
 
 @pytest.mark.parametrize(
@@ -116,14 +41,6 @@ def test_options_that_cannot_change_on_the_way_are_named(capture, weights, finis
     with pytest.raises(CommandEnded, match=said):
         config.setup(local_rank=0, world_size=1).setup()
     assert not config.get_base_dir().exists()
-
-
-def test_moved_captures_and_weights_are_the_same(capture, weights, finished, tmp_path):
-    shutil.copytree(capture, tmp_path / "elsewhere")
-    shutil.copy(weights, tmp_path / "renamed.safetensors")
-    config = run_config(tmp_path / "elsewhere", tmp_path / "renamed.safetensors", tmp_path / "out", steps=1)
-    config.load_dir = finished
-    assert trained(config).pipeline.model.running_tuning().steps_done == 2
 
 
 def changed(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
@@ -171,61 +88,6 @@ def test_files_that_are_no_checkpoints_are_one_line(capture, weights, finished, 
         file = tmp_path / f"{name}.ckpt"
         file.write_bytes(written)
         assert str(file) in refused(run_config(capture, weights, tmp_path / "out", load_checkpoint=file))
-
-
-def test_another_runs_folder_is_refused_and_left_alone(capture, weights, finished):
-    before = (finished / "config.yml").read_text()
-    config = run_config(capture, weights, finished.parents[2])
-    with pytest.raises(CommandEnded, match=f"go on with it by --load-dir {finished}, or give this run another"):
-        config.setup(local_rank=0, world_size=1).setup()
-    assert (finished / "config.yml").read_text() == before
-
-
-def test_a_run_goes_on_in_its_own_folder_from_its_newest_checkpoint_alone(capture, weights, tmp_path):
-    options = {"steps_per_save": 2, "save_only_latest_checkpoint": False}
-    trained(run_config(capture, weights, tmp_path, steps=4, **options))
-    folder = tmp_path / "blobs/tokengs/run"
-    assert checkpoints(tmp_path) == ["step-000000002.ckpt", "step-000000003.ckpt"]
-    older = run_config(capture, weights, tmp_path, load_dir=folder, load_step=2, **options)
-    with pytest.raises(CommandEnded, match=r"later checkpoints than step-000000002\.ckpt, up to step 3"):
-        older.setup(local_rank=0, world_size=1).setup()
-    trained(run_config(capture, weights, tmp_path, steps=1, load_dir=folder, **options))
-    assert checkpoints(tmp_path)[-1] == "step-000000004.ckpt"
-
-
-def test_a_folder_is_locked_while_a_run_writes_to_it(capture, weights, tmp_path):
-    first = run_config(capture, weights, tmp_path).setup(local_rank=0, world_size=1)
-    first.setup()
-    with pytest.raises(CommandEnded, match="is in use: another run is writing to it"):
-        run_config(capture, weights, tmp_path).setup(local_rank=0, world_size=1).setup()
-    first.train()
-    folder = tmp_path / "blobs/tokengs/run"
-    FolderLock(folder, "").close()
-    assert checkpoints(tmp_path) == ["step-000000003.ckpt"]
-
-
-def test_what_killed_runs_left_half_written_is_taken_away(capture, weights, tmp_path):
-    folder = tmp_path / "blobs/tokengs/run"
-    folder.mkdir(parents=True)
-    for name in (".step-000000002.4711-0123abcd.ckpt", "unfinished-4711.ckpt", "notes.txt"):
-        (folder / name).touch()
-    trained(run_config(capture, weights, tmp_path, steps=1))
-    left = {path.name for path in folder.iterdir()}
-    assert "notes.txt" in left
-    assert not [name for name in left if "4711" in name]
-
-
-def test_what_is_in_the_way_of_the_output_is_one_line(capture, weights, tmp_path):
-    (tmp_path / "file").touch()
-    for output, said in (
-        (tmp_path / "file", "is a file where a folder is to be"),
-        (Path("/proc"), "cannot make the folder"),
-        (tmp_path / ("x" * 300), "File name too long"),
-        (tmp_path / "o[/b]", "cannot be printed by nerfstudio"),
-    ):
-        with pytest.raises(CommandEnded, match=said) as ended:
-            run_config(capture, weights, output).setup(local_rank=0, world_size=1).setup()
-        assert "--output-dir" in str(ended.value.code)
 
 
 def test_names_with_markup_are_printed_as_they_are(capture, weights, tmp_path, capsys):

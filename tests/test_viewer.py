@@ -2,7 +2,6 @@
 
 import re
 import shutil
-from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,66 +11,21 @@ import pytest
 import torch
 import yaml
 from made.captures import write_blobs, write_weights
-from nerfstudio.cameras.cameras import Cameras, CameraType
+from made.viewers import Somebody, StandIn, alike, window_of
+from nerfstudio.cameras.cameras import Cameras
 from nerfstudio.utils.eval_utils import eval_setup
-from nerfstudio.viewer.utils import CameraState, get_camera, parse_object
+from nerfstudio.viewer.utils import parse_object
 from nerfstudio.viewer.viewer import VISER_NERFSTUDIO_SCALE_RATIO, Viewer
 from nerfstudio.viewer.viewer_elements import ViewerControl, ViewerElement
-from PIL import Image
 from viser.transforms import SO3
 
 from tokengs_nerfstudio.configs import tokengs
 from tokengs_nerfstudio.core.errors import UserError
-from tokengs_nerfstudio.core.metrics import psnr
 from tokengs_nerfstudio.pipeline import TokenGSPipeline
 from tokengs_nerfstudio.trainer import TokenGSTrainer, TokenGSTrainerConfig
-from tokengs_nerfstudio.viewer import OpeningView, SceneControls, frustum_depth, numbers, opening, within
+from tokengs_nerfstudio.viewer import OpeningView, SceneControls, frustum_depth, held_upright, numbers, opening, within
 
 ENCODING = {"shown", "context_views", "number_of_tokens", "encode_again", "encoded"}
-
-
-class Somebody:
-    """A client of the viewer, as far as its camera goes."""
-
-    client_id = 0
-
-    def __init__(self) -> None:
-        self.camera: Any = SimpleNamespace()
-
-    def atomic(self) -> Any:
-        return nullcontext()
-
-    def seen_from(self, height: int, width: int) -> Cameras:
-        """nerfstudio's camera for what this client looks at: viser turns it to its target, up as it says."""
-        position, target = (np.array(value) for value in (self.camera.position, self.camera.look_at))
-        forward = (target - position) / np.linalg.norm(target - position)
-        right = np.cross(forward, self.camera.up_direction)
-        right /= np.linalg.norm(right)
-        pose = np.stack([right, np.cross(right, forward), -forward, position / VISER_NERFSTUDIO_SCALE_RATIO], axis=1)
-        state = CameraState(self.camera.fov, width / height, torch.from_numpy(pose), CameraType.PERSPECTIVE)
-        camera = get_camera(state, height, width)
-        return Cameras(camera.camera_to_worlds, camera.fx, camera.fy, camera.cx, camera.cy, width, height)
-
-
-class StandIn:
-    """What nerfstudio's viewer is to a ViewerControl."""
-
-    def __init__(self, clients: list[Somebody]) -> None:
-        self.marks: dict[str, dict[str, Any]] = {}
-        self.control_panel = SimpleNamespace(_max_res=SimpleNamespace(value=512))
-        machine = SimpleNamespace(target_fps=30, transitions={"low_move": {"static": "low_static"}})
-        self.render_statemachines = {0: machine}
-        self.config = SimpleNamespace(camera_frustum_scale=0.1)
-        self.connected: list[Any] = []
-        scene = SimpleNamespace(add_camera_frustum=self._mark)
-        get_clients = lambda: dict(enumerate(clients))  # noqa: E731
-        self.viser_server = SimpleNamespace(
-            scene=scene, on_client_connect=self.connected.append, get_clients=get_clients
-        )
-
-    def _mark(self, name: str, **properties: Any) -> Any:
-        self.marks[name] = properties
-        return SimpleNamespace(remove=lambda: self.marks.pop(name))
 
 
 @pytest.fixture(scope="module")
@@ -113,11 +67,6 @@ def finished(run: TokenGSPipeline, places: Path) -> TokenGSPipeline:
 
 def elements(pipeline: TokenGSPipeline) -> set[str]:
     return {path.rpartition("/")[2] for path, _ in parse_object(pipeline, ViewerElement, "Custom Elements")}
-
-
-def alike(shown: torch.Tensor, photo: torch.Tensor) -> float:
-    """PSNR of pictures [H W 3]."""
-    return float(psnr(shown.movedim(-1, 0), photo.movedim(-1, 0)))
 
 
 def picture(pipeline: TokenGSPipeline, camera: Cameras | None = None) -> torch.Tensor:
@@ -167,6 +116,17 @@ def test_the_opening_camera_looks_at_what_is_before_it():
     assert position.tolist() == [0, 0, 5]
     assert target.tolist() == [0, 0, 2]
     assert opening(pose, np.zeros((0, 3)))[1].tolist() == [0, 0, 4]
+
+
+@pytest.mark.parametrize(("roll", "pitch", "upright"), [(0, 0, True), (20, 30, True), (35, 0, False), (90, 0, False)])
+def test_photos_that_were_held_askew_are_seen_as_they_are(roll, pitch, upright):
+    """A nerfstudio camera at the height of the eyes that looks along y, turned about its axis, then down."""
+    level = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
+    axes = level @ SO3.from_x_radians(-np.deg2rad(pitch)).as_matrix() @ SO3.from_z_radians(np.deg2rad(roll)).as_matrix()
+    c2w = np.concatenate([axes, np.zeros((3, 1))], axis=1)
+    assert held_upright(c2w) is upright
+    from_above = np.eye(4)[:3]
+    assert not held_upright(from_above)
 
 
 def test_frusta_are_as_deep_as_the_viewer_draws_them():
@@ -326,12 +286,3 @@ def test_a_browser_shows_the_first_context_photo(run, tmp_path):
     photo = run.datamanager.train_dataset[run.context[0]]["image"]
     shown = window_of(tmp_path / "opened.png", *photo.shape[:2])
     assert alike(shown, photo) > alike(photo.mean((0, 1)).expand_as(photo), photo)
-
-
-def window_of(file: Path, height: int, width: int) -> torch.Tensor:
-    """The scene in a screenshot, left of the panel (320 pixels), below the title (51), cut to what a photo shows."""
-    picture = Image.open(file).convert("RGB").crop((0, 51, 680, 600))
-    tall = picture.height * width / height / 2
-    middle = picture.width / 2
-    picture = picture.crop((round(middle - tall), 0, round(middle + tall), picture.height)).resize((width, height))
-    return torch.from_numpy(np.array(picture)).float() / 255

@@ -93,17 +93,6 @@ def check_format_of_rgba() -> None:
         raise UserError("JPEG has no transparency: add --image-format png for rgba")
 
 
-def check_export() -> None:
-    """UserError for an `ns-export` that would end in a traceback, or export something else than was asked for."""
-    if command() != "ns-export":
-        return
-    if sys.argv[1:2] == ["marching-cubes"]:
-        raise UserError("marching-cubes wants a field of distances, Gaussians have none: use ns-export tsdf or poisson")
-    given = [name for name in ("--obb-center", "--obb-rotation", "--obb-scale") if option(name)]
-    if len(given) in (1, 2):
-        raise UserError(f"only {' and '.join(given)} given: a box has --obb-center, --obb-rotation and --obb-scale")
-
-
 def offer_ffmpeg() -> None:
     """An `ffmpeg` on the PATH of this process where the machine has none: that of PyPI's imageio-ffmpeg.
 

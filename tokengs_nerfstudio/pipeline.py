@@ -9,14 +9,13 @@ from typing import Any, Literal
 
 import torch
 from nerfstudio.cameras.cameras import Cameras
-from nerfstudio.data.dataparsers.base_dataparser import DataparserOutputs
 from nerfstudio.engine.callbacks import TrainingCallback, TrainingCallbackAttributes, TrainingCallbackLocation
 from nerfstudio.pipelines.base_pipeline import VanillaPipeline, VanillaPipelineConfig
 from nerfstudio.utils.rich_utils import CONSOLE
-from rich.logging import RichHandler
 from torch import Tensor
 
-from tokengs_nerfstudio.command_line import check_export, check_format_of_rgba, offer_ffmpeg
+from tokengs_nerfstudio.command_line import check_format_of_rgba, offer_ffmpeg
+from tokengs_nerfstudio.console import say, show_messages_of_the_package
 from tokengs_nerfstudio.core.checkpoint.loading import network_config
 from tokengs_nerfstudio.core.checkpoint.registry import is_here
 from tokengs_nerfstudio.core.errors import UserError, content_of, one_line
@@ -24,18 +23,17 @@ from tokengs_nerfstudio.core.fingerprint import Fingerprint
 from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.ranges import check
-from tokengs_nerfstudio.core.types import Example, Views
+from tokengs_nerfstudio.core.types import Example
 from tokengs_nerfstudio.data.checkup import warnings
 from tokengs_nerfstudio.datamanager import SceneDataManager, SceneDataManagerConfig
+from tokengs_nerfstudio.exports import check_box, check_export, check_photos, warn_of_texture
 from tokengs_nerfstudio.flags import flag
 from tokengs_nerfstudio.heartbeat import quality
 from tokengs_nerfstudio.model import TokenGSModel, TokenGSModelConfig
+from tokengs_nerfstudio.run_content import RunContent, cameras, placed
 from tokengs_nerfstudio.viewer import OpeningView, SceneControls, within
 
 _log = logging.getLogger(__name__)
-
-# What a dataparser may say, in its metadata, of what ns-process-data had done to the capture's world before.
-_APPLIED = ("applied_transform", "applied_scale")
 
 
 @dataclass
@@ -73,11 +71,11 @@ class TokenGSPipeline(VanillaPipeline):
             check_format_of_rgba()
             check_export()
             offer_ffmpeg()
-        _show_messages_of_the_package()
+        show_messages_of_the_package()
         super().__init__(config, device, test_mode, world_size, local_rank, grad_scaler)  # type: ignore[arg-type]
-        self._identity: dict[str, Any] = {}
-        self._fingerprint: Fingerprint | None = None
-        self._record: dict[str, Any] = {}
+        check_photos(self.train_cameras)
+        warn_of_texture(self.device)
+        self._content = RunContent()
         self.context: list[int] = []
         self._is_object = False
         self._add_to_viewer(test_mode)
@@ -170,6 +168,7 @@ class TokenGSPipeline(VanillaPipeline):
         """As nerfstudio's; UserError for what is no checkpoint of this method."""
         with content_of(Path("the checkpoint"), "one of this method", "train again, or name another run"):
             super().load_pipeline(loaded_state, step)
+        check_box(self.means)
 
     def begin(self, steps: int, context_before: Sequence[str] | None = None) -> None:
         """Load the network, choose and read the photos, encode, and bake the feed-forward result.
@@ -193,14 +192,16 @@ class TokenGSPipeline(VanillaPipeline):
         loaded = time.perf_counter()
         with CONSOLE.status("Encoding the context views"):
             self.model.begin(network, Example(seen, views), steps)
-        self._identity = {
-            "checkpoint": self.model.weights_name(),
-            "context": data.names(context),
-            "supervised": len(supervised),
-            "size": list(size),
-        }
-        self._fingerprint = Fingerprint.of(network, self.model.prepared_scene(), views, data.names(supervised))
-        self._record = {**_placed(data.train_dataparser_outputs), **_cameras(seen), "near_far": self.model.near_far}
+        self._content = RunContent(
+            {
+                "checkpoint": self.model.weights_name(),
+                "context": data.names(context),
+                "supervised": len(supervised),
+                "size": list(size),
+            },
+            {**placed(data.train_dataparser_outputs), **cameras(seen), "near_far": self.model.near_far},
+            Fingerprint.of(network, self.model.prepared_scene(), views, data.names(supervised)),
+        )
         seconds = (loaded - started, time.perf_counter() - loaded)
         self._use_context(context)
         self._report(network, data.names(context), len(supervised), size, seconds)
@@ -228,9 +229,7 @@ class TokenGSPipeline(VanillaPipeline):
         nerfstudio's [3, 4] and the scale that follows it (with what ns-process-data had applied before), the context
         cameras in nerfstudio's world with OpenCV axes, their times, and the near and far planes there.
         """
-        content = {} if self._fingerprint is None else {"content": self._fingerprint.state_dict()}
-        scene = {**self._identity, **self._record, **content}
-        return {"scene": scene, "state": self.model.running_tuning().state_dict()}
+        return {"scene": self._content.state_dict(), "state": self.model.running_tuning().state_dict()}
 
     def resume(self, saved: Mapping[str, Any], steps: int) -> int:
         """Go on from `state_of_tuning` and say how many steps are to come: the rest of an interrupted plan, or `steps`.
@@ -239,26 +238,12 @@ class TokenGSPipeline(VanillaPipeline):
         """
         tuning = self.model.running_tuning()
         tuning.check_state(saved["state"])
-        self._check_content(saved["scene"])
+        self._content.check(saved["scene"])
         tuning.load_state_dict(saved["state"])
         if tuning.finished:
             tuning.extend(steps)
         self.model.bake()
         return tuning.steps_left
-
-    def _check_content(self, scene: Mapping[str, Any]) -> None:
-        """UserError that says what of photos, cameras, weights and frame is not as it was in the run to resume."""
-        again = "resume with the same capture, weights and flags, or start anew without --load-dir"
-        for name, value in self._identity.items():
-            if name != "checkpoint" and scene[name] != value:
-                raise UserError(f"the run to resume had {name} {scene[name]}, now it is {value}: {again}")
-        before = scene.get("content")
-        if before is None or self._fingerprint is None:
-            return
-        difference = self._fingerprint.difference(before)
-        if difference is not None:
-            said = f" (it had {scene['checkpoint']!r})" if "weights" in difference else ""
-            raise UserError(f"what the run to resume was made of has changed: {difference}{said}; {again}")
 
     def bake(self) -> None:
         """Make what the tuning has reached what everybody sees."""
@@ -318,32 +303,3 @@ class TokenGSPipeline(VanillaPipeline):
         with self.model.as_it_is():
             metrics = super().get_average_eval_image_metrics(step, output_path, get_std)
         return {**metrics, "held_out_images": held_out}
-
-
-def say(text: str) -> None:
-    """A line on nerfstudio's console as it is: names of files are no markup."""
-    CONSOLE.log(text, markup=False)
-
-
-def _placed(outputs: DataparserOutputs) -> dict[str, Any]:
-    """Where the capture's world lies in nerfstudio's."""
-    applied = {name: outputs.metadata[name] for name in _APPLIED if name in outputs.metadata}
-    transform = outputs.dataparser_transform.detach().clone()
-    return {"dataparser_transform": transform, "dataparser_scale": float(outputs.dataparser_scale), **applied}
-
-
-def _cameras(context: Views) -> dict[str, Any]:
-    return {
-        "context_c2w": context.c2w.clone(),
-        "context_intrinsics": context.intrinsics.clone(),
-        "context_size": [context.height, context.width],
-        "context_times": None if context.times is None else context.times.tolist(),
-    }
-
-
-def _show_messages_of_the_package() -> None:
-    """What the lower floor logs (assumed settings, the scale it found) belongs on the same console."""
-    log = logging.getLogger("tokengs_nerfstudio")
-    if not log.handlers:
-        log.addHandler(RichHandler(console=CONSOLE, show_path=False))
-        log.setLevel(logging.INFO)

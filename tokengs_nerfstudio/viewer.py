@@ -89,7 +89,7 @@ class OpeningView(ViewerControl):
         # A frustum is drawn from its tip to a picture in front of it, which would hide the scene behind it.
         forward = 1.05 * frustum_depth(tangent, aspect, scale) * -c2w[:, 2]
         with client.atomic():
-            client.camera.up_direction = (0.0, 0.0, 1.0) if c2w[2, 1] > 0.2 else tuple(c2w[:, 1])
+            client.camera.up_direction = (0.0, 0.0, 1.0) if held_upright(c2w) else tuple(c2w[:, 1])
             client.camera.position = tuple(position * VISER_NERFSTUDIO_SCALE_RATIO + forward)
             client.camera.look_at = tuple(target * VISER_NERFSTUDIO_SCALE_RATIO)
             client.camera.fov = float(2 * np.arctan(tangent))
@@ -133,6 +133,12 @@ def opening(
     ahead = (along > 0) & (np.linalg.norm(offsets - along[:, None] * axis, axis=1) < 0.3 * along)
     distance = float(np.median(along[ahead])) if ahead.any() else 1.0
     return position, position + distance * axis
+
+
+def held_upright(c2w: Float[ndarray, "3 4"]) -> bool:
+    """Whether up in the world (z) is up in a photo, within 27 degrees; never where it was taken from above."""
+    right, up = c2w[2, :2]
+    return bool(up > 0.2 and abs(right) < 0.5 * up)
 
 
 def frustum_depth(tangent: float, aspect: float, scale: float) -> float:

@@ -17,6 +17,7 @@ from tokengs_nerfstudio.core.network.initial import InitialValues
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.rendering import render
 from tokengs_nerfstudio.core.types import Gaussians, Views
+from tokengs_nerfstudio.data import NerfstudioCapture
 from tokengs_nerfstudio.data.capture.writer import write_nerfstudio_capture
 
 START = InitialValues(decoder_scale=0.1, token_std=0.5, head_std=0.05, quaternion_w=1.0)
@@ -132,3 +133,9 @@ def write_weights(file: Path, **changes) -> Path:
         torch.nn.init.normal_(network.target_time_embedding.conv.weight, std=1.0)
     save_network(network, file)
     return file
+
+
+def intrinsics(capture: NerfstudioCapture, frame: int = 0) -> list[float]:
+    """fx, fy, cx, cy, pixels."""
+    k = capture.intrinsics[frame]
+    return [float(k[0, 0]), float(k[1, 1]), float(k[0, 2]), float(k[1, 2])]

@@ -4,9 +4,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from tokengs_nerfstudio.commands.pretrain import Run
 from tokengs_nerfstudio.commands.pretraining import Pretraining
+from tokengs_nerfstudio.core.training.config import TrainingConfig
 from tokengs_nerfstudio.data.examples.shapes import BatchConfig
 
+WSD = TrainingConfig(schedule="wsd", warmup_steps=2, curriculum_steps=4)
 BATCHES = BatchConfig(scenes=2, side=16, late=2.0)
 
 
@@ -24,3 +29,14 @@ def logged(output: Path) -> dict[int, dict[str, float]]:
 
 def losses(output: Path) -> list[float]:
     return [line["loss"] for line in logged(output).values()]
+
+
+def interrupted(run: Run, at: int) -> None:
+    """Train until batch number `at` is asked for."""
+
+    def stop():
+        raise OSError("pulled the plug")
+
+    run._batch = lambda number, batch=run._batch: batch(number) if number < at else stop()  # type: ignore[method-assign]
+    with pytest.raises(OSError, match="plug"):
+        run.train()

@@ -3,11 +3,13 @@
 import os
 from pathlib import Path
 
+import pytest
 import torch
 import yaml
 from made.tuning import tuning_config
 
 from tokengs_nerfstudio.configs import tokengs
+from tokengs_nerfstudio.core.errors import CommandEnded
 from tokengs_nerfstudio.trainer import TokenGSTrainer, TokenGSTrainerConfig, newest_checkpoint
 
 
@@ -40,3 +42,14 @@ def checkpoints(output: Path) -> list[str]:
 
 def saved(output: Path) -> dict:
     return torch.load(newest_checkpoint(output / "blobs/tokengs/run"), weights_only=True)
+
+
+def refused(config: TokenGSTrainerConfig) -> str:
+    """The line that a start ends with, which leaves no folder."""
+    with pytest.raises(CommandEnded) as ended:
+        config.setup(local_rank=0, world_size=1).setup()
+    line = str(ended.value.code)
+    assert line.startswith("Error: ")
+    assert "\n" not in line
+    assert not config.get_base_dir().exists()
+    return line

@@ -9,7 +9,8 @@ from tokengs_nerfstudio.core.preparation import PreparedScene, prepare
 from tokengs_nerfstudio.core.reconstruct import reconstruct, reconstruct_scene
 from tokengs_nerfstudio.core.rendering import render
 from tokengs_nerfstudio.core.tuning.config import TuningConfig
-from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning, tune
+from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
+from tokengs_nerfstudio.core.tuning.whole import tune
 from tokengs_nerfstudio.core.types import Example, Gaussians, RenderConfig, Renders, SceneMemory, Similarity, Views
 
 __all__ = [

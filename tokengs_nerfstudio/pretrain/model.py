@@ -10,7 +10,8 @@ from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.preparation import PreparedScene
 from tokengs_nerfstudio.core.training.gradients import predict
 from tokengs_nerfstudio.core.types import Example
-from tokengs_nerfstudio.model import SplatsModelConfig, TokenGSModel
+from tokengs_nerfstudio.model import TokenGSModel
+from tokengs_nerfstudio.splats import SplatsModelConfig
 
 
 @dataclass

@@ -10,11 +10,11 @@ from nerfstudio.utils.decorators import check_main_thread
 from nerfstudio.utils.rich_utils import CONSOLE
 
 from tokengs_nerfstudio.commands.progress import display
+from tokengs_nerfstudio.console import say
 from tokengs_nerfstudio.core.checkpoint.loading import save_network
 from tokengs_nerfstudio.core.errors import UserError, content_of, one_line
 from tokengs_nerfstudio.core.ranges import Whole
 from tokengs_nerfstudio.core.training.state import STATE_FORMAT, read_state
-from tokengs_nerfstudio.pipeline import say
 from tokengs_nerfstudio.pretrain.pipeline import PretrainPipeline
 from tokengs_nerfstudio.trainer import TokenGSTrainer, TokenGSTrainerConfig
 

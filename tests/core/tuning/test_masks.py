@@ -9,10 +9,11 @@ from made.tuning import PHOTOMETRY, USUAL, changed, ready, still_cameras, tuning
 
 from tokengs_nerfstudio.core.geometry.resize import crop_and_resize, resized
 from tokengs_nerfstudio.core.tuning.budget import seen_weights
-from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning, tune
+from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
 from tokengs_nerfstudio.core.tuning.seeds import dome, random_gaussians, replacements
 from tokengs_nerfstudio.core.tuning.stages import Drawing
 from tokengs_nerfstudio.core.tuning.supervision import Batch, Supervision
+from tokengs_nerfstudio.core.tuning.whole import tune
 from tokengs_nerfstudio.core.types import Gaussians, Views
 
 CONFIG = tuning_config(

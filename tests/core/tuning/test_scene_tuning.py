@@ -11,7 +11,8 @@ from tokengs_nerfstudio.core.geometry.frame import canonical_frame
 from tokengs_nerfstudio.core.geometry.resize import crop_and_resize
 from tokengs_nerfstudio.core.reconstruct import reconstruct
 from tokengs_nerfstudio.core.rendering import render
-from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning, tune
+from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
+from tokengs_nerfstudio.core.tuning.whole import tune
 from tokengs_nerfstudio.core.types import Gaussians, Similarity, Views
 
 FIXED = tuning_config(rule="steps", check_every=5, growth_every=10, levels=((0.0, 1.0),))

@@ -4,7 +4,6 @@ What is optimised is what the network reads (tokens or scene latents, arXiv 2604
 themselves, or first the one and then the other. All of it happens in the network's canonical frame.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -283,21 +282,3 @@ class SceneTuning:
         time = None if views.times is None else float(views.times[0])
         error = self._photometry.error(self._stage.splats(time), views)
         self._best.offer(error, self._stage_step, self._stage.snapshot)
-
-
-def tune(
-    network: TokenGSNetwork,
-    scene: PreparedScene,
-    config: TuningConfig,
-    steps: int,
-    seed: int = 0,
-    on_step: Callable[[SceneTuning, Parts], None] | None = None,
-    antialiased: bool = False,
-) -> Gaussians:
-    """Tunes one scene and returns its Gaussians, all in the canonical frame; `on_step` is called after each step."""
-    tuning = SceneTuning(network, scene, config, steps, seed=seed, antialiased=antialiased)
-    while not tuning.finished:
-        parts = tuning.step()
-        if on_step is not None:
-            on_step(tuning, parts)
-    return tuning.gaussians()
