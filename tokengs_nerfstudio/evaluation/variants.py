@@ -74,7 +74,12 @@ class PoseNoise(Variant):
     @property
     def label(self) -> str:
         """As `Variant.label`."""
-        return f"{self.degrees:g} degrees {self.baselines:g} baselines"
+        return f"{self.degrees:g} deg, {100 * self.baselines:g} %"
+
+    @property
+    def key(self) -> str:
+        """As `Variant.key`."""
+        return f"{self.axis}/{self.degrees:g}_{self.baselines:g}"
 
     def seen(self, supervised: Views, name: str, seed: int) -> Views:
         """As `Variant.seen`; the directions follow from the scene's name and the seed."""
