@@ -7,7 +7,6 @@ Started again with the same output folder it goes on where it was, also after a 
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Annotated, Any
 
 import torch
@@ -110,7 +109,9 @@ class Run:
             shown.say("LPIPS is left out: its weights are not on this machine")
         if self.benchmark.missing:
             names = self.benchmark.missing
-            shown.say(f"{len(names)} scenes of the index are not there: {', '.join(names[:3])}{' ...' * (len(names) > 3)}")
+            shown.say(
+                f"{len(names)} scenes of the index are not there: {', '.join(names[:3])}{' ...' * (len(names) > 3)}"
+            )
         for record in self._known():
             self.results.add(record, write=self.ranks.first)
         jobs = [Job(variant, scene) for variant in self.config.variants for scene in self.scenes]

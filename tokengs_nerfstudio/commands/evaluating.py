@@ -15,6 +15,7 @@ from tokengs_nerfstudio.core.network.config import Side, TokenCount
 from tokengs_nerfstudio.core.network.tokengs import Precision, TokenGSNetwork
 from tokengs_nerfstudio.core.ranges import Count, NotNegative, Range, Seed, Share, Whole
 from tokengs_nerfstudio.core.tuning.config import Space, TuningConfig
+from tokengs_nerfstudio.data.broken_scenes import USUAL_SHARE
 from tokengs_nerfstudio.evaluation.measuring import Tuning
 from tokengs_nerfstudio.evaluation.protocols import PROTOCOLS, Crop, Framing, Protocol, with_context
 from tokengs_nerfstudio.evaluation.variants import Variant, variants
@@ -79,7 +80,7 @@ class Evaluating:
     """threads on the CPU; the last bits of the results depend on them"""
     seed: Seed = 0
     """of tunings and pose noise"""
-    broken: Share = 0.1
+    broken: Share = USUAL_SHARE
     """share of the scenes that may be unreadable; they are named and left out, more of them are an error"""
 
     def __post_init__(self) -> None:

@@ -43,7 +43,7 @@ def score(
     photos: Float[Tensor, "*image 3 height width"],
     lpips_network: str = "alex",
 ) -> Scores:
-    """All scores of pictures against photos of at least 11x11 pixels, colours cut to [0, 1]; LPIPS by "alex" or "vgg"."""
+    """All scores of pictures against photos of at least 11x11 pixels, colours cut to [0, 1]; LPIPS by alex or vgg."""
     return Scores(psnr(pictures, photos), ssim(pictures, photos), lpips(pictures, photos, lpips_network))
 
 

@@ -35,4 +35,6 @@ def write_ply(path: Path, gaussians: Gaussians, least_opacity: float = 0.0) -> N
     head = ["ply", "format binary_little_endian 1.0", f"element vertex {len(columns)}"]
     head += [f"property float {name}" for name in (*_NAMES, *_TURNS)]
     with replacing(path) as scratch:
-        scratch.write_bytes("\n".join([*head, "end_header\n"]).encode() + columns.numpy().astype(np.dtype("<f4")).tobytes())
+        scratch.write_bytes(
+            "\n".join([*head, "end_header\n"]).encode() + columns.numpy().astype(np.dtype("<f4")).tobytes()
+        )

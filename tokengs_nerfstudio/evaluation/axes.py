@@ -72,5 +72,10 @@ def _beyond(records: Sequence[Record]) -> list[tuple[str, Mapping[str, float]]]:
         if found:
             name = "between" if not number else f"{least:g} to {most:g} spans"
             scenes = float(len(found["psnr"]))
-            rows.append((name, {**{key: mean(values) for key, values in found.items()}, "scenes": scenes, "views": float(views)}))
+            rows.append(
+                (
+                    name,
+                    {**{key: mean(values) for key, values in found.items()}, "scenes": scenes, "views": float(views)},
+                )
+            )
     return rows

@@ -1,14 +1,21 @@
 """The scenes of a protocol below a folder, opened one by one."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tokengs_nerfstudio.core.errors import MissingFileError, UserError
 from tokengs_nerfstudio.data.capture.capture import NerfstudioCapture
+from tokengs_nerfstudio.data.dl3dv import dl3dv_scenes
 from tokengs_nerfstudio.data.evaluation_index import EvaluationIndex
+from tokengs_nerfstudio.data.kubric import kubric_scenes
+from tokengs_nerfstudio.data.re10k import re10k_scenes
+from tokengs_nerfstudio.data.roots import capture_scenes
 from tokengs_nerfstudio.data.scene import Scene
-from tokengs_nerfstudio.evaluation.cases import Case, held_out, indexed, scored
+from tokengs_nerfstudio.data.stored_scene import StoredScene
+from tokengs_nerfstudio.evaluation.cases import Case, filmed_at_once, held_out, indexed, scored
 from tokengs_nerfstudio.evaluation.protocols import Protocol
 
 
@@ -34,6 +41,8 @@ def benchmark(
 
     `image_folder` is that of DL3DV's images, `background` the grey behind cut-out photos of captures.
     """
+    if not root.is_dir():
+        raise MissingFileError(f"there is no folder {root} of {protocol.about}")
     scenes = _scenes(protocol, root, image_folder, background)
     file = index or protocol.index
     if file is None:
@@ -50,32 +59,42 @@ def _views(protocol: Protocol) -> Callable[[Scene], Case]:
     """How views are chosen without an index."""
 
     def of_capture(scene: Scene) -> Case:
-        assert isinstance(scene, NerfstudioCapture)
+        assert isinstance(scene, NerfstudioCapture)  # as `_scenes` opens them
         return held_out(scene, protocol.num_context)
 
     if protocol.layout == "captures":
         return of_capture
+    if protocol.layout == "kubric":
+        return lambda scene: filmed_at_once(scene, protocol.num_context)
     raise UserError(f"{protocol.about}: its views are those of an evaluation index, name its file with --index")
 
 
 def _scenes(
     protocol: Protocol, root: Path, image_folder: str | None, background: float
 ) -> dict[str, Callable[[], Scene]]:
+    """By name; by the folder that they are in too where names come again."""
     if protocol.layout == "captures":
         return _captures(root, background)
-    raise NotImplementedError
+    found: list[StoredScene] = {
+        "dl3dv": lambda: [*dl3dv_scenes(root, image_folder)],
+        "re10k": lambda: [*re10k_scenes(root, "test")],
+        "kubric": lambda: [*kubric_scenes(root)],
+    }[protocol.layout]()
+    often = Counter(scene.name for scene in found)
+    return {
+        scene.name if often[scene.name] == 1 else f"{scene.source.parent.name}/{scene.name}": partial(_itself, scene)
+        for scene in found
+    }
+
+
+def _itself(scene: Scene) -> Scene:
+    return scene
 
 
 def _captures(root: Path, background: float) -> dict[str, Callable[[], Scene]]:
     """The captures in the folders below `root`, in order of their names, or the one that it is."""
-    files = [root / "transforms.json"] if (root / "transforms.json").is_file() else sorted(root.glob("*/transforms.json"))
-    if not files:
-        raise MissingFileError(f"no captures in {root}: expected folders with a transforms.json each")
-
-    def opened(file: Path) -> Callable[[], Scene]:
-        return lambda: NerfstudioCapture(file, background)
-
-    return {file.resolve().parent.name: opened(file) for file in files}
+    folders = [root] if (root / "transforms.json").is_file() else [scene.source for scene in capture_scenes(root)]
+    return {folder.resolve().name: partial(NerfstudioCapture, folder, background) for folder in folders}
 
 
 def _some(names: list[str]) -> str:

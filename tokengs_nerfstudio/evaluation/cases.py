@@ -46,6 +46,8 @@ class LoadedCase:
     """the context at the size that is compared, which tunings see"""
     scale: float | None
     """what lengths are multiplied by for the network; None where the network's own rule decides"""
+    novel: tuple[int, ...]
+    """which of the compared photos are not in the context"""
 
 
 def indexed(scene: Scene, index: EvaluationIndex) -> Case:
@@ -72,12 +74,13 @@ def held_out(capture: NerfstudioCapture, num_context: int) -> Case:
     return Case(capture, ViewSelection(context, list(target)), known, order)
 
 
-def filmed_at_once(scene: Scene, moments: int, num_context: int) -> Case:
+def filmed_at_once(scene: Scene, num_context: int) -> Case:
     """A scene that moves, whose frames are all moments of one camera after another.
 
     The context are cameras that are spread over their places, each at a moment of its own, which are spread over the
     time; asked for is what all cameras see in the middle of it. UserError for too few cameras or moments.
     """
+    moments = 1 if scene.times is None else len(scene.times.unique())
     cameras = len(scene.c2w) // moments
     if min(cameras, moments) < num_context:
         raise UserError(f"scene '{scene.name}' has {cameras} cameras and {moments} moments, {num_context} are needed")
@@ -105,7 +108,8 @@ def load(case: Case, views: ViewSelection, framing: Framing, scaling: Scaling) -
     target = Views.joined(compared, torch.cat)
     context, target = _spanned(framing.seen(raw), target)
     supervised = replace(framing.compared(raw), times=context.times)
-    return LoadedCase(Example(context, target), supervised, scaling.factor(raw))
+    novel = tuple(place for place, frame in enumerate(views.target) if frame not in set(views.context))
+    return LoadedCase(Example(context, target), supervised, scaling.factor(raw), novel)
 
 
 def _parts(frames: Sequence[int]) -> Iterator[Sequence[int]]:

@@ -60,7 +60,9 @@ class Drawing:
         """One element, with white behind it."""
         box = f'width="{self.width}" height="{self.height}" viewBox="0 0 {self.width} {self.height}"'
         head = f'<svg xmlns="http://www.w3.org/2000/svg" {box} font-family="sans-serif" font-size="{TEXT_SIZE}">'
-        return "\n".join([head, '<rect width="100%" height="100%" fill="white"/>', *map(_element, self.shapes), "</svg>\n"])
+        return "\n".join(
+            [head, '<rect width="100%" height="100%" fill="white"/>', *map(_element, self.shapes), "</svg>\n"]
+        )
 
     def picture(self) -> Image.Image:
         """Two pixels to a unit."""

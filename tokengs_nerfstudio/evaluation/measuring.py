@@ -22,7 +22,7 @@ SCORES = ("psnr", "ssim", "training_ssim", "lpips")
 it; LPIPS."""
 COSTS = ("gaussians", "encode_seconds", "decode_seconds", "tuning_seconds")
 TRIVIAL = ("mean_colour", "nearest_photo")
-"""PSNR in dB of two answers that need no method."""
+"""PSNR in dB of two answers that need no method, on views that are not in the context."""
 
 _TOGETHER, _REHEARSAL = 8, 2
 
@@ -45,6 +45,7 @@ class Measured:
     """of each target"""
     costs: dict[str, float]
     trivial: dict[str, float]
+    """of novel views"""
     pictures: Tensor
     """the targets as they are rendered, [view 3 height width] in [0, 1]"""
     scene: PreparedScene
@@ -88,9 +89,7 @@ def measure(
     with torch.no_grad():
         pictures, costs["gaussians"] = _pictures(splats_at, scene.example.target, network.config.rendering)
         scores = _scores(pictures, scene.example.target.images, lpips_network)
-    answers = trivial_answers(case.supervised, case.example.target)
-    trivial = {name: answers[name.replace("_", " ")] for name in TRIVIAL}
-    return Measured(scores, costs, trivial, pictures, scene, splats_at, network.config.rendering)
+    return Measured(scores, costs, _trivial(case), pictures, scene, splats_at, network.config.rendering)
 
 
 def mean(values: Sequence[float]) -> float:
@@ -111,9 +110,7 @@ def _feed_forward(network: TokenGSNetwork, scene: PreparedScene, clock: "_Clock"
     return lambda time: network.decode(memory, time=time).squeeze(), costs
 
 
-def _tuned(
-    network: TokenGSNetwork, scene: PreparedScene, supervised: Views, tuning: Tuning, seed: int
-) -> SplatsAt:
+def _tuned(network: TokenGSNetwork, scene: PreparedScene, supervised: Views, tuning: Tuning, seed: int) -> SplatsAt:
     """Tuned on the context alone: targets are only looked at."""
     placed = scene.to_canonical.views(supervised)
     placed = replace(placed, c2w=placed.c2w.to(scene.example.target.c2w))
@@ -122,6 +119,14 @@ def _tuned(
     while not run.finished:
         run.step()
     return run.gaussians
+
+
+def _trivial(case: LoadedCase) -> dict[str, float]:
+    """On novel views; none where there is no such view."""
+    if not case.novel:
+        return {}
+    answers = trivial_answers(case.supervised, case.example.target.select(case.novel))
+    return {name: answers[name.replace("_", " ")] for name in TRIVIAL}
 
 
 def _pictures(splats_at: SplatsAt, asked: Views, rendering: RenderConfig) -> tuple[Tensor, int]:

@@ -1,4 +1,4 @@
-"""The benchmarks by name: what their data look like, how many photos the network sees, at which size they are compared."""
+"""The benchmarks by name: layout of the data, number of photos that the network sees, size at which is compared."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -109,7 +109,7 @@ class Weights:
         return cls(config, is_published(source))
 
     def framing(self, protocol: Protocol, size: tuple[int, int] | None, short_side: int, crop: Crop) -> Framing:
-        """Of the protocol's size, unless another one is given or the weights are published ones with a size of theirs."""
+        """Of the protocol's size, unless another one is given or the weights are published, with a size of theirs."""
         wanted = protocol.image_size
         if wanted is not None and self.published:
             wanted = self.config.image_size

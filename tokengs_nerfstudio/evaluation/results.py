@@ -1,4 +1,4 @@
-"""The folder of an evaluation: what it is of, a record of every scene as soon as that is done, and all of them at last."""
+"""The folder of an evaluation: what it is of, and a record of every scene as soon as that is done."""
 
 import json
 import re

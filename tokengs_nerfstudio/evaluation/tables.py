@@ -48,7 +48,10 @@ class Table:
         cells = self.cells()
         widths = [max(len(row[place]) for row in cells) for place in range(len(cells[0]))]
         lines = [
-            "  ".join(cell.ljust(width) if not place else cell.rjust(width) for place, (cell, width) in enumerate(zip(row, widths)))
+            "  ".join(
+                cell.ljust(width) if not place else cell.rjust(width)
+                for place, (cell, width) in enumerate(zip(row, widths))
+            )
             for row in cells
         ]
         return "\n".join([self.title, *(line.rstrip() for line in lines)]) + "\n"
@@ -83,7 +86,9 @@ def write_metrics(folder: Path, about: Mapping[str, Any], records: Sequence[Reco
     """metrics.json, metrics.csv and metrics.txt."""
     table = scene_table(headline(about), records)
     content = {"about": about, "mean": means_of(records), "scenes": records}
-    lines = [f"{name.replace('_', ' ')}: {_plain(value)}" for name, value in about.items() if value not in (None, [], {})]
+    lines = [
+        f"{name.replace('_', ' ')}: {_plain(value)}" for name, value in about.items() if value not in (None, [], {})
+    ]
     write_text(folder / METRICS, json.dumps(content, indent=1) + "\n")
     write_text(folder / "metrics.csv", table.csv())
     write_text(folder / "metrics.txt", table.text() + "\n" + "\n".join(lines) + "\n")
@@ -92,7 +97,9 @@ def write_metrics(folder: Path, about: Mapping[str, Any], records: Sequence[Reco
 def write_table(folder: Path, name: str, about: Mapping[str, Any], table: Table) -> None:
     """One table as NAME.json, NAME.csv and NAME.txt."""
     rows = [{table.first: row, **values} for row, values in table.rows]
-    write_text(folder / f"{name}.json", json.dumps({"about": about, "title": table.title, "rows": rows}, indent=1) + "\n")
+    write_text(
+        folder / f"{name}.json", json.dumps({"about": about, "title": table.title, "rows": rows}, indent=1) + "\n"
+    )
     write_text(folder / f"{name}.csv", table.csv())
     write_text(folder / f"{name}.txt", table.text())
 

@@ -47,7 +47,7 @@ def _tuned(about: Mapping[str, Any]) -> str:
 def _unlike(runs: Sequence[Evaluated]) -> list[str]:
     """What decides the figures and is not the same in all runs."""
     first = runs[0].about
-    known = [name for name in first if name not in (*_OWN, "checkpoint", "missing", "broken", "threads", "device_name")]
+    known = [name for name in first if name not in (*_OWN, "checkpoint", "of_scenes", "missing", "broken", "threads")]
     said = []
     for name in known:
         values = list(dict.fromkeys(str(run.about.get(name)) for run in runs))
