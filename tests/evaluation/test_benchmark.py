@@ -34,7 +34,7 @@ def test_a_folder_without_any_scene_of_the_index_is_refused(tmp_path):
     root = write_dl3dv(tmp_path / "data", benchmark=True)
     with pytest.raises(ValueError, match=f"has none of the 140 scenes of .*, only {HASHES[0]}, .*, {HASHES[2]}$"):
         opened("dl3dv-6view", root)
-    with pytest.raises(FileNotFoundError, match="there is no folder .*nowhere of DL3DV"):
+    with pytest.raises(FileNotFoundError, match=r"there is no folder .*nowhere of DL3DV"):
         opened("dl3dv-6view", tmp_path / "nowhere")
 
 

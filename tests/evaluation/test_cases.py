@@ -44,7 +44,7 @@ def test_an_index_decides_and_must_fit_the_scene(tmp_path):
     case = indexed(Sequence(12), EvaluationIndex(file))
     assert case.views == ViewSelection([0, 9], [4, 0, 2])
     assert case.known == case.sequence == (0, 2, 4, 9)
-    with pytest.raises(ValueError, match="asks for frame 9 .* which has 5 frames"):
+    with pytest.raises(ValueError, match=r"asks for frame 9 .* which has 5 frames"):
         indexed(Sequence(5), EvaluationIndex(file))
 
 

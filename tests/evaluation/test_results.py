@@ -33,7 +33,7 @@ def test_another_evaluation_is_refused_and_left_as_it_is(tmp_path):
 
 def test_results_of_nobody_knows_what_are_refused(tmp_path):
     (tmp_path / "metrics.json").write_text("{}")
-    with pytest.raises(ValueError, match="without evaluation.json"):
+    with pytest.raises(ValueError, match=r"without evaluation\.json"):
         Results(tmp_path, IDENTITY)
 
 

@@ -7,6 +7,7 @@ Started again with the same output folder it goes on where it was, also after a 
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Annotated, Any
 
 import torch
@@ -145,7 +146,7 @@ class Run:
     def _progress(self, done: int, jobs: int, left: float) -> str:
         values = [record["means"]["psnr"] for (variant, _), record in self.results.records.items() if not variant]
         quality = f", PSNR {mean(values):.2f} dB" if values else ""
-        return f"{done} of {jobs} scenes{quality}, {left:.0f} s left"
+        return f"{done} of {jobs} scenes{quality}, {timedelta(seconds=round(left))} left"
 
     def _opened(self, job: Job) -> Opened:
         """In the background. Whatever is wrong with a scene's files is said later."""

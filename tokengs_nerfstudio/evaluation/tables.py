@@ -28,7 +28,7 @@ class Table:
     title: str
     first: str
     """what the names of the rows are"""
-    rows: list[tuple[str, Mapping[str, float]]]
+    rows: Sequence[tuple[str, Mapping[str, float]]]
 
     @property
     def columns(self) -> list[str]:
