@@ -249,6 +249,24 @@ def test_two_processes_share_the_scenes_and_come_to_the_same_to_the_bit(root, me
     assert metrics(root / "two") == metrics(root / "one")
 
 
+@pytest.mark.slow
+def test_machines_need_not_share_the_folder(root):
+    options(root)
+    torchrun(root, "machine{}")
+    files = [sorted(path.name for path in (root / f"machine{rank}/scenes").glob("*.json")) for rank in (0, 1)]
+    assert files == [["blobs6.json", "blobs7.json", "blobs8.json"], ["blobs7.json"]]
+    assert not (root / "machine1/metrics.json").exists()
+    before = metrics(root / "machine0")
+    for file in (root / "machine0/scenes/blobs7.json", root / "machine0/metrics.json"):
+        file.unlink()
+    kept = root / "machine1/scenes/blobs7.json"
+    kept.write_text(kept.read_text().replace('"gaussians": 256', '"gaussians": 257'))
+    torchrun(root, "machine{}")
+    counts = [record["means"]["gaussians"] for record in metrics(root / "machine0")["scenes"]]
+    assert counts == [256, 257, 256]  # known from the other machine, not done again
+    assert [record["scene"] for record in before["scenes"]] == ["blobs6", "blobs7", "blobs8"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -31,8 +31,10 @@ def test_another_evaluation_is_refused_and_left_as_it_is(tmp_path):
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
-def test_results_of_nobody_knows_what_are_refused(tmp_path):
-    (tmp_path / "metrics.json").write_text("{}")
+@pytest.mark.parametrize("left", ["metrics.json", "scenes/a.json"])
+def test_results_of_nobody_knows_what_are_refused(tmp_path, left):
+    (tmp_path / "scenes" if "/" in left else tmp_path).mkdir(exist_ok=True)
+    (tmp_path / left).write_text("{}")
     with pytest.raises(ValueError, match=r"without evaluation\.json"):
         Results(tmp_path, IDENTITY)
 
@@ -48,11 +50,11 @@ def test_a_broken_record_is_done_again_and_a_broken_identity_is_said(tmp_path):
         Results(tmp_path, IDENTITY)
 
 
-def test_who_does_not_write_leaves_no_file(tmp_path):
-    results = Results(tmp_path / "out", IDENTITY, writes=False)
+def test_records_of_others_may_be_known_without_being_written(tmp_path):
+    results = Results(tmp_path / "out", IDENTITY)
     results.add(record("a", 1.0), write=False)
     assert len(results.records) == 1
-    assert not (tmp_path / "out").exists()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["evaluation.json"]
 
 
 def test_names_of_scenes_are_names_of_files_and_stay_apart():

@@ -83,9 +83,7 @@ class Run:
         with display(speaks=self.ranks.first) as shown:
             lock = self._locked() if self.ranks.first else None
             self.ranks.gathered(None)  # nobody reads or writes before the folder is tidied
-            self.results = Results(
-                self.config.folder, self.config.identity(self.network, self.framing), self.ranks.first
-            )
+            self.results = Results(self.config.folder, self.config.identity(self.network, self.framing))
             try:
                 self._evaluate(shown)
             except KeyboardInterrupt:

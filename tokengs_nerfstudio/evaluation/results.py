@@ -24,15 +24,15 @@ class Results:
     left as it is.
     """
 
-    def __init__(self, folder: Path, identity: Mapping[str, Any], writes: bool = True) -> None:
+    def __init__(self, folder: Path, identity: Mapping[str, Any]) -> None:
         self.folder, self._records = folder, dict[tuple[str, str], Record]()
         self.identity = json.loads(json.dumps(identity))
         known = folder / SAME
         if known.is_file():
             self._check(known)
-        elif (folder / METRICS).exists():
+        elif (folder / METRICS).exists() or (folder / "scenes").exists():
             raise UserError(f"{folder} holds results without {SAME}, so nobody knows what they are of: {_OTHERWISE}")
-        elif writes:
+        else:
             write_text(known, json.dumps(self.identity, indent=1) + "\n")
         for file in sorted((folder / "scenes").rglob("*.json")):
             self._read(file)
