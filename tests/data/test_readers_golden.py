@@ -11,9 +11,12 @@ from made.cameras import pinhole
 from safetensors.torch import load_file
 from torch import Tensor
 
+from tokengs_nerfstudio.core.geometry.frame import FrameRule
+from tokengs_nerfstudio.core.geometry.placing import training_frame
+from tokengs_nerfstudio.core.geometry.resize import crop_and_resize
 from tokengs_nerfstudio.data.dl3dv import dl3dv_scenes
 from tokengs_nerfstudio.data.evaluation_index import EvaluationIndex
-from tokengs_nerfstudio.data.kubric import kubric_scenes
+from tokengs_nerfstudio.data.kubric import KubricScene, kubric_scenes
 from tokengs_nerfstudio.data.roots import scenes_below
 
 Golden = tuple[Path, dict[str, Tensor], dict]
@@ -53,6 +56,22 @@ def test_kubric(golden: Golden, number: int) -> None:
     context = [0, 1, 3, 4]
     assert views.depths is not None
     assert torch.equal(views.depths[context], tensors[f"{name}.depth"][context])
+
+
+def test_kubric_scenes_in_the_frame_of_the_weights(golden: Golden) -> None:
+    """An item of the published training: three cameras at three moments, then the same cameras at the target's."""
+    folder, tensors, info = golden
+    item = info["provider.kubric_test"]
+    scene = KubricScene(folder / "fake_datasets" / item["dataset_item"])
+    cameras, (*moments, target) = item["view_indices"], item["frame_indices"]
+    seen = [camera * scene.moments + moment for camera, moment in zip(cameras, moments)]
+    views = scene.load([*seen, *(camera * scene.moments + target for camera in cameras)])
+    frame = training_frame(FrameRule("mean", "pointmap", 1.0), views.select([0, 1, 2]).unsqueeze())
+    c2w = frame.views(views.unsqueeze()).c2w[0]
+    torch.testing.assert_close(c2w[:3], tensors["provider.kubric_test.cam_to_world_input"], atol=1e-5, rtol=1e-5)
+    sized = crop_and_resize(views, 16, 16, published_rounding=True)
+    torch.testing.assert_close(sized.images, tensors["provider.kubric_test.images_all"], atol=1e-5, rtol=0)
+    torch.testing.assert_close(sized.intrinsics, pinhole(tensors["provider.kubric_test.intrinsics_all"]))
 
 
 def test_order_of_scenes(golden: Golden) -> None:

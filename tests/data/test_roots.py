@@ -36,10 +36,10 @@ def test_an_extracted_data_set_is_no_folder_of_captures(tmp_path):
 
 
 def test_what_is_no_root_says_what_was_expected(tmp_path):
-    with pytest.raises(MissingFileError, match=r"there is no folder .*gone of scenes"):
+    with pytest.raises(MissingFileError, match=r"no captures in .*gone, and no data set: there is no such folder"):
         scenes_below(tmp_path / "gone")
-    expected = r"no captures and no scenes .*\(DL3DV\).*\(RealEstate10K.*\(Kubric 4D\).*captures\)$"
-    with pytest.raises(UserError, match=expected) as said:
+    expected = r"no captures in .*: expected .*captures\).*\(DL3DV\).*\(RealEstate10K.*\(Kubric 4D\)$"
+    with pytest.raises(MissingFileError, match=expected) as said:
         scenes_below(tmp_path)
     assert "\n" not in str(said.value)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from jaxtyping import Float
 from torch import Tensor
 
-from tokengs_nerfstudio.core.errors import MissingFileError, UserError
+from tokengs_nerfstudio.core.errors import MissingFileError
 from tokengs_nerfstudio.core.types import Views
 from tokengs_nerfstudio.data.capture.capture import NerfstudioCapture
 from tokengs_nerfstudio.data.dl3dv import DL3DV_LAYOUT, dl3dv_scenes
@@ -71,12 +71,12 @@ def scenes_below(
     """The scenes of a folder in any layout that is known: DL3DV, RealEstate10K, Kubric 4D, captures.
 
     No scene is opened. `images` is the folder that DL3DV's images come from (None: see `dl3dv.IMAGE_FOLDERS`), `split`
-    that of RealEstate10K, `max_size` caps the longer side of captures' photos in pixels. UserError, with what was
-    expected, for a folder without any of them.
+    that of RealEstate10K, `max_size` caps the longer side of captures' photos in pixels. MissingFileError, with what
+    was expected, for a folder without any of them.
     """
     root = Path(root)
     if not root.is_dir():
-        raise MissingFileError(f"there is no folder {root} of scenes")
+        raise MissingFileError(f"no captures in {root}, and no data set: there is no such folder")
     if any(root.glob("*/index.json")) or (root / "index.json").is_file():
         return [*re10k_scenes(root, split)]
     for lister in (kubric_scenes, lambda root: dl3dv_scenes(root, images), lambda root: capture_scenes(root, max_size)):
@@ -84,5 +84,5 @@ def scenes_below(
             return [*lister(root)]
         except MissingFileError:
             continue
-    expected = "; or ".join((DL3DV_LAYOUT, RE10K_LAYOUT, KUBRIC_LAYOUT, CAPTURES_LAYOUT))
-    raise UserError(f"no captures and no scenes of a known data set in {root}: expected {expected}")
+    expected = "; or ".join((CAPTURES_LAYOUT, DL3DV_LAYOUT, RE10K_LAYOUT, KUBRIC_LAYOUT))
+    raise MissingFileError(f"no captures in {root}, and no scenes of a known data set: expected {expected}")
