@@ -87,6 +87,16 @@ def test_what_moves_is_shown_at_the_time_of_each_target(tmp_path):
     assert not torch.equal(found.splats_at(0.0).means, found.splats_at(1.0).means)
 
 
+def test_networks_without_time_decode_once_whatever_times_the_photos_have(tmp_path, monkeypatch):
+    scene = kubric_scenes(write_kubric(tmp_path, count=1))[0]
+    views = ViewSelection([0, 8, 17], [5, 0, 16])
+    network, decoded = small_network(), []
+    real = network.decode
+    monkeypatch.setattr(network, "decode", lambda *args, **more: decoded.append(more["time"]) or real(*args, **more))
+    measure(network, load(Case(scene, views, ()), views, WHOLE, OWN))
+    assert decoded == [None, None]  # to see how long it takes, and for all pictures
+
+
 def test_means_do_not_depend_on_the_order():
     values = [1e16, 1.0, -1e16, 3.5]
     assert mean(values) == mean(values[::-1]) == 4.5 / 4

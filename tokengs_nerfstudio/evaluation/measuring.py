@@ -87,9 +87,15 @@ def measure(
         splats_at = _tuned(network, scene, supervised, tuning, seed)
         costs["tuning_seconds"] = clock.now() - started
     with torch.no_grad():
-        pictures, costs["gaussians"] = _pictures(splats_at, scene.example.target, network.config.rendering)
+        pictures, costs["gaussians"] = _pictures(splats_at, scene, network.config.rendering)
         scores = _scores(pictures, scene.example.target.images, lpips_network)
     return Measured(scores, costs, _trivial(case), pictures, scene, splats_at, network.config.rendering)
+
+
+def time_of(scene: PreparedScene, view: int) -> float | None:
+    """When a target is shown; None for networks that know no time."""
+    times = scene.example.target.times
+    return float(times[view]) if scene.times and times is not None else None
 
 
 def mean(values: Sequence[float]) -> float:
@@ -104,8 +110,7 @@ def _feed_forward(network: TokenGSNetwork, scene: PreparedScene, clock: "_Clock"
     started = clock.now()
     memory = network.encode(context)
     encoded = clock.now()
-    times = scene.example.target.times
-    network.decode(memory, time=None if times is None else float(times[0]))
+    network.decode(memory, time=time_of(scene, 0))
     costs = {"encode_seconds": encoded - started, "decode_seconds": clock.now() - encoded}
     return lambda time: network.decode(memory, time=time).squeeze(), costs
 
@@ -129,14 +134,15 @@ def _trivial(case: LoadedCase) -> dict[str, float]:
     return {name: answers[name.replace("_", " ")] for name in TRIVIAL}
 
 
-def _pictures(splats_at: SplatsAt, asked: Views, rendering: RenderConfig) -> tuple[Tensor, int]:
-    """Every asked view, at its own time where it has one, and the number of Gaussians."""
+def _pictures(splats_at: SplatsAt, scene: PreparedScene, rendering: RenderConfig) -> tuple[Tensor, int]:
+    """Every target, at its own time where the network knows time, and the number of Gaussians."""
+    asked = scene.example.target
     groups = [list(range(asked.num_views))]
-    if asked.times is not None:
+    if scene.times and asked.times is not None:
         groups = [(asked.times == moment).nonzero()[:, 0].tolist() for moment in asked.times.unique()]
     pictures, count = torch.empty_like(asked.images), 0
     for group in groups:
-        splats = splats_at(None if asked.times is None else float(asked.times[group[0]]))
+        splats = splats_at(time_of(scene, group[0]))
         count = max(count, splats.count)
         for start in range(0, len(group), _TOGETHER):
             part = group[start : start + _TOGETHER]

@@ -1,7 +1,6 @@
 """What people look at: pictures beside photos, depths, a film, and the Gaussians themselves."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from tokengs_nerfstudio.core.rendering import render_cameras
 from tokengs_nerfstudio.core.rotation import matrix_from_quaternion, quaternion_from_matrix
 from tokengs_nerfstudio.core.types import Cameras, Views
 from tokengs_nerfstudio.data.splat_files import write_ply
-from tokengs_nerfstudio.evaluation.measuring import Measured
+from tokengs_nerfstudio.evaluation.measuring import Measured, time_of
 from tokengs_nerfstudio.evaluation.results import file_name
 
 FRAME_RATE = 24
@@ -39,20 +38,16 @@ def write_media(folder: Path, scene: str, frames: Sequence[int], measured: Measu
     for number, frame in enumerate(frames):
         _save(folder / f"images/{name}/{frame:05d}.png", _picture(measured.pictures[number]))
         _save(folder / f"images/{name}/{frame:05d}_true.png", _picture(asked.images[number]))
-        _write_depth(folder / f"depths/{name}/{frame:05d}", _depth(measured, asked.select([number])))
+        _write_depth(folder / f"depths/{name}/{frame:05d}", _depth(measured, number))
     order = torch.tensor(frames).argsort()
     _write_film(folder / f"videos/{name}.mp4", _film(measured, asked.select(order)))
     to_world = measured.scene.to_canonical.inverse()
-    splats = measured.splats_at(_first_time(asked)).detach()
+    splats = measured.splats_at(time_of(measured.scene, 0)).detach()
     write_ply(_splat_file(folder, scene), splats.transformed(to_world), _FAINT)
 
 
 def _splat_file(folder: Path, scene: str) -> Path:
     return folder / f"gaussians/{file_name(scene)}.ply"
-
-
-def _first_time(asked: Views) -> float | None:
-    return None if asked.times is None else float(asked.times[0])
 
 
 def _picture(image: Float[Tensor, "3 height width"]) -> Image.Image:
@@ -65,10 +60,10 @@ def _save(path: Path, picture: Image.Image) -> None:
 
 
 @torch.no_grad()
-def _depth(measured: Measured, view: Views) -> Float[ndarray, "height width"]:
-    """In the world's units, 0 where nothing is."""
-    splats = measured.splats_at(_first_time(view))
-    renders = render_cameras(splats, view.cameras, measured.rendering)
+def _depth(measured: Measured, number: int) -> Float[ndarray, "height width"]:
+    """Of a target, in the world's units, 0 where nothing is."""
+    splats = measured.splats_at(time_of(measured.scene, number))
+    renders = render_cameras(splats, measured.scene.example.target.select([number]).cameras, measured.rendering)
     assert renders.depth is not None
     return (renders.depth[0, 0] / measured.scene.to_canonical.scale).float().cpu().numpy()
 
@@ -84,9 +79,9 @@ def _write_depth(path: Path, depth: Float[ndarray, "height width"]) -> None:
 @torch.no_grad()
 def _film(measured: Measured, asked: Views) -> Iterator[Float[Tensor, "3 height width"]]:
     """Along the asked cameras; of what moves, all its time from the first of them."""
-    if asked.times is not None:
+    if measured.scene.times:
+        camera = asked.select([0]).cameras
         for moment in np.linspace(0, 1, _MOMENTS):
-            camera = replace(asked.select([0]).cameras)
             yield render_cameras(measured.splats_at(float(moment)), camera, measured.rendering, depth=False).rgb[0]
         return
     splats = measured.splats_at(None)
