@@ -35,7 +35,9 @@ def test_runs_stand_side_by_side_and_scenes_by_their_quality():
         ["scene", "one", "two", "difference"],
         ["b", "10.00", "-", "-"],
         ["a", "20.00", "21.50", "+1.50"],
+        ["c", "-", "3.00", "-"],
     ]
+    assert "Not measured alike, so do not compare: scenes" in texts(blocks)
 
 
 def test_benchmarks_are_not_mixed():

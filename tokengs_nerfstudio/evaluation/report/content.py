@@ -47,30 +47,36 @@ def _tuned(about: Mapping[str, Any]) -> str:
 def _unlike(runs: Sequence[Evaluated]) -> list[str]:
     """What decides the figures and is not the same in all runs."""
     first = runs[0].about
-    known = [name for name in first if name not in (*_OWN, "checkpoint", "of_scenes", "missing", "broken", "threads")]
+    known = [
+        name
+        for name in first
+        if name not in (*_OWN, "checkpoint", "scenes", "of_scenes", "missing", "broken", "threads")
+    ]
     said = []
     for name in known:
         values = list(dict.fromkeys(str(run.about.get(name)) for run in runs))
         if len(values) > 1:
             said.append(f"{name.replace('_', ' ')} ({' and '.join(values)})")
-    return said
+    return said + ["scenes"] * (len({frozenset(run.by_scene) for run in runs}) > 1)
 
 
 def _by_scene(runs: Sequence[Evaluated]) -> list[list[str]]:
     """The scenes of all runs, the first run's worst ones first; others beside their difference from the first."""
     first, *others = runs
-    names = ["scene", first.name, *(name for run in others for name in (run.name, "difference"))]
-    scenes = sorted(first.records, key=lambda record: record["means"]["psnr"])
-    rows = [names]
-    for record in scenes:
-        value = record["means"]["psnr"]
-        row = [record["scene"], written("psnr", value)]
+    known = {scene: run.by_scene[scene] for run in reversed(runs) for scene in run.by_scene}
+    scenes = sorted(known, key=lambda scene: (scene not in first.by_scene, known[scene]["means"]["psnr"]))
+    rows = [["scene", first.name, *(name for run in others for name in (run.name, "difference"))]]
+    for scene in scenes:
+        value, row = _psnr(first, scene), [scene, written("psnr", _psnr(first, scene))]
         for run in others:
-            other = run.by_scene.get(record["scene"])
-            psnr = None if other is None else other["means"]["psnr"]
-            row += [written("psnr", psnr), "-" if psnr is None else f"{psnr - value:+.2f}"]
+            other = _psnr(run, scene)
+            row += [written("psnr", other), "-" if value is None or other is None else f"{other - value:+.2f}"]
         rows.append(row)
     return rows
+
+
+def _psnr(run: Evaluated, scene: str) -> float | None:
+    return run.by_scene[scene]["means"]["psnr"] if scene in run.by_scene else None
 
 
 def _robustness(runs: Sequence[Evaluated]) -> Iterator[Block]:
