@@ -92,9 +92,10 @@ def dl3dv_scenes(root: str | Path, images: str | None = None) -> list[DL3DVScene
     root, found = Path(root), dict[str, Path]()
     folders = [root, *(entry for entry in _entries(root) if _BATCH.fullmatch(entry.name))]
     for entry in (entry for folder in folders for entry in _entries(folder)):
-        if entry.suffix == ".zip":
+        zipped = entry.suffix == ".zip"
+        if zipped and _HASH.fullmatch(entry.stem):
             found.setdefault(entry.stem, entry)
-        elif _HASH.fullmatch(entry.name) or (entry / "gaussian_splat").is_dir():
+        elif not zipped and (_HASH.fullmatch(entry.name) or (entry / "gaussian_splat").is_dir()):
             found[entry.name] = entry
     if not found:
         raise MissingFileError(f"no DL3DV scenes in {root}: expected {DL3DV_LAYOUT}")
