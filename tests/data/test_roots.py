@@ -16,6 +16,8 @@ def names(scenes: list[Scene]) -> list[str]:
 
 def test_every_layout_is_recognised(tmp_path):
     captures = write_captures(tmp_path / "captures", 2)
+    (captures / "photos.zip").touch()
+    (captures / "capture-0/index.json").touch()
     assert names(scenes_below(captures)) == ["capture-0", "capture-1"]
     for benchmark in (False, True):
         root = write_dl3dv(tmp_path / f"dl3dv-{benchmark}", 2, 2, benchmark)

@@ -82,24 +82,26 @@ def write_dl3dv(root: Path, count: int = 3, frames: int = 7, benchmark: bool = F
     return root
 
 
-def re10k_item(views: Views, key: str) -> dict[str, Any]:
-    """An item of a chunk, its images as PNG, which loses nothing."""
+def re10k_item(views: Views, key: str, form: str = "PNG") -> dict[str, Any]:
+    """An item of a chunk, its images as PNG, which loses nothing, or as JPEG."""
     k, size = views.intrinsics.double(), (views.width, views.height)
     numbers = [k[:, 0, 0] / size[0], k[:, 1, 1] / size[1], k[:, 0, 2] / size[0], k[:, 1, 2] / size[1]]
     w2c = torch.linalg.inv(views.c2w.double())[:, :3].flatten(1)
     cameras = torch.cat([torch.stack(numbers, 1), torch.zeros(len(k), 2, dtype=torch.float64), w2c], 1).float()
-    images = [torch.frombuffer(bytearray(encoded(image)), dtype=torch.uint8) for image in views.images]
+    images = [torch.frombuffer(bytearray(encoded(image, form)), dtype=torch.uint8) for image in views.images]
     return {"key": key, "url": "", "timestamps": torch.arange(len(k)), "cameras": cameras, "images": images}
 
 
-def write_re10k(root: Path, chunks: int = 2, each: int = 2, frames: int = 7, split: str = "train") -> Path:
+def write_re10k(
+    root: Path, chunks: int = 2, each: int = 2, frames: int = 7, split: str = "train", form: str = "PNG"
+) -> Path:
     """Chunks of scenes key-0, key-1, ..., which are `made_views` of these numbers, and their index."""
     folder, index = root / split, {}
     folder.mkdir(parents=True)
     for chunk in range(chunks):
         numbers = range(chunk * each, (chunk + 1) * each)
         name = f"{chunk:06d}.torch"
-        torch.save([re10k_item(made_views(number, frames), f"key-{number}") for number in numbers], folder / name)
+        torch.save([re10k_item(made_views(number, frames), f"key-{number}", form) for number in numbers], folder / name)
         index |= {f"key-{number}": name for number in numbers}
     (folder / "index.json").write_text(json.dumps(index))
     return root

@@ -20,10 +20,8 @@ from tokengs_nerfstudio.core.errors import MissingFileError
 from tokengs_nerfstudio.data.capture.transforms_json import slashed
 from tokengs_nerfstudio.data.stored_scene import (
     OPENGL_TO_OPENCV,
-    Images,
     StoredFrames,
     StoredScene,
-    decoded,
     size_of,
 )
 
@@ -70,12 +68,11 @@ class DL3DVScene(StoredScene):
         scale = np.array([size[1], size[0]]) / numbers[:, 4:]
         return StoredFrames(_WORLD @ poses @ OPENGL_TO_OPENCV, numbers[:, :4] * np.tile(scale, 2), size, files=files)
 
-    def read_images(self, indices: Sequence[int], frames: StoredFrames) -> Images:
-        """As `StoredScene.read_images`."""
+    def read_encoded(self, indices: Sequence[int], frames: StoredFrames) -> list[bytes]:
+        """As `StoredScene.read_encoded`."""
         with _opened(self.source) as place:
             folder = self._folder(place)
-            files = [(folder / frames.files[index]).read_bytes() for index in indices]
-        return decoded(files, frames.image_size), None
+            return [(folder / frames.files[index]).read_bytes() for index in indices]
 
     def _folder(self, place: Place) -> Place:
         wanted = IMAGE_FOLDERS if self.images is None else (self.images,)
@@ -95,9 +92,10 @@ def dl3dv_scenes(root: str | Path, images: str | None = None) -> list[DL3DVScene
     root, found = Path(root), dict[str, Path]()
     folders = [root, *(entry for entry in _entries(root) if _BATCH.fullmatch(entry.name))]
     for entry in (entry for folder in folders for entry in _entries(folder)):
-        if entry.suffix == ".zip":
+        zipped = entry.suffix == ".zip"
+        if zipped and _HASH.fullmatch(entry.stem):
             found.setdefault(entry.stem, entry)
-        elif _HASH.fullmatch(entry.name) or (entry / "gaussian_splat").is_dir():
+        elif not zipped and (_HASH.fullmatch(entry.name) or (entry / "gaussian_splat").is_dir()):
             found[entry.name] = entry
     if not found:
         raise MissingFileError(f"no DL3DV scenes in {root}: expected {DL3DV_LAYOUT}")

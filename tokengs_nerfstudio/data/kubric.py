@@ -59,6 +59,10 @@ class KubricScene(StoredScene):
             files=tuple(file.name for file in files for _ in range(moments)),
         )
 
+    def read_encoded(self, indices: Sequence[int], frames: StoredFrames) -> list[bytes]:
+        """As `StoredScene.read_encoded`."""
+        return [_without_alpha(image) for image in self.read_images(indices, frames)[0]]
+
     def read_images(self, indices: Sequence[int], frames: StoredFrames) -> Images:
         """As `StoredScene.read_images`."""
         moments, colors, depths = _moments(frames), dict[int, bytes](), dict[int, Tensor]()
@@ -115,6 +119,12 @@ def _content(tar: tarfile.TarFile, name: str) -> bytes:
     if file is None:
         raise ValueError(f"{tar.name} has no {name}")
     return file.read()
+
+
+def _without_alpha(image: Float[Tensor, "3 height width"]) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray((image * 255).round().byte().movedim(0, -1).numpy()).save(file, "PNG")
+    return file.getvalue()
 
 
 def _depth(data: bytes, size: tuple[int, int]) -> Float[Tensor, "1 height width"]:

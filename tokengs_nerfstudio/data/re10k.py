@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from tokengs_nerfstudio.core.errors import MissingFileError, UserError, content_of
-from tokengs_nerfstudio.data.stored_scene import Images, StoredFrames, StoredScene, decoded, size_of
+from tokengs_nerfstudio.data.stored_scene import StoredFrames, StoredScene, size_of
 
 RE10K_LAYOUT = "train/ and test/ with an index.json and .torch chunks (RealEstate10K, pixelSplat's form)"
 
@@ -45,10 +45,10 @@ class RE10KScene(StoredScene):
         pinholes = numbers[:, :4] * np.array([width, height, width, height])
         return StoredFrames(np.linalg.inv(w2c), pinholes, (height, width))
 
-    def read_images(self, indices: Sequence[int], frames: StoredFrames) -> Images:
-        """As `StoredScene.read_images`."""
+    def read_encoded(self, indices: Sequence[int], frames: StoredFrames) -> list[bytes]:
+        """As `StoredScene.read_encoded`."""
         images = self._item()["images"]
-        return decoded([_encoded(images[index]) for index in indices], frames.image_size), None
+        return [_encoded(images[index]) for index in indices]
 
     def _item(self) -> Mapping[str, Any]:
         if not self.source.is_file():
@@ -56,7 +56,8 @@ class RE10KScene(StoredScene):
         with _loading:
             items = _chunk(self.source)
         if self.name not in items:
-            raise UserError(f"{self.source} has no scene '{self.name}'; it has {', '.join(list(items)[:3])}, ...")
+            some = ", ".join(list(items)[:3])
+            raise UserError(f"{self.source} has no scene '{self.name}' but {some}, ...; name one as CHUNK.torch#KEY")
         return items[self.name]
 
 

@@ -77,7 +77,7 @@ def scenes_below(
     root = Path(root)
     if not root.is_dir():
         raise MissingFileError(f"no captures in {root}, and no data set: there is no such folder")
-    if any(root.glob("*/index.json")) or (root / "index.json").is_file():
+    if any(any(folder.glob("*.torch")) for folder in (root, root / "train", root / "test")):
         return [*re10k_scenes(root, split)]
     for lister in (kubric_scenes, lambda root: dl3dv_scenes(root, images), lambda root: capture_scenes(root, max_size)):
         try:

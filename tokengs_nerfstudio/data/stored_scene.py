@@ -121,8 +121,17 @@ class StoredScene(ABC):
         """All frames but for their pixels, from the files; whatever it raises says what is wrong with them."""
 
     @abstractmethod
+    def read_encoded(self, indices: Sequence[int], frames: StoredFrames) -> list[bytes]:
+        """The images of some of `frames` as PNG or JPEG without transparency, from the files."""
+
     def read_images(self, indices: Sequence[int], frames: StoredFrames) -> Images:
         """RGB in [0, 1] and, where the data set has them, z-depths of some of `frames`, from the files."""
+        return decoded(self.read_encoded(indices, frames), frames.image_size), None
+
+    def encoded(self, indices: Sequence[int]) -> list[bytes]:
+        """The images of some frames as PNG or JPEG; errors as in `load`."""
+        with self._reading():
+            return self.read_encoded(indices, self._frames)
 
     @property
     def _frames(self) -> StoredFrames:
