@@ -7,6 +7,7 @@ import pytest
 import torch
 import tyro
 import yaml
+from made.datasets import write_dl3dv
 from made.training import write_captures
 from made.tuned_runs import trained
 from nerfstudio.configs.method_configs import all_methods
@@ -22,6 +23,7 @@ from tokengs_nerfstudio.core.rendering import render
 from tokengs_nerfstudio.core.training.config import TrainingConfig
 from tokengs_nerfstudio.core.training.state import STATE_FORMAT, read_state, save_state
 from tokengs_nerfstudio.data.capture.capture import NerfstudioCapture
+from tokengs_nerfstudio.data.examples.mixture import MixtureExamples
 from tokengs_nerfstudio.data.examples.shapes import BatchConfig
 from tokengs_nerfstudio.pretrain.pipeline import PretrainPipeline
 from tokengs_nerfstudio.pretrain.trainer import PretrainTrainerConfig
@@ -139,6 +141,25 @@ def test_what_is_shown_is_what_the_network_predicts_of_a_held_out_scene(tmp_path
         rgb = model.get_outputs_for_camera(camera)["rgb"].movedim(-1, 0)
         torch.testing.assert_close(rgb, expected[index].clamp(0, 1), atol=2e-3, rtol=0)
     assert float(expected.std()) > 0.001
+
+
+def test_several_data_sets_are_mixed_by_weight_and_a_finetuning_is_a_preset(tmp_path, losses, registered):
+    save_network(TokenGSNetwork(PRESETS["tiny"]), tmp_path / "start.safetensors")
+    config = run_config(tmp_path, steps=3)
+    config.pipeline.model.preset, config.pipeline.model.start = "finetune-2view", str(tmp_path / "start.safetensors")
+    data = config.pipeline.datamanager
+    data.data = write_captures(tmp_path / "captures")
+    data.more_data, data.weights = (write_dl3dv(tmp_path / "dl3dv", 2),), (1.0, 2.0)
+    trainer = trained(config)
+    pipeline = trainer.pipeline
+    assert len(losses) == 3
+    assert isinstance(pipeline.datamanager.batches.source, MixtureExamples)
+    assert list(pipeline.datamanager.batches.source.weights) == [1.0, 2.0]
+    assert pipeline.datamanager.shown.context.num_views == 2
+    assert pipeline.config.training.learning_rate == pytest.approx(1e-4)
+    assert load_network(folder(tmp_path) / "network.safetensors").config.num_context == 2
+    _, again, _, _ = eval_utils.eval_setup(folder(tmp_path) / "config.yml", test_mode="test")
+    assert torch.equal(again.model.means, pipeline.model.means)
 
 
 def test_a_held_out_capture_is_shown_where_captures_are_trained_with(tmp_path):

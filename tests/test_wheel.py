@@ -74,6 +74,8 @@ def test_the_wheel_is_small_and_has_all_that_the_package_has(wheel):
     sample = "tokengs_nerfstudio/samples/banana"
     assert {"tokengs_nerfstudio/weights/tiny.safetensors", f"{sample}/NOTICE.txt", f"{sample}/transforms.json"} <= names
     assert len([name for name in names if name.startswith(f"{sample}/images/")]) == 15
+    indices = [name for name in names if name.startswith("tokengs_nerfstudio/evaluation/indices/")]
+    assert len(indices) == 4  # three benchmarks, and where they come from
 
 
 def test_installed_it_reconstructs_its_sample_from_anywhere(python, tmp_path):

@@ -18,6 +18,7 @@ from nerfstudio.cameras.cameras import Cameras, CameraType
 from nerfstudio.data.dataparsers.base_dataparser import DataParser, DataParserConfig, DataparserOutputs
 from nerfstudio.data.scene_box import SceneBox
 from nerfstudio.plugins.registry_dataparser import DataParserSpecification
+from nerfstudio.utils.rich_utils import CONSOLE
 from numpy import ndarray
 from torch import Tensor
 
@@ -28,6 +29,7 @@ from tokengs_nerfstudio.data.capture.frames import CaptureFrame, CaptureFrames, 
 from tokengs_nerfstudio.data.capture.poses import offset_and_unit
 from tokengs_nerfstudio.data.capture.split import SplitRule
 from tokengs_nerfstudio.data.capture.transforms_json import Transforms, finite_number, in_brief, read_transforms
+from tokengs_nerfstudio.data.unpacking import unpacked
 
 Orientation = Literal["pca", "up", "vertical", "none"]
 
@@ -44,7 +46,8 @@ class TokenGSDataParserConfig(DataParserConfig):
 
     _target: type = field(default_factory=lambda: TokenGSDataParser)
     data: Path = Path()
-    """Folder with a transforms.json, or a JSON file of that form."""
+    """Folder with a transforms.json, or a JSON file of that form. Or one scene of a data set, which is unpacked first:
+    a DL3DV zip, CHUNK.torch#KEY of RealEstate10K, or a folder of Kubric 4D's tars."""
     downscale_factor: Annotated[float, Range(1)] | None = None
     """Read images_N instead of images; where there is no such folder, images N times as small. If not set: the first
     folder whose photos' longer side is at most 1600 pixels."""
@@ -103,7 +106,7 @@ class TokenGSDataParser(DataParser):
 
     @cached_property
     def _transforms(self) -> Transforms:
-        return read_transforms(self.config.data)
+        return read_transforms(unpacked(self.config.data, CONSOLE.print))
 
     @cached_property
     def _capture(self) -> CaptureFrames:

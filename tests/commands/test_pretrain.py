@@ -127,7 +127,7 @@ def test_the_start_is_other_weights(tmp_path):
 
 
 def test_captures_are_trained_with_too(tmp_path, captures):
-    config = options(tmp_path / "run", steps=2, data=captures)
+    config = options(tmp_path / "run", steps=2, data=(captures,))
     run = Run(config)
     assert [len(scene.c2w) for scene in run.batches.source.scenes] == [7]
     run.train()
@@ -137,7 +137,7 @@ def test_captures_are_trained_with_too(tmp_path, captures):
 
 
 def test_captures_may_be_a_share_of_the_scenes(tmp_path, captures):
-    run = Run(options(tmp_path / "run", steps=8, data=captures, captures=CapturesConfig(share=0.5)))
+    run = Run(options(tmp_path / "run", steps=8, data=(captures,), captures=CapturesConfig(share=0.5)))
     run.train()
     assert {"depth" in line for line in logged(tmp_path / "run").values()} == {True, False}
     assert logged(tmp_path / "run")[8]["held_out_psnr"] > 0

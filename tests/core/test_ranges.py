@@ -9,7 +9,9 @@ import pytest
 import tyro
 
 from tokengs_nerfstudio.commands.capture import PackMeshes, Procedural
+from tokengs_nerfstudio.commands.evaluating import Evaluating
 from tokengs_nerfstudio.commands.pretraining import Pretraining
+from tokengs_nerfstudio.commands.report import Report
 from tokengs_nerfstudio.configs import tokengs, tokengs_pretrain
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.config import PRESETS
@@ -19,6 +21,8 @@ CONFIGURATIONS = {
     "ns-train tokengs": tokengs.config,
     "ns-train tokengs-pretrain": tokengs_pretrain.config,
     "tokengs-pretrain": Pretraining(Path("out"), steps=1),
+    "tokengs-evaluate": Evaluating("captures", Path("data")),
+    "tokengs-report": Report((Path("run"),)),
     "tokengs-capture procedural": Procedural(Path("out")),
     "tokengs-capture pack-meshes": PackMeshes(Path("in"), Path("out")),
     "weights": PRESETS["tiny"],

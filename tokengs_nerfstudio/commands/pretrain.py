@@ -1,5 +1,8 @@
 """tokengs-pretrain --preset tiny --hours 3 --output runs/tiny: train a network on many scenes.
 
+`--data ROOT ROOT --weights 0.7 0.3` are captures and data sets, `--preset finetune-4view --from base` and others are
+trainings of TokenGS.
+
 Started again with the same output folder it goes on where it was, also after a kill. With --training.schedule wsd the
 learning rate stays up and the run may be prolonged; `--cooldown STATE` brings any state of it down into weights.
 `torchrun --nproc-per-node 2 --no-python tokengs-pretrain ...`: two processes, each with batches of its own, train one.
@@ -13,9 +16,8 @@ from typing import Annotated, Any
 
 import torch
 
-from tokengs_nerfstudio.commands.finetuning import finetuned
 from tokengs_nerfstudio.commands.options import parsed
-from tokengs_nerfstudio.commands.pretraining import FINETUNINGS, Ledger, Pretraining
+from tokengs_nerfstudio.commands.pretraining import Ledger, Pretraining, with_recipe
 from tokengs_nerfstudio.commands.progress import Display, display
 from tokengs_nerfstudio.commands.training_log import NoLog, TrainingLog
 from tokengs_nerfstudio.core.checkpoint.loading import save_network
@@ -49,7 +51,7 @@ class Run:
     """
 
     def __init__(self, config: Pretraining) -> None:
-        self.config = config = finetuned(config)
+        self.config = config = with_recipe(config)
         if config.device == "cpu":
             torch.set_num_threads(1)
             keep_freed_memory()
@@ -67,7 +69,7 @@ class Run:
         if saved is not None and origin is not None:
             with content_of(origin, "a training state", "move it away to start anew"):
                 self._resume(saved)
-        source = source_of(config.data, config.procedural, config.captures, config.batches.context[1])
+        source = source_of(config.data, config.weights, config.procedural, config.captures, config.batches.context[1])
         here = (self.ranks.rank, self.ranks.count)
         self.batches = Batches(source, network.config, config.batches, self.ledger.seed, *here)
 
@@ -187,8 +189,9 @@ class Run:
     def _network(self, saved: dict[str, Any] | None) -> TokenGSNetwork:
         config = self.config
         if config.cooldown is None or saved is None:
-            preset = None if config.preset in FINETUNINGS else config.preset
-            return starting_network(preset, config.start, config.batches.usual_context, config.seed, config.tokens)
+            return starting_network(
+                config.preset, config.start, config.batches.usual_context, config.seed, config.tokens
+            )
         return TokenGSNetwork(NetworkConfig(**saved["architecture"])).train()
 
     def _precision(self, saved: dict[str, Any] | None) -> Precision:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import torch
 
+from tokengs_nerfstudio.commands.recipes import FINETUNINGS, RECIPES, recipe_of
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.config import PRESETS, TokenCount
 from tokengs_nerfstudio.core.network.tokengs import Precision
@@ -18,20 +19,18 @@ from tokengs_nerfstudio.data.examples.curriculum import ProceduralCurriculumConf
 from tokengs_nerfstudio.data.examples.scenes import CapturesConfig
 from tokengs_nerfstudio.data.examples.shapes import BatchConfig
 
-FINETUNINGS = {f"finetune-{views}view": views for views in (2, 4, 6)}
-"""Presets of `commands.finetuning`, and their numbers of context views."""
-
 
 @dataclass(frozen=True)
 class Pretraining:
-    """Train a network on procedural scenes, or on captures."""
+    """Train a network on procedural scenes, on captures, on data sets, or on any mixture of them."""
 
     output: Path
     """folder of state.pt (to go on), network.safetensors (averaged weights), log.jsonl and tensorboard's events"""
     preset: str | None = None
-    """architecture, one of the presets; if not set that of the weights to start from, or tiny. Or finetune-2view,
-    finetune-4view, finetune-6view: 10,000 steps at a tenth of the rates that go on from weights with so many context
-    views"""
+    """architecture, one of the presets; if not set that of the weights to start from, or tiny. Or one of TokenGS's
+    trainings, which set whatever is at its default: base, latent (150,000 steps), kubric (50,000), finetune-2view,
+    finetune-4view, finetune-6view (10,000 steps at a tenth of the rates that go on from weights with so many context
+    views)"""
     start: str | None = None
     """weights to start from: a registered name, a .safetensors file, or hf://owner/repo/path; if not set, random ones.
     Tokens are grown or shrunk to the preset's number"""
@@ -41,9 +40,13 @@ class Pretraining:
     """state.pt of a run to cool down: the learning rate falls from that run's to nearly 0 over --hours or --steps, with
     its network, averages, seed and counters; scenes, batches and losses are those of this command, so repeat that
     run's options. The run itself is left as it is and may go on"""
-    data: Path | None = None
-    """folder of captures, each a folder with a transforms.json; if not set, procedural scenes. Both with
-    --captures.share"""
+    data: tuple[Path, ...] = ()
+    """folders of scenes, one or several: --data ROOT ROOT. Each holds captures (folders with a transforms.json), DL3DV
+    (zips or folders, train or benchmark), RealEstate10K (.torch chunks and index.json) or Kubric 4D (tars). If not set,
+    procedural scenes; both with --captures.share"""
+    weights: tuple[NotNegative, ...] = ()
+    """how often batches come from each folder of --data, relative to each other: --weights 0.7 0.3; if not set, equally
+    often"""
     steps: Count | None = None
     """length of the run in steps; give this or --hours. A run of --training.schedule wsd goes on when started with
     more of them"""
@@ -70,12 +73,15 @@ class Pretraining:
 
     def __post_init__(self) -> None:
         lengths = [length for length in (self.steps, self.hours) if length is not None]
-        if len(lengths) > 1 or not (lengths or self.preset in FINETUNINGS):
+        if len(lengths) > 1 or not (lengths or self.preset in RECIPES):
             raise UserError("give the length of the run as either --steps or --hours")
-        if self.preset is not None and self.preset not in (*PRESETS, *FINETUNINGS):
-            raise UserError(f"unknown preset '{self.preset}'; there are {', '.join((*PRESETS, *FINETUNINGS))}")
+        known = dict.fromkeys((*PRESETS, *RECIPES))
+        if self.preset is not None and self.preset not in known:
+            raise UserError(f"unknown preset '{self.preset}'; there are {', '.join(known)}")
         if self.preset in FINETUNINGS and self.start is None:
             raise UserError(f"--preset {self.preset} goes on from weights: name them with --from")
+        if self.weights and len(self.weights) != len(self.data):
+            raise UserError(f"--weights has {len(self.weights)} numbers for {len(self.data)} folders of --data")
         if self.tokens is not None and self.cooldown is not None:
             raise UserError("--tokens cannot be given: a cooldown has those of its state")
         if self.cooldown is not None and (self.preset or self.start):
@@ -87,6 +93,28 @@ class Pretraining:
     def kind(self) -> str:
         """What the learning rate does: the schedule's name, or cooldown."""
         return self.training.schedule if self.cooldown is None else "cooldown"
+
+
+def with_recipe(options: Pretraining) -> Pretraining:
+    """`options` with what its preset says, where that is a training: see `Recipe`. What is not at its default stays.
+
+    Errors as in `recipe_of`.
+    """
+    recipe = recipe_of(options.preset, options.start)
+    if recipe is None:
+        return options
+    unknown = options.steps is None and options.hours is None
+    usual_precision = "bf16" if options.device.startswith("cuda") else "auto"
+    return replace(
+        options,
+        preset=recipe.architecture,
+        steps=recipe.steps if unknown else options.steps,
+        precision=usual_precision if options.precision == "auto" else options.precision,
+        training=recipe.applied(options.training),
+        batches=recipe.applied(options.batches),
+        captures=recipe.applied(options.captures),
+        procedural=recipe.applied(options.procedural),
+    )
 
 
 @dataclass(frozen=True)

@@ -38,9 +38,13 @@ def view_psnr(splats: Gaussians, views: Views, rendering: RenderConfig) -> Float
     return psnr(shown(splats, views, rendering), views.images)
 
 
-def score(pictures: Float[Tensor, "*image 3 height width"], photos: Float[Tensor, "*image 3 height width"]) -> Scores:
-    """All scores of pictures against photos of at least 11x11 pixels, colours cut to [0, 1]."""
-    return Scores(psnr(pictures, photos), ssim(pictures, photos), lpips(pictures, photos))
+def score(
+    pictures: Float[Tensor, "*image 3 height width"],
+    photos: Float[Tensor, "*image 3 height width"],
+    lpips_network: str = "alex",
+) -> Scores:
+    """All scores of pictures against photos of at least 11x11 pixels, colours cut to [0, 1]; LPIPS by alex or vgg."""
+    return Scores(psnr(pictures, photos), ssim(pictures, photos), lpips(pictures, photos, lpips_network))
 
 
 def trivial_answers(known: Views, asked: Views) -> dict[str, float]:

@@ -3,19 +3,27 @@
 from tokengs_nerfstudio.data.capture.capture import NerfstudioCapture
 from tokengs_nerfstudio.data.capture.split import FrameSplit, SplitRule
 from tokengs_nerfstudio.data.capture.writer import write_nerfstudio_capture
+from tokengs_nerfstudio.data.dl3dv import DL3DVScene
 from tokengs_nerfstudio.data.evaluation_index import EvaluationIndex
+from tokengs_nerfstudio.data.kubric import KubricScene
+from tokengs_nerfstudio.data.re10k import RE10KScene
+from tokengs_nerfstudio.data.roots import scenes_below
 from tokengs_nerfstudio.data.scene import Scene
 from tokengs_nerfstudio.data.view_sampler import BoundedSampler, ViewSelection, nearest_views, spread_views
 
 __all__ = [
     "BoundedSampler",
+    "DL3DVScene",
     "EvaluationIndex",
     "FrameSplit",
+    "KubricScene",
     "NerfstudioCapture",
+    "RE10KScene",
     "Scene",
     "SplitRule",
     "ViewSelection",
     "nearest_views",
+    "scenes_below",
     "spread_views",
     "write_nerfstudio_capture",
 ]

@@ -47,3 +47,13 @@ class Scene(Protocol):
     def load(self, indices: Sequence[int]) -> Views:
         """The frames at `indices`, in that order; IndexError for an index the scene does not have."""
         ...
+
+
+@runtime_checkable
+class MovingScene(Scene, Protocol):
+    """A scene that several cameras filmed at once: frame camera * moments + moment is what a camera saw at a moment."""
+
+    @property
+    def moments(self) -> int:
+        """How often every camera looked."""
+        ...

@@ -52,16 +52,47 @@ class BoundedSampler:
         gap = min(max(wanted, self.num_context - 1), num_frames - 1)
         start = int(rng.integers(0, num_frames - gap))
         stretch = range(start, start + gap + 1)
-        context = self._context(stretch, rng)
+        context = _ends_and_between(stretch, self.num_context, rng)
         others = [frame for frame in stretch if frame not in set(context)]
         order = [*rng.permutation(others).tolist(), *rng.permutation(context).tolist()]
         return ViewSelection(context, [int(order[place % len(order)]) for place in range(self.num_target)])
 
-    def _context(self, stretch: range, rng: np.random.Generator) -> list[int]:
-        if self.num_context == 1:
-            return [int(rng.choice(stretch))]
-        between = rng.choice(stretch[1:-1], size=self.num_context - 2, replace=False).tolist()
-        return [stretch[0], *sorted(between), stretch[-1]]
+
+@dataclass(frozen=True)
+class MomentSampler:
+    """Context and target views of things that move, filmed by several cameras at once, as TokenGS is trained.
+
+    The context is of as many different cameras at as many different moments, in the order of time; the targets are all
+    of one moment of the same stretch of time, which its ends bound. Of cameras of the context first, in their order.
+    """
+
+    num_context: int = 4
+    num_target: int = 4
+
+    def sample(self, cameras: int, moments: int, rng: np.random.Generator) -> ViewSelection:
+        """Draw frames camera * moments + moment; UserError where cameras or moments are fewer than the context needs.
+
+        Further targets are of the other cameras, and only after those a camera is drawn again.
+        """
+        count = self.num_context
+        if min(cameras, moments) < count:
+            raise UserError(f"{cameras} cameras at {moments} moments cannot give {count} context views, all different")
+        gap = int(rng.integers(count - 1, moments))
+        start = int(rng.integers(0, moments - gap))
+        stretch = range(start, start + gap + 1)
+        times = _ends_and_between(stretch, count, rng)
+        order = rng.permutation(cameras).tolist()
+        moment = int(rng.choice(stretch))
+        context = [camera * moments + time for camera, time in zip(order[:count], times)]
+        return ViewSelection(context, [order[place % cameras] * moments + moment for place in range(self.num_target)])
+
+
+def _ends_and_between(stretch: range, count: int, rng: np.random.Generator) -> list[int]:
+    """`count` different numbers of a stretch, ascending, its ends among them (one alone is any of it)."""
+    if count == 1:
+        return [int(rng.choice(stretch))]
+    between = rng.choice(stretch[1:-1], size=count - 2, replace=False).tolist()
+    return [stretch[0], *sorted(between), stretch[-1]]
 
 
 def spread_views(c2w: Float[Tensor, "frame 4 4"], count: int, candidates: Sequence[int] | None = None) -> list[int]:

@@ -17,7 +17,7 @@ from nerfstudio.data.utils.dataloaders import FixedIndicesEvalDataloader
 from tokengs_nerfstudio import bridge
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.config import NetworkConfig
-from tokengs_nerfstudio.core.ranges import Count, Whole
+from tokengs_nerfstudio.core.ranges import Count, NotNegative, Whole
 from tokengs_nerfstudio.core.types import Example, Views
 from tokengs_nerfstudio.data.examples import source_of
 from tokengs_nerfstudio.data.examples.batches import Batches
@@ -34,7 +34,12 @@ class PretrainDataManagerConfig(DataManagerConfig):
     batches: BatchConfig = field(default_factory=BatchConfig)
     """Scenes, views and sizes of a step"""
     data: Path | None = None
-    """Folder of captures, each a folder with a transforms.json. If not set: procedural scenes."""
+    """Folder of captures (folders with a transforms.json), of DL3DV, RealEstate10K or Kubric 4D. If not set:
+    procedural scenes."""
+    more_data: tuple[Path, ...] = ()
+    """Further such folders."""
+    weights: tuple[NotNegative, ...] = ()
+    """How often batches come from each of the folders, that of --data first. If not set: equally often."""
     procedural: ProceduralCurriculumConfig = field(default_factory=ProceduralCurriculumConfig)
     """The scenes without --data, and those beside it where captures.share is below 1"""
     captures: CapturesConfig = field(default_factory=CapturesConfig)
@@ -99,7 +104,8 @@ class PretrainDataManager(DataManager):
     ) -> None:
         super().__init__()
         self.config = config
-        source = source_of(config.data, config.procedural, config.captures, config.batches.context[1])
+        roots = (*(() if config.data is None else (config.data,)), *config.more_data)
+        source = source_of(roots, config.weights, config.procedural, config.captures, config.batches.context[1])
         self.batches = Batches(source, network, config.batches, seed)
         self.held_out = self.batches.held_out(config.held_out)
         shown = self.shown.squeeze()

@@ -4,7 +4,7 @@ The step is that of `tokengs-pretrain`: with the same seed and settings both hav
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,6 +14,7 @@ from nerfstudio.pipelines.base_pipeline import Pipeline, VanillaPipeline, Vanill
 from torch import Tensor
 from torchvision.utils import save_image
 
+from tokengs_nerfstudio.commands.recipes import recipe_of
 from tokengs_nerfstudio.core.errors import UserError, one_line
 from tokengs_nerfstudio.core.evaluation import score
 from tokengs_nerfstudio.core.ranges import Count, Range, check
@@ -73,11 +74,12 @@ class PretrainPipeline(VanillaPipeline):
             check(config, lambda path: flag(f"pipeline.{path}"))
         if world_size > 1:
             raise UserError(f"one process trains on one device, got {world_size}; use --machine.num-devices 1")
+        config, architecture = _with_recipe(config)
         self.config, self.test_mode, self.world_size = config, test_mode, world_size
         # A run that is only looked at brings its own weights; those it started from may be gone.
-        start = None if test_mode != "val" and config.model.preset else config.model.start
+        start = None if test_mode != "val" and architecture else config.model.start
         views = config.datamanager.batches.usual_context
-        network = starting_network(config.model.preset, start, views, config.seed).to(device)
+        network = starting_network(architecture, start, views, config.seed).to(device)
         data = config.datamanager.setup(network=network.config, seed=config.seed, device=device)
         self.datamanager = data  # pyright: ignore[reportIncompatibleVariableOverride]
         dataset = data.train_dataset
@@ -197,6 +199,21 @@ class PretrainPipeline(VanillaPipeline):
         means = {name: float(values.mean()) for name, values in found.items()}
         deviations = {f"{name}_std": float(values.std()) for name, values in found.items()} if get_std else {}
         return {**means, **deviations, "held_out_scenes": self.datamanager.held_out.num_scenes}
+
+
+def _with_recipe(config: PretrainPipelineConfig) -> tuple[PretrainPipelineConfig, str | None]:
+    """What its preset says where that is a training, and the preset of its network."""
+    preset, data = config.model.preset, config.datamanager
+    recipe = recipe_of(preset, config.model.start)
+    if recipe is None:
+        return config, preset
+    scenes = replace(
+        data,
+        batches=recipe.applied(data.batches),
+        captures=recipe.applied(data.captures),
+        procedural=recipe.applied(data.procedural),
+    )
+    return replace(config, datamanager=scenes, training=recipe.applied(config.training)), recipe.architecture
 
 
 def _save_beside(true: Tensor, shown: Tensor, folder: Path, first: int) -> None:

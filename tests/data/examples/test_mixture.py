@@ -93,9 +93,9 @@ def test_impossible_weights_are_named(weights):
 
 def test_a_run_mixes_procedural_scenes_and_captures_where_a_share_is_given(tmp_path):
     folder, procedural = write_captures(tmp_path), ProceduralCurriculumConfig()
-    assert isinstance(source_of(None, procedural, CapturesConfig(share=0.5), 4), Curriculum)
-    assert isinstance(source_of(folder, procedural, CapturesConfig(), 4), SceneExamples)
-    source = source_of(folder, procedural, CapturesConfig(share=0.25), 4)
+    assert isinstance(source_of((), (), procedural, CapturesConfig(share=0.5), 4), Curriculum)
+    assert isinstance(source_of((folder,), (), procedural, CapturesConfig(), 4), SceneExamples)
+    source = source_of((folder,), (), procedural, CapturesConfig(share=0.25), 4)
     assert isinstance(source, MixtureExamples)
     batches = Batches(source, PRESETS["tiny"], BatchConfig(scenes=2, side=16, context=(2, 4), late=2.0))
     known = [batches.batch(number, 0.0).target.depths is not None for number in range(24)]
@@ -103,7 +103,7 @@ def test_a_run_mixes_procedural_scenes_and_captures_where_a_share_is_given(tmp_p
     assert 12 <= sum(known) < 24
     held_out = batches.held_out(4)
     assert held_out.num_scenes == 4
-    captured = source_of(folder, procedural, CapturesConfig(), 4).held_out(BatchShape(1, 4, 3, 0, 16, 16))
+    captured = source_of((folder,), (), procedural, CapturesConfig(), 4).held_out(BatchShape(1, 4, 3, 0, 16, 16))
     assert torch.equal(held_out.target.images[3], captured.target.images[0])
 
 

@@ -87,7 +87,7 @@ def test_a_folder_of_captures_is_a_source(captures, caplog):
 def test_what_is_no_folder_of_captures_says_so(captures, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no captures in .*: expected folders"):
         CapturesConfig().source(tmp_path, most_context=2)
-    with pytest.raises(ValueError, match="0 captures of at least 8 frames: two are needed"):
+    with pytest.raises(ValueError, match="0 scenes of at least 8 frames: two are needed"):
         CapturesConfig().source(captures, most_context=8)
     with pytest.raises(ValueError, match="hold_out is 1; a whole number from 2"):
         CapturesConfig(hold_out=1).source(captures, most_context=2)

@@ -77,6 +77,13 @@ def network_config(source: str | os.PathLike[str], config: NetworkConfig | str |
     return _opened(source, config)[2]
 
 
+def is_published(source: str | os.PathLike[str]) -> bool:
+    """Whether weights are a file of the published code: in its layout, and not written here; errors as in
+    `load_network`."""
+    file = WeightFile.open(locate(os.fspath(source)).path)
+    return key_table.is_published(file.shapes) and HEADER_KEY not in file.text
+
+
 def _opened(
     source: str | os.PathLike[str], config: NetworkConfig | str | None
 ) -> tuple[WeightFile, dict[str, str], NetworkConfig]:

@@ -3,20 +3,23 @@
 import json
 import shutil
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
 from tokengs_nerfstudio.core.errors import ExistingFileError, UserError
-from tokengs_nerfstudio.core.types import Views
+from tokengs_nerfstudio.core.types import Cameras, Views
 
 WRITTEN_BY = "tokengs_nerfstudio"
+_JPEG = b"\xff\xd8"
 
 
 def write_nerfstudio_capture(
@@ -46,20 +49,49 @@ def write_nerfstudio_capture(
             raise UserError(f"cannot write a capture: its {name} are not all finite")
     _check_target(folder, overwrite)
     names = [f"images/frame_{index:05d}.png" for index in range(views.num_views)]
-    transforms = _transforms(views, names) | _split(names, train, test)
-    # A unique name beside the target keeps the final move on one file system.
-    fresh = folder.absolute().with_name(f".{folder.absolute().name}.{uuid.uuid4().hex[:12]}")
-    try:
-        (fresh / "images").mkdir(parents=True)
+    with _replaced(folder) as fresh:
         _write_images(views.images, [fresh / name for name in names])
         if views.masks is not None:
             (fresh / "masks").mkdir()
             _write_images(views.masks, [fresh / _mask_name(name) for name in names])
-        (fresh / "transforms.json").write_text(json.dumps(transforms, indent=1), encoding="utf-8")
+        _write_transforms(fresh, _transforms(views, names) | _split(names, train, test))
+    return folder
+
+
+def write_encoded_capture(
+    folder: Path, cameras: Cameras, images: Iterable[bytes], times: Float[Tensor, " view"] | None = None
+) -> Path:
+    """A capture of images that are encoded already, PNG or JPEG, in the order of their cameras; whole or not at all.
+
+    A capture that this module wrote there before is replaced. Returns the folder; errors as in
+    `write_nerfstudio_capture`.
+    """
+    _check_target(folder, overwrite=True)
+    names: list[str] = []
+    with _replaced(folder) as fresh:
+        for index, content in enumerate(images):
+            names.append(f"images/frame_{index:05d}.{'jpg' if content.startswith(_JPEG) else 'png'}")
+            (fresh / names[-1]).write_bytes(content)
+        shown = torch.empty(len(names), 3, cameras.height, cameras.width, device="meta")
+        _write_transforms(fresh, _transforms(Views(shown, cameras.c2w, cameras.intrinsics, times=times), names))
+    return folder
+
+
+@contextmanager
+def _replaced(folder: Path) -> Iterator[Path]:
+    """A folder to write a capture to, which takes the place of `folder` when the block ends without an error."""
+    # A unique name beside the target keeps the final move on one file system.
+    fresh = folder.absolute().with_name(f".{folder.absolute().name}.{uuid.uuid4().hex[:12]}")
+    try:
+        (fresh / "images").mkdir(parents=True)
+        yield fresh
         _move(fresh, folder.absolute())
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
-    return folder
+
+
+def _write_transforms(folder: Path, transforms: dict[str, Any]) -> None:
+    (folder / "transforms.json").write_text(json.dumps(transforms, indent=1), encoding="utf-8")
 
 
 def _check_target(folder: Path, overwrite: bool) -> None:

@@ -10,9 +10,11 @@ import torch
 
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.geometry.mirror import mirrored_scenes
+from tokengs_nerfstudio.core.geometry.placing import training_frame
 from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.ranges import check
 from tokengs_nerfstudio.core.types import Example
+from tokengs_nerfstudio.data.examples.mixture import timed
 from tokengs_nerfstudio.data.examples.shapes import BatchConfig, batch_shape, image_size
 from tokengs_nerfstudio.data.examples.source import BatchShape, ExampleSource
 
@@ -42,6 +44,11 @@ class Batches:
         check(self.config, "BatchConfig.{}".format)
         if not 0 <= self.seed < MOST_RUNS:
             raise UserError(f"the seed of a run must be in [0, {MOST_RUNS:,}), got {self.seed}")
+        patch, size = self.network.patch_size, self.config.size
+        if size is not None and any(side % patch for side in size):
+            raise UserError(
+                f"images of {size[0]}x{size[1]} are no multiples of the network's patches of {patch} pixels"
+            )
 
     def batch(self, number: int, progress: float) -> Example:
         """Batch `number` of the run, at `progress` in [0, 1] of it; the same arguments give the same batch."""
@@ -59,14 +66,19 @@ class Batches:
     def held_out(self, scenes: int) -> Example:
         """Scenes that no batch has, always the same, in the usual shape and the world frame; targets are all novel."""
         config = self.config
-        height, width = image_size(config.side, 1.0, self.network.patch_size)
+        height, width = config.size or image_size(config.side, 1.0, self.network.patch_size)
         return self.source.held_out(
             BatchShape(scenes, config.usual_context, config.novel, shown=0, height=height, width=width)
         )
 
     def placed(self, example: Example) -> Example:
-        """Scenes of the world in the frame that the network wants."""
-        return example.moved(self.network.rule.of(example.context.c2w))
+        """Scenes of the world in the frame that the network wants, with times where it wants them.
+
+        UserError where its scale is that of depths which the scenes have not.
+        """
+        if self.network.time_channels:
+            example = timed(example)
+        return example.moved(training_frame(self.network.rule, example.context))
 
 
 def made_ahead(make: Callable[[int], T], first: int, depth: int = 2) -> Generator[T, None, None]:

@@ -20,7 +20,8 @@ class BatchConfig:
     """How many scenes and views a batch has, and how large its images are."""
 
     scenes: Count = 4
-    """scenes in a step of four context views of 64x64; fewer in costlier steps, more in cheaper ones"""
+    """scenes in a step of four context views of 64x64; fewer in costlier steps, more in cheaper ones. All steps have so
+    many where `size` is set"""
     context: Annotated[tuple[Annotated[int, Range(2)], Annotated[int, Range(2)]], Ascending()] = (2, 6)
     """fewest and most context views; four are as likely as all other numbers together"""
     novel: Count = 3
@@ -29,6 +30,8 @@ class BatchConfig:
     """supervised views that it sees"""
     side: Side = 64
     """images have about side x side pixels, in several aspects"""
+    size: tuple[Side, Side] | None = None
+    """height and width of all images; if not set, they vary as `side` and `late_sides` say"""
     late_sides: Annotated[tuple[Side, ...], NotEmpty()] = (64, 64, 80, 96, 112, 128)
     """from `late` on, one of these is drawn for each batch instead"""
     late: NotNegative = 0.67
@@ -55,9 +58,11 @@ def image_size(side: int, aspect: float, multiple: int) -> tuple[int, int]:
 
 
 def batch_shape(config: BatchConfig, network: NetworkConfig, rng: np.random.Generator, progress: float) -> BatchShape:
-    """Draw a batch's shape; the number of scenes is even and keeps the cost of the step about constant."""
+    """Draw a batch's shape. Unless its size is set, the number of scenes is even and keeps the cost about constant."""
     low, high = config.context
     count = config.usual_context if rng.random() < 0.5 else int(rng.integers(low, high + 1))
+    if config.size is not None:
+        return BatchShape(config.scenes, count, config.novel, config.shown, *config.size)
     side = int(rng.choice(config.late_sides)) if progress >= config.late else config.side
     height, width = image_size(side, float(rng.choice(ASPECTS)), network.patch_size)
     patch_area = network.patch_size**2

@@ -1,0 +1,304 @@
+"""tokengs-evaluate: from data and weights to tables, killed and shared between processes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from made.captures import write_weights
+from made.datasets import HASHES, dl3dv_members, made_views, write_dl3dv, write_kubric, write_re10k, write_zip
+from made.evaluations import metrics, options, write_captures
+from safetensors.torch import load_file, save_file
+
+from tokengs_nerfstudio.commands import evaluate
+from tokengs_nerfstudio.commands.evaluate import Run, main
+from tokengs_nerfstudio.core import load_network, prepare
+from tokengs_nerfstudio.core.checkpoint.loading import save_network
+from tokengs_nerfstudio.core.errors import UserError
+from tokengs_nerfstudio.core.evaluation import score, shown
+from tokengs_nerfstudio.core.geometry.resize import resized
+from tokengs_nerfstudio.core.network.config import PRESETS
+from tokengs_nerfstudio.core.types import Example
+from tokengs_nerfstudio.data import NerfstudioCapture, spread_views
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    write_captures(tmp_path / "data")
+    return tmp_path
+
+
+@pytest.fixture
+def measured(monkeypatch) -> list[str]:
+    """The scenes that are put through the network, as it happens."""
+    done: list[str] = []
+    real = Run._measured
+
+    def spied(self, job, photos):
+        done.append("/".join(filter(None, job.key)))
+        return real(self, job, photos)
+
+    monkeypatch.setattr(Run, "_measured", spied)
+    return done
+
+
+def test_captures_are_scored_as_one_would_by_hand(root, capsys):
+    Run(options(root)).evaluate()
+    found = {record["scene"]: record["means"] for record in metrics(root / "out")["scenes"]}
+    assert list(found) == ["blobs6", "blobs7", "blobs8"]
+    network = load_network(root / "small.safetensors")
+    capture = NerfstudioCapture(root / "data/blobs8")
+    context = spread_views(capture.c2w, 3, [0, 1, 3, 4, 5, 7])
+    asked = resized(capture.load([2, 6]), 24, 32, "area")
+    scene = prepare(network, Example(capture.load(context), asked))
+    with torch.no_grad():
+        splats = network(scene.example.context.unsqueeze()).squeeze()
+    expected = score(shown(splats, scene.example.target, network.config.rendering(scene.example)), asked.images).means()
+    assert found["blobs8"]["psnr"] == pytest.approx(expected["psnr"], abs=1e-4)
+    assert found["blobs8"]["ssim"] == pytest.approx(expected["ssim"], abs=1e-5)
+    said = capsys.readouterr().out
+    assert said.count("LPIPS is left out") == 1
+    assert "results: " in said
+
+
+def test_what_was_measured_and_with_what_stands_beside_the_numbers(root):
+    Run(options(root, scored="novel", seed=5)).evaluate()
+    about = metrics(root / "out")["about"]
+    told = {"preset": "captures", "scored": "novel", "context_counts": False, "seed": 5, "dtype": "fp32"}
+    assert {name: about[name] for name in told} == told
+    assert about["versions"]["torch"] == torch.__version__
+    assert (about["device"], about["threads"], about["context_views"]) == ("cpu", 1, 3)
+    assert (about["scenes"], about["of_scenes"], about["missing"], about["broken"]) == (3, 3, [], {})
+    text = (root / "out/metrics.txt").read_text()
+    assert text.splitlines()[1].split()[:3] == ["scene", "psnr", "ssim"]
+    assert len((root / "out/metrics.csv").read_text().splitlines()) == 5
+
+
+def test_the_same_command_goes_on_and_redoes_nothing(root, measured, monkeypatch):
+    real, taken = Run._take, []
+
+    def killed(self, *arguments):
+        real(self, *arguments)
+        taken.append(arguments)
+        if len(taken) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Run, "_take", killed)
+    with pytest.raises(SystemExit) as ended:
+        Run(options(root)).evaluate()
+    assert ended.value.code == 130
+    assert not (root / "out/metrics.json").exists()
+    monkeypatch.setattr(Run, "_take", real)
+    Run(options(root)).evaluate()
+    assert measured == ["blobs6", "blobs7", "blobs8"]
+    Run(options(root, output=root / "whole")).evaluate()
+    assert metrics(root / "out") == metrics(root / "whole")
+    Run(options(root)).evaluate()
+    assert len(measured) == 6
+
+
+def test_more_can_be_asked_for_later(root, measured):
+    Run(options(root, limit=2)).evaluate()
+    assert metrics(root / "out")["about"]["of_scenes"] == 2
+    before = metrics(root / "out")["scenes"]
+    Run(options(root, media=1, token_count=(8,))).evaluate()
+    assert measured[2:] == ["blobs6", "blobs8", *(f"token_count/8_tokens/{n}" for n in ("blobs6", "blobs7", "blobs8"))]
+    assert metrics(root / "out")["scenes"][:2] == before
+    assert (root / "out/gaussians/blobs6.ply").is_file()
+    assert [path.name for path in (root / "out/images").iterdir()] == ["blobs6"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"seed": 1}, "seed was 0"),
+        ({"short_side": 20}, "short side"),
+        ({"scored": "novel"}, "scored"),
+        ({"tuning": "tokens"}, "tuning"),
+        ({"tokens": 8}, "weights"),
+    ],
+)
+def test_another_evaluation_does_not_mix_in(root, change, said):
+    Run(options(root, limit=1)).evaluate()
+    with pytest.raises(UserError, match=f"results of another evaluation: its .*{said.replace(' ', '.')}"):
+        Run(options(root, limit=1, **change)).evaluate()
+
+
+def test_robustness_is_measured_beside(root, capsys):
+    changes = {"pose_noise": ((2.0, 0.1),), "context_extension": (2, 4), "extrapolation": True, "views": 2}
+    Run(options(root, **changes)).evaluate()
+    plain = metrics(root / "out")["mean"]["psnr"]
+    rows = json.loads((root / "out/pose_noise.json").read_text())["rows"]
+    assert rows[0]["psnr"] == plain
+    assert rows[1]["psnr"] != plain
+    rows = json.loads((root / "out/context_extension.json").read_text())["rows"]
+    assert [row["scenes"] for row in rows] == [3, 3]
+    rows = json.loads((root / "out/extrapolation.json").read_text())["rows"]
+    assert sum(row["views"] for row in rows) == 6 + 7 + 8 - 3 * 2
+    said = capsys.readouterr().out
+    assert all(word in said for word in ("as given", "4 views", "between"))
+    assert len(list((root / "out").glob("*.svg"))) == 3
+
+
+def test_a_broken_scene_is_named_and_left_out_until_there_are_too_many(root, capsys):
+    (root / "data/blobs7/transforms.json").write_text("{")
+    with pytest.raises(UserError, match=r"1 of 3 scenes cannot be evaluated.*blobs7.*--broken"):
+        Run(options(root)).evaluate()
+    capsys.readouterr()
+    Run(options(root, broken=0.5)).evaluate()
+    content = metrics(root / "out")
+    assert [record["scene"] for record in content["scenes"]] == ["blobs6", "blobs8"]
+    assert "JSON" in content["about"]["broken"]["blobs7"]
+    assert capsys.readouterr().out.count("left out: blobs7") == 1
+
+
+def test_a_defect_is_no_broken_scene(root, monkeypatch):
+    def broken(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(evaluate, "load", broken)
+    with pytest.raises(ZeroDivisionError):
+        Run(options(root)).evaluate()
+
+
+@pytest.mark.parametrize("preset", ["dl3dv-2view", "re10k-2view", "kubric"])
+def test_published_data_sets(tmp_path, preset):
+    scenes = {"dl3dv-2view": HASHES[:3], "re10k-2view": ("key-0", "key-3"), "kubric": ()}[preset]
+    write = {
+        "dl3dv-2view": lambda folder: write_dl3dv(folder, benchmark=True),
+        "re10k-2view": lambda folder: write_re10k(folder, split="test"),
+        "kubric": write_kubric,
+    }[preset]
+    write(tmp_path / "data")
+    index = tmp_path / "index.json"
+    index.write_text(json.dumps({scene: {"context": [0, 6], "target": [0, 2, 6]} for scene in [*scenes, "gone"]}))
+    chosen = options(tmp_path, preset=preset, size=(16, 24), views=None, index=index if scenes else None, lpips="alex")
+    Run(chosen).evaluate()
+    content = metrics(tmp_path / "out")
+    assert content["about"]["missing"] == (["gone"] if scenes else [])
+    assert len(content["scenes"]) == (len(scenes) or 2)
+    assert content["about"]["size"] == [16, 24]
+    counted = len(content["scenes"][0]["views"]["psnr"])
+    assert counted == (3 if scenes else 5)
+
+
+def published(tmp_path: Path, preset: str, monkeypatch) -> Path:
+    """A small file in the published layout that says nothing of itself, and the preset that it is of."""
+    changes = {"image_size": (16, 24), "tokens": 16, "num_context": 2, "scale": "constant", "scale_value": 0.5}
+    network = load_network(write_weights(tmp_path / "own.safetensors", anchors=preset == "locus", **changes))
+    monkeypatch.setitem(PRESETS, preset, network.config)
+    save_network(network, tmp_path / "told.safetensors", layout="published")
+    file = tmp_path / f"{preset}.safetensors"
+    save_file(load_file(tmp_path / "told.safetensors"), file)
+    return file
+
+
+@pytest.mark.parametrize(("preset", "images"), [("base", (18, 32)), ("locus", (9, 16))])
+def test_published_weights_have_their_size_scale_images_and_half_pixel(tmp_path, preset, images, monkeypatch):
+    members = dl3dv_members(made_views(1), f"{HASHES[0]}/gaussian_splat", "images_4", "images_8")
+    write_zip(tmp_path / "data" / f"{HASHES[0]}.zip", members)
+    index = tmp_path / "index.json"
+    index.write_text(json.dumps({HASHES[0]: {"context": [0, 6], "target": [3]}}))
+    weights = str(published(tmp_path, preset, monkeypatch))
+    run = Run(options(tmp_path, preset="dl3dv-2view", checkpoint=weights, views=None, index=index))
+    assert run.benchmark.case(HASHES[0], True).scene.image_size == images
+    run.evaluate()
+    about = metrics(tmp_path / "out")["about"]
+    assert (about["size"], about["crop"]) == ([16, 24], "published")
+    own = Run(options(tmp_path, preset="dl3dv-2view", views=None, index=index, output=tmp_path / "own"))
+    assert (own.framing.size, own.framing.published_rounding) == ((256, 448), False)
+    assert own.benchmark.case(HASHES[0], True).scene.image_size == (18, 32)
+    views = made_views(1)
+    assert (run.scaling.factor(views), own.scaling.factor(views)) == (0.5, None)
+
+
+def torchrun(root: Path, output: str, ranks: int = 2, media: int = 0) -> str:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)]
+    paths = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests")])
+    ended = subprocess.run(
+        [*command, str(REPOSITORY / "tests/made/evaluation_run.py"), str(root), output, str(media)],
+        env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False,
+        timeout=300,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
+
+
+def test_two_processes_share_the_scenes_and_come_to_the_same_to_the_bit(root, measured):
+    options(root)  # writes the weights
+    said = torchrun(root, "two", media=2)
+    assert said.count("results: ") == 1
+    Run(options(root, output=root / "one", media=2, token_count=(8,), tuning="tokens", tuning_steps=2)).evaluate()
+    assert metrics(root / "two") == metrics(root / "one")
+    times = [
+        (file.relative_to(root / "two"), json.loads(file.read_text())["means"]["encode_seconds"])
+        for file in sorted((root / "two/scenes").rglob("*.json"))
+    ]
+    assert len(times) == 6
+    assert {path.name for path in (root / "two/gaussians").iterdir()} == {"blobs6.ply", "blobs7.ply"}
+    # One process goes on where two were.
+    (root / "two/scenes/blobs7.json").unlink()
+    del measured[:]
+    Run(options(root, output=root / "two", media=2, token_count=(8,), tuning="tokens", tuning_steps=2)).evaluate()
+    assert measured == ["blobs7"]
+    assert metrics(root / "two") == metrics(root / "one")
+
+
+@pytest.mark.slow
+def test_machines_need_not_share_the_folder(root):
+    options(root)
+    torchrun(root, "machine{}")
+    files = [sorted(path.name for path in (root / f"machine{rank}/scenes").glob("*.json")) for rank in (0, 1)]
+    assert files == [["blobs6.json", "blobs7.json", "blobs8.json"], ["blobs7.json"]]
+    assert not (root / "machine1/metrics.json").exists()
+    before = metrics(root / "machine0")
+    for file in (root / "machine0/scenes/blobs7.json", root / "machine0/metrics.json"):
+        file.unlink()
+    kept = root / "machine1/scenes/blobs7.json"
+    kept.write_text(kept.read_text().replace('"gaussians": 256', '"gaussians": 257'))
+    torchrun(root, "machine{}")
+    counts = [record["means"]["gaussians"] for record in metrics(root / "machine0")["scenes"]]
+    assert counts == [256, 257, 256]  # known from the other machine, not done again
+    assert [record["scene"] for record in before["scenes"]] == ["blobs6", "blobs7", "blobs8"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "name a preset: dl3dv-2view"),
+        (["captures"], "--data"),
+        (["captures", "--data", "nowhere"], "there is no folder nowhere"),
+        (["dl3dv-2view", "--data", ".", "--views", "3"], "--views: dl3dv-2view has its own"),
+        (["kubric", "--data", ".", "--extrapolation"], "--extrapolation"),
+        (["nonsense", "--data", "."], "nonsense"),
+        (["captures", "--data", ".", "--pose-noise", "200", "0"], "--pose-noise"),
+        (["captures", "--data", ".", "--tuning-steps", "0"], "--tuning-steps is 0"),
+    ],
+)
+def test_wrong_options_end_with_one_line(arguments, said, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match=r"^Error: ") as ended:
+        main(arguments)
+    assert said in str(ended.value)
+    assert str(ended.value).count("\n") == 0
+
+
+def test_the_command_itself(root, capsys):
+    options(root)
+    weights = ["--checkpoint", str(root / "small.safetensors"), "--output", str(root / "cli")]
+    main(["captures", "--data", str(root / "data"), *weights, "--short-side", "24", "--limit", "1", "--device", "cpu"])
+    assert metrics(root / "cli")["about"]["scenes"] == 1
+    assert "blobs6" in capsys.readouterr().out
+
+
+def test_the_list_of_weights_names_them_and_evaluates_nothing(capsys):
+    main(["--list"])
+    text = capsys.readouterr().out
+    assert "tiny: comes with the package" in text
+    assert "latent-6view-ssim: DL3DV, 6 views" in text
+    assert "licence of these: the authors' code is Apache-2.0" in text

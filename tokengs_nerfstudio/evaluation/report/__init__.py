@@ -1,0 +1,1 @@
+"""Results of any number of runs on one page."""
