@@ -9,6 +9,7 @@ import torch
 from made.datasets import HASHES, made_views, moment_image, write_dl3dv, write_kubric, write_re10k
 
 from tokengs_nerfstudio.core.errors import UserError
+from tokengs_nerfstudio.core.geometry.resize import resized
 from tokengs_nerfstudio.core.types import Views
 from tokengs_nerfstudio.data.dl3dv import dl3dv_scenes
 from tokengs_nerfstudio.data.kubric import kubric_scenes
@@ -78,10 +79,28 @@ def test_cameras_are_at_hand_without_decoding(case: Case, monkeypatch) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("an image was decoded")
 
-    for module in ("dl3dv", "re10k", "kubric"):
+    for module in ("stored_scene", "kubric"):
         monkeypatch.setattr(f"tokengs_nerfstudio.data.{module}.decoded", refuse)
     scene = case[0][0]
     assert len(scene.c2w) == len(scene.intrinsics) == len(scene)
+
+
+@pytest.mark.parametrize("kind", ["dl3dv", "re10k", "kubric"])
+def test_images_are_read_as_small_as_is_asked_for(tmp_path, kind) -> None:
+    writers = {"dl3dv": write_dl3dv, "re10k": write_re10k, "kubric": write_kubric}
+    listers = {"dl3dv": dl3dv_scenes, "re10k": re10k_scenes, "kubric": kubric_scenes}
+    write, scenes = writers[kind], listers[kind]
+    root = write(tmp_path, 1)
+    whole, small = scenes(root)[0], scenes(root, max_size=16)[0]
+    views, theirs = small.load([0, 1]), whole.load([0, 1])
+    size = whole.image_size
+    assert small.image_size == views.images.shape[-2:] == (round(16 * size[0] / size[1]), 16)
+    torch.testing.assert_close(views.intrinsics, resized(theirs, *small.image_size).intrinsics)
+    torch.testing.assert_close(views.images, resized(theirs, *small.image_size).images, atol=2 / 255, rtol=0)
+    assert (views.depths is None) == (theirs.depths is None)
+    if views.depths is not None:
+        assert views.depths.shape[-2:] == small.image_size
+    assert scenes(root, max_size=4096)[0].load([0]).images.equal(whole.load([0]).images)
 
 
 def test_listing_opens_nothing(tmp_path) -> None:

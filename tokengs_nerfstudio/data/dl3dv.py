@@ -48,10 +48,10 @@ class DL3DVScene(StoredScene):
 
     kind = "a DL3DV scene"
 
-    def __init__(self, source: str | Path, images: str | None = None) -> None:
+    def __init__(self, source: str | Path, images: str | None = None, max_size: int | None = None) -> None:
         """The scene in the zip or folder `source`, with the images of its folder `images` (None: of the first of
         `IMAGE_FOLDERS` that it has)."""
-        super().__init__(Path(source).name.removesuffix(".zip"), Path(source))
+        super().__init__(Path(source).name.removesuffix(".zip"), Path(source), max_size)
         self.images = images
 
     def read_frames(self) -> StoredFrames:
@@ -83,7 +83,7 @@ class DL3DVScene(StoredScene):
         raise MissingFileError(f"{self.source} has no images in {' or '.join(wanted)}: there is {found}")
 
 
-def dl3dv_scenes(root: str | Path, images: str | None = None) -> list[DL3DVScene]:
+def dl3dv_scenes(root: str | Path, images: str | None = None, max_size: int | None = None) -> list[DL3DVScene]:
     """The scenes of a training set or of a benchmark, in order of their paths; none of them is opened.
 
     `images` names the folder that images come from, for all scenes. Where a scene is there as a zip and as a folder,
@@ -99,7 +99,7 @@ def dl3dv_scenes(root: str | Path, images: str | None = None) -> list[DL3DVScene
             found[entry.name] = entry
     if not found:
         raise MissingFileError(f"no DL3DV scenes in {root}: expected {DL3DV_LAYOUT}")
-    return [DL3DVScene(path, images) for path in sorted(found.values())]
+    return [DL3DVScene(path, images, max_size) for path in sorted(found.values())]
 
 
 def _entries(folder: Path) -> list[Path]:

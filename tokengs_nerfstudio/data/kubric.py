@@ -19,6 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from tokengs_nerfstudio.core.errors import MissingFileError
+from tokengs_nerfstudio.core.geometry.resize import resized_images
 from tokengs_nerfstudio.core.rotation import matrix_from_quaternion
 from tokengs_nerfstudio.data.stored_scene import OPENGL_TO_OPENCV, Images, StoredFrames, StoredScene, decoded
 
@@ -34,8 +35,8 @@ class KubricScene(StoredScene):
 
     kind = "a Kubric scene"
 
-    def __init__(self, folder: str | Path) -> None:
-        super().__init__(Path(folder).absolute().name, Path(folder))
+    def __init__(self, folder: str | Path, max_size: int | None = None) -> None:
+        super().__init__(Path(folder).absolute().name, Path(folder), max_size)
 
     @property
     def moments(self) -> int:
@@ -76,13 +77,13 @@ class KubricScene(StoredScene):
         return images, torch.stack([depths[index] for index in indices]) if indices else None
 
 
-def kubric_scenes(root: str | Path) -> list[KubricScene]:
+def kubric_scenes(root: str | Path, max_size: int | None = None) -> list[KubricScene]:
     """The scenes below `root`, in order of their paths; none of them is opened. MissingFileError for none."""
     root = Path(root)
     found = sorted({file.parent for depth in ("*", "*/*") for file in root.glob(f"{depth}/output_000.tar")})
     if not found:
         raise MissingFileError(f"no Kubric scenes in {root}: expected {KUBRIC_LAYOUT}")
-    return [KubricScene(folder) for folder in found]
+    return [KubricScene(folder, max_size) for folder in found]
 
 
 @dataclass(frozen=True)
@@ -128,10 +129,8 @@ def _without_alpha(image: Float[Tensor, "3 height width"]) -> bytes:
 
 
 def _depth(data: bytes, size: tuple[int, int]) -> Float[Tensor, "1 height width"]:
-    """z-depths, 0 where there is no surface."""
+    """z-depths, 0 where there is no surface; those of the nearest pixels where images are of another size."""
     with Image.open(io.BytesIO(data)) as image:
         values = np.array(image, np.float32)
-    if values.shape != size:
-        raise ValueError(f"one of its depths is {values.shape[1]}x{values.shape[0]}, images are {size[1]}x{size[0]}")
     values[~np.isfinite(values)] = 0
-    return torch.from_numpy(values)[None]
+    return resized_images(torch.from_numpy(values)[None], *size, "nearest")

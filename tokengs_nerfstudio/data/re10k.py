@@ -30,8 +30,8 @@ class RE10KScene(StoredScene):
 
     kind = "a RealEstate10K chunk"
 
-    def __init__(self, chunk: str | Path, key: str) -> None:
-        super().__init__(key, Path(chunk))
+    def __init__(self, chunk: str | Path, key: str, max_size: int | None = None) -> None:
+        super().__init__(key, Path(chunk), max_size)
 
     def read_frames(self) -> StoredFrames:
         """As `StoredScene.read_frames`."""
@@ -61,7 +61,7 @@ class RE10KScene(StoredScene):
         return items[self.name]
 
 
-def re10k_scenes(root: str | Path, split: str = "train") -> list[RE10KScene]:
+def re10k_scenes(root: str | Path, split: str = "train", max_size: int | None = None) -> list[RE10KScene]:
     """The scenes of a split, in order of their chunks and keys; no chunk is opened.
 
     `root` may be the split's own folder. UserError where there is no index, or none that can be read.
@@ -76,7 +76,7 @@ def re10k_scenes(root: str | Path, split: str = "train") -> list[RE10KScene]:
         found = sorted((folder / Path(chunk).name, key) for key, chunk in index.items())
     if not found:
         raise UserError(f"{file} lists no scenes")
-    return [RE10KScene(chunk, key) for chunk, key in found]
+    return [RE10KScene(chunk, key, max_size) for chunk, key in found]
 
 
 @lru_cache(maxsize=_CHUNKS_KEPT)

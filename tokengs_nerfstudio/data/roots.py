@@ -1,7 +1,7 @@
 """Folders of many scenes, whatever layout they have."""
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from jaxtyping import Float
@@ -71,17 +71,17 @@ def scenes_below(
     """The scenes of a folder in any layout that is known: DL3DV, RealEstate10K, Kubric 4D, captures.
 
     No scene is opened. `images` is the folder that DL3DV's images come from (None: see `dl3dv.IMAGE_FOLDERS`), `split`
-    that of RealEstate10K, `max_size` caps the longer side of captures' photos in pixels. MissingFileError, with what
+    that of RealEstate10K, `max_size` caps the longer side of images in pixels. MissingFileError, with what
     was expected, for a folder without any of them.
     """
     root = Path(root)
     if not root.is_dir():
         raise MissingFileError(f"no captures in {root}, and no data set: there is no such folder")
     if any(any(folder.glob("*.torch")) for folder in (root, root / "train", root / "test")):
-        return [*re10k_scenes(root, split)]
-    for lister in (kubric_scenes, lambda root: dl3dv_scenes(root, images), lambda root: capture_scenes(root, max_size)):
+        return [*re10k_scenes(root, split, max_size)]
+    for lister in (kubric_scenes, partial(dl3dv_scenes, images=images), capture_scenes):
         try:
-            return [*lister(root)]
+            return [*lister(root, max_size=max_size)]
         except MissingFileError:
             continue
     expected = "; or ".join((CAPTURES_LAYOUT, DL3DV_LAYOUT, RE10K_LAYOUT, KUBRIC_LAYOUT))

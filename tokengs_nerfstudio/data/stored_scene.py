@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
@@ -19,6 +19,7 @@ from torch import Tensor
 
 from tokengs_nerfstudio.core.errors import content_of
 from tokengs_nerfstudio.core.geometry.rays import intrinsics_matrix
+from tokengs_nerfstudio.core.geometry.resize import fitted_size
 from tokengs_nerfstudio.core.types import Views
 from tokengs_nerfstudio.data.capture.frames import THREADS
 
@@ -58,9 +59,15 @@ class StoredFrames:
                 f"the axes of camera {wrong.argmax()} are no rotation, or its focal length is not positive"
             )
 
+    def reduced(self, max_size: int) -> "StoredFrames":
+        """The same frames with images whose longer side is at most so many pixels."""
+        size = fitted_size(*self.image_size, max_size)
+        scale = np.array([size[1] / self.image_size[1], size[0] / self.image_size[0]])
+        return replace(self, pinholes=self.pinholes * np.tile(scale, 2), image_size=size)
+
 
 class StoredScene(ABC):
-    """A `Scene` in files.
+    """A `Scene` in files; the longer side of its images is at most `max_size` pixels, where that is not None.
 
     Making one touches no file. The first question about its cameras reads these (and the header of one image), `load`
     the images that it is asked for; nothing stays open afterwards, so several threads may load at once. What is
@@ -70,8 +77,8 @@ class StoredScene(ABC):
     kind: ClassVar[str]
     """what the scene's files should be, for messages"""
 
-    def __init__(self, name: str, source: Path) -> None:
-        self.name, self.source = name, source
+    def __init__(self, name: str, source: Path, max_size: int | None = None) -> None:
+        self.name, self.source, self.max_size = name, source, max_size
 
     def __len__(self) -> int:
         return len(self._frames.c2w)
@@ -118,7 +125,10 @@ class StoredScene(ABC):
 
     @abstractmethod
     def read_frames(self) -> StoredFrames:
-        """All frames but for their pixels, from the files; whatever it raises says what is wrong with them."""
+        """All frames but for their pixels, for images at their own size, from the files.
+
+        Whatever it raises says what is wrong with the files.
+        """
 
     @abstractmethod
     def read_encoded(self, indices: Sequence[int], frames: StoredFrames) -> list[bytes]:
@@ -144,7 +154,8 @@ class StoredScene(ABC):
 
 @lru_cache(maxsize=_SCENES_KEPT)
 def _frames_of(scene: StoredScene) -> StoredFrames:
-    return scene.read_frames()
+    frames = scene.read_frames()
+    return frames if scene.max_size is None else frames.reduced(scene.max_size)
 
 
 def size_of(data: bytes) -> tuple[int, int]:

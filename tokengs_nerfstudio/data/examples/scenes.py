@@ -40,7 +40,7 @@ class CapturesConfig:
     hold_out: Annotated[int, Range(2)] = 10
     """every so many scenes of a folder one is held out, the first one always"""
     max_size: Count = 320
-    """longer side that photos of captures are read with, in pixels"""
+    """longer side that photos are read with, in pixels"""
     share: Annotated[float, Range(0, 1, above=True)] = 1.0
     """share of the batches that come from --data; the others, and as many of the held-out scenes, are procedural"""
     images: str | None = None
