@@ -13,6 +13,7 @@ from tokengs_nerfstudio.core.geometry.mirror import mirrored_scenes
 from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.ranges import check
 from tokengs_nerfstudio.core.types import Example
+from tokengs_nerfstudio.data.examples.mixture import timed
 from tokengs_nerfstudio.data.examples.shapes import BatchConfig, batch_shape, image_size
 from tokengs_nerfstudio.data.examples.source import BatchShape, ExampleSource
 
@@ -65,7 +66,9 @@ class Batches:
         )
 
     def placed(self, example: Example) -> Example:
-        """Scenes of the world in the frame that the network wants."""
+        """Scenes of the world in the frame that the network wants, with times where it wants them."""
+        if self.network.time_channels:
+            example = timed(example)
         return example.moved(self.network.rule.of(example.context.c2w))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.random import Generator
 
 from tokengs_nerfstudio.core.errors import UserError
-from tokengs_nerfstudio.core.types import Example, Views
+from tokengs_nerfstudio.core.types import Example
 from tokengs_nerfstudio.data.examples.source import BatchShape, ExampleSource
 
 
@@ -34,14 +34,18 @@ class MixtureExamples:
     def held_out(self, shape: BatchShape) -> Example:
         """As `ExampleSource.held_out`: scenes of each source in proportion to its weight, in the sources' order.
 
-        So a figure over them is about what is trained for. Depths are left out unless all have them.
+        So a figure over them is about what is trained for. Depths are left out unless all have them; where some scenes
+        have times, those that stand still do so at time 0.
         """
         counts = np.diff(np.rint(np.cumsum([0, *self._shares()]) * shape.scenes).astype(int))
         parts = [
             source.held_out(replace(shape, scenes=int(count))) for source, count in zip(self.sources, counts) if count
         ]
-        if any(views.depths is None for part in parts for views in (part.context, part.target)):
-            parts = [Example(_without_depths(part.context), _without_depths(part.target)) for part in parts]
+        views = [views for part in parts for views in (part.context, part.target)]
+        if any(views.depths is None for views in views):
+            parts = [Example(*(replace(views, depths=None) for views in (p.context, p.target))) for p in parts]
+        if any(views.times is not None for views in views):
+            parts = [timed(part) for part in parts]
         return Example.cat(parts)
 
     def _shares(self) -> np.ndarray:
@@ -49,5 +53,7 @@ class MixtureExamples:
         return weights / weights.sum()
 
 
-def _without_depths(views: Views) -> Views:
-    return replace(views, depths=None)
+def timed(example: Example) -> Example:
+    """The example with times: 0 for scenes that stand still."""
+    both = (example.context, example.target)
+    return Example(*(replace(v, times=v.c2w.new_zeros(v.c2w.shape[:-2])) if v.times is None else v for v in both))
