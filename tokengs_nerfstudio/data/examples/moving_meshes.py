@@ -45,9 +45,7 @@ class MovingMeshExamples:
     def held_out(self, shape: BatchShape) -> Example:
         """As `ExampleSource.held_out`."""
         numbers = range(FIRST_HELD_OUT, FIRST_HELD_OUT + shape.scenes)
-        return Example.stack(
-            [self._examples(number, shape, np.random.default_rng(number), 1)[0] for number in numbers]
-        )
+        return Example.stack([self._examples(number, shape, np.random.default_rng(number), 1)[0] for number in numbers])
 
     def _examples(self, number: int, shape: BatchShape, rng: Generator, uses: int) -> list[Example]:
         world = MovingMeshes(number, shape.context + uses * shape.novel, shape.height, shape.width, self.scenes)

@@ -35,7 +35,7 @@ class PhotoConfig:
 class MovementConfig:
     """What moves in scenes that move, from time 0 to time 1."""
 
-    movers: Annotated[tuple[Count, Count], Ascending()] = (1, 4)
+    movers: Annotated[tuple[Count, Count], Ascending()] = (1, 5)
     """fewest and most things that move in a scene, with all that hangs on them"""
     ways: tuple[NotNegative, NotNegative, NotNegative, NotNegative, NotNegative, NotNegative, NotNegative] = (
         0.22,
@@ -56,7 +56,7 @@ class MovementConfig:
     cameras: tuple[NotNegative, NotNegative, NotNegative] = (0.5, 0.3, 0.2)
     """shares of how the context is photographed: by a camera for each time, by one that goes its way while time runs,
     by two that stand still"""
-    seen: Annotated[tuple[Share, Share], Ascending()] = (0.015, 0.7)
+    seen: Annotated[tuple[Share, Share], Ascending()] = (0.03, 0.7)
     """smallest and largest share of the pictures that shows what moves"""
 
     def __post_init__(self) -> None:

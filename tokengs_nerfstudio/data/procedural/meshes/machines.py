@@ -68,9 +68,7 @@ def cart(draft: Draft, foot: np.ndarray, size: float, course: Course) -> list[It
     for along, aside in ((-0.7, -1), (-0.7, 1), (0.7, -1), (0.7, 1)):
         hub = floor + along * size * ahead + aside * 1.1 * wide * axis
         own = Hung(drive, Turn(hub, axis, turn))
-        parts.append(
-            _part(draft, Shape.CYLINDER, hub, (wheel, wheel, 0.08 * size), _lying(ahead, axis), own, look)
-        )
+        parts.append(_part(draft, Shape.CYLINDER, hub, (wheel, wheel, 0.08 * size), _lying(ahead, axis), own, look))
     if draft.chance(0.7):
         top = floor + 2 * thick * UP
         load: Motion = drive

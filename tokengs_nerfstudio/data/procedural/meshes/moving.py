@@ -110,7 +110,5 @@ def trace_flow_on_cpu(
     outputs = (scene.c2w, intrinsics, displacement, moving)
     for view, parts in enumerate(scene.parts_by_view()):
         changes = movement.changes(float(times[view]), float(others[view]))
-        flow_kernels.trace_flow(
-            view, view + 1, library.meshes, library.textures, parts, changes, moves, *outputs
-        )
+        flow_kernels.trace_flow(view, view + 1, library.meshes, library.textures, parts, changes, moves, *outputs)
     return displacement, moving
