@@ -21,7 +21,7 @@ MOTIONS: dict[str, Motion] = {
         Turn(np.array([0.0, 0.0, 0.2]), np.array([0.0, 1.0, 0.0]), Course(1.5)),
     ),
     "breath": Stretch(np.zeros(3), np.diag([-0.3, -0.3, 0.5]), Course(swing=0.8, phase=0.1)),
-    "sway": Stretch(np.zeros(3), np.outer([0.8, 0.3, 0.0], UP), Course(swing=0.7, phase=0.2)),
+    "sway": Stretch(np.zeros(3), np.outer([0.8, 0.3, 0.0], UP), Course(swing=0.7, phase=0.05)),
 }
 
 

@@ -58,9 +58,9 @@ def test_what_breathes_and_sways_stands_on_its_foot():
     foot = np.array([0.3, -0.2, 0.1])
     breath = Stretch(foot, np.diag([0.0, 0.0, 1.0]), Course(0.5))
     sway = Stretch(foot, np.outer([1.0, 0.0, 0.0], UP), Course(0.5))
-    above = foot + 2 * UP
-    np.testing.assert_allclose(taken(breath, 1.0, np.stack([foot, above])), [foot, foot + 3 * UP], atol=1e-12)
-    np.testing.assert_allclose(taken(sway, 1.0, np.stack([foot, above])), [foot, foot + np.array([1, 0, 2])], atol=1e-12)
+    points = np.stack([foot, foot + 2 * UP])
+    np.testing.assert_allclose(taken(breath, 1.0, points) - points, [[0, 0, 0], [0, 0, 1]], atol=1e-12)
+    np.testing.assert_allclose(taken(sway, 1.0, points) - points, [[0, 0, 0], [1, 0, 0]], atol=1e-12)
 
 
 def test_what_hangs_on_something_keeps_its_own_motion_relative_to_it():

@@ -19,7 +19,7 @@ from tokengs_nerfstudio.data.procedural.meshes.mesh_scene import MeshScene
 from tokengs_nerfstudio.data.procedural.meshes.motion import Course, Glide, Hung, Motion, Stretch, Turn
 from tokengs_nerfstudio.data.procedural.meshes.paths import UP, CameraPath, log_uniform, sphere
 
-TRIES = 6
+TRIES = 10
 MOMENTS = np.linspace(0.0, 1.0, 7)
 """When it is asked whether something is in a way, and whether it is seen."""
 DEEP, IN_SIGHT = 0.4, 0.4
@@ -41,7 +41,7 @@ class Body:
         """One of several."""
         half, rotation = boxes.half[number], boxes.rotation[number]
         tall = float(np.abs(rotation[:, 2]) @ half)
-        return cls(boxes.centre[number], half, float(length(half)), float(boxes.centre[number, 2]) - tall)
+        return cls(boxes.centre[number], half, float(np.linalg.norm(half)), float(boxes.centre[number, 2]) - tall)
 
     @property
     def foot(self) -> np.ndarray:
@@ -181,7 +181,9 @@ def _spin(draft: Draft, item: Item, body: Body) -> list[Item]:
         return [replace(item, motion=Turn(body.foot, UP, _onwards(draft, turn)))]
     lift = body.radius - (body.centre[2] - body.bottom) + rng.uniform(0.0, 0.5) * body.radius
     lifted, axis = np.array([*item.place[:2], item.place[2] + lift]), rng.standard_normal(3)
-    return [replace(item, place=lifted, motion=Turn(body.centre + lift * UP, axis / length(axis), Course(turn)))]
+    return [
+        replace(item, place=lifted, motion=Turn(body.centre + lift * UP, axis / np.linalg.norm(axis), Course(turn)))
+    ]
 
 
 def _deform(draft: Draft, item: Item, body: Body) -> list[Item]:
@@ -215,11 +217,11 @@ def _arm(draft: Draft, item: Item, body: Body) -> list[Item]:
 
 
 def _beside(draft: Draft, body: Body) -> np.ndarray:
-    return body.foot + body.radius * draft.rng.uniform(0.7, 2.0) * _level(draft)
+    return body.foot + body.radius * draft.rng.uniform(0.9, 2.2) * _level(draft)
 
 
 def _size(draft: Draft, body: Body) -> float:
-    return body.radius * log_uniform(draft.rng, 0.2, 0.8)
+    return body.radius * log_uniform(draft.rng, 0.15, 0.7)
 
 
 WAYS: tuple[Callable[[Draft, Item, Body], list[Item]], ...] = (_glide, _roll, _swing, _spin, _cart, _arm, _deform)
