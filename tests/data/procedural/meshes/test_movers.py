@@ -37,7 +37,7 @@ def test_every_way_moves_something_and_nothing_that_is_fixed(sources, library, w
         assert len(items) - len(before) == (len(moving) if NAMES[way] in ("roll", "cart", "arm") else 0)
         for item in moving:
             assert abs(item.motion.at(0.5) - item.motion.at(0.0)).max() > 1e-6
-    assert found >= 8
+    assert found >= 5
     assert parts - {0} <= {"cart": {5, 6}, "arm": {4}}.get(NAMES[way], {1})
 
 

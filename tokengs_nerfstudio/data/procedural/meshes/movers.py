@@ -87,32 +87,36 @@ def set_in_motion(draft: Draft, sight: Sight) -> None:
     """Let one thing of the scene move, or put one there that does; nothing where no place for it is found."""
     rng, ways = draft.rng, np.array(draft.config.movement.ways)
     way = WAYS[int(rng.choice(len(WAYS), p=ways / ways.sum()))]
-    for _ in range(TRIES):
-        items = draft.scene.items
-        number = _one_in_sight(draft, sight) if len(items) > 1 else None
-        if number is None:
-            return
-        anew = way in BESIDE
-        others = [item for k, item in enumerate(items) if k != number or anew]
-        group = way(draft, items[number], Body.of(draft.scene.boxes(), number))
-        if _has_way(draft.library, group, others, sight, anew):
-            items[:] = [*others, *group]
-            return
-
-
-def _one_in_sight(draft: Draft, sight: Sight) -> int | None:
-    """One of the things that stand, the larger it is seen the likelier."""
+    items, anew = draft.scene.items, way in BESIDE
+    if len(items) < 2:
+        return
     boxes = draft.scene.boxes()
-    free = np.array([item.hold is not Hold.FIXED and item.motion is None for item in draft.scene.items])
-    weight = free * np.sqrt(sight.of(boxes.centre, length(boxes.half)).mean(-1))
-    return int(draft.rng.choice(len(weight), p=weight / weight.sum())) if weight.sum() > 0 else None
+    weight = _in_sight(items, boxes, sight)
+    for _ in range(TRIES if weight.sum() > 0 else 0):
+        number = int(rng.choice(len(items), p=weight / weight.sum()))
+        group = way(draft, items[number], Body.of(boxes, number))
+        others = [k for k in range(len(items)) if k != number or anew]
+        fixed = np.array([items[k].hold is Hold.FIXED for k in others])
+        rest = Boxes(boxes.centre[others], boxes.rotation[others], boxes.half[others])
+        if _has_way(draft.library, group, rest, fixed | (not anew), sight):
+            items[:] = [*(items[k] for k in others), *group]
+            return
 
 
-def _has_way(library: MeshLibrary, group: list[Item], others: list[Item], sight: Sight, anew: bool) -> bool:
-    """Whether a group is seen, touches no camera and enters nothing but what it was in; one that is put there `anew`
-    was in nothing but grounds and walls."""
-    own, rest = Arrangement(library, group).boxes(), Arrangement(library, others).boxes()
-    maps = np.array([[_motion(item).at(time) for time in MOMENTS] for item in group])
+def _in_sight(items: list[Item], boxes: Boxes, sight: Sight) -> np.ndarray:
+    """How likely each is to be chosen: of the things that stand, the larger it is seen the more so."""
+    free = np.array([item.hold is not Hold.FIXED and item.motion is None for item in items])
+    return free * np.sqrt(sight.of(boxes.centre, length(boxes.half)).mean(-1))
+
+
+def _has_way(library: MeshLibrary, group: list[Item], rest: Boxes, may_be_in: np.ndarray, sight: Sight) -> bool:
+    """Whether a group is seen, touches no camera and enters nothing of the `rest` but what it is in from the beginning.
+
+    `may_be_in` says of which that may be: of grounds and walls alone where it is put there anew.
+    """
+    own = Arrangement(library, group).boxes()
+    motions = [item.motion for item in group if item.motion is not None]
+    maps = np.array([[motion.at(time) for time in MOMENTS] for motion in motions])
     radius = length(own.half)[:, None] * np.linalg.norm(maps[..., :3, :3], 2, axis=(-2, -1))
     centre = np.einsum("gtij,gj->gti", maps[..., :3, :3], own.centre) + maps[..., :3, 3]
     places, sizes = centre.reshape(-1, 3), radius.reshape(-1)
@@ -120,16 +124,8 @@ def _has_way(library: MeshLibrary, group: list[Item], others: list[Item], sight:
         return False
     near = box_distance(places, rest.centre, rest.rotation, rest.half) < DEEP * sizes
     at_first = box_distance(own.centre, rest.centre, rest.rotation, rest.half) < DEEP * length(own.half)
-    fixed = np.array([item.hold is Hold.FIXED for item in others])
-    was_in = at_first & (fixed[:, None] | (not anew))
+    was_in = at_first & may_be_in[:, None]
     return not (near & ~was_in.repeat(len(MOMENTS), 1)).any()
-
-
-def _motion(item: Item) -> Motion:
-    return STILL if item.motion is None else item.motion
-
-
-STILL = Glide(np.zeros(3), np.zeros(3), Course())
 
 
 def _level(draft: Draft) -> np.ndarray:

@@ -87,8 +87,10 @@ def moving_mesh_scene(rng: Generator, config: MeshSceneConfig, cameras: int) -> 
         scene = random_moving_scene(rng, config, library, cameras)
         times = rng.permutation(np.linspace(0.0, 1.0, cameras))
         scene, good = attempted(replace(scene, times=times), rng, config, library)
+        if not good:
+            return scene, False
         _, moving = trace_flow_on_cpu(library, scene, times, PROBE_SIZE, PROBE_SIZE)
-        return scene, good and fewest <= float(moving.mean()) <= most
+        return scene, fewest <= float(moving.mean()) <= most
 
     return replace(first_good(attempt), times=None)
 
