@@ -242,3 +242,13 @@ def test_what_is_wrong_with_meshes_or_pictures_is_one_line(tmp_path):
         with pytest.raises(SystemExit, match=r"^Error: there is no folder \S*nowhere$"):
             main([*start, str(tmp_path / "pack.npz"), folder, str(tmp_path / "nowhere")])
     assert not (tmp_path / "run" / "log.jsonl").exists()
+
+
+def test_scenes_that_move_train_dynamic_tokens(tmp_path, monkeypatch):
+    small_pack().save(tmp_path / "pack.npz")
+    monkeypatch.setitem(PRESETS, "tiny", replace(PRESETS["tiny"], time_channels=2, dynamic_tokens=4))
+    start = ["--output", str(tmp_path / "run"), "--steps", "2", "--device", "cpu", "--held-out", "2"]
+    meshes = ["--procedural.meshes.sources.pack", str(tmp_path / "pack.npz"), "--procedural.meshes.moving", "1.0"]
+    main([*start, *meshes, "--procedural.solids", "0.5", "--batches.scenes", "2", "--batches.side", "16"])
+    assert all(line["dynamic"] > 0 for line in logged(tmp_path / "run").values())
+    assert load_network(tmp_path / "run" / "network.safetensors").config.dynamic_tokens == 4

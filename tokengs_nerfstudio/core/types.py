@@ -250,12 +250,13 @@ class DecodedStages(TensorRecord):
     """What the network had decoded after some of its blocks, one after another along the axis `stage`.
 
     `gaussians` have batch axes [*batch stage]; `anchors` are the tokens' anchors in the canonical frame, None for a
-    network without.
+    network without; the last `dynamic` Gaussians are those of dynamic tokens.
     """
 
     gaussians: Gaussians
     anchors: Float[Tensor, "*batch stage token 3"] | None = None
     surfaces: Surfaces | None = None
+    dynamic: int = 0
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from made.training import SMALL, random_example, small_training
 from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.network.initial import SCRATCH
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
+from tokengs_nerfstudio.core.training.config import DynamicLossConfig
 from tokengs_nerfstudio.core.training.gradients import novel_view_psnr, predict, render_targets, supervised_loss
 from tokengs_nerfstudio.core.types import Example
 
@@ -112,3 +113,59 @@ def test_the_network_predicts_at_the_time_of_the_first_target() -> None:
     torch.testing.assert_close(found.means, expected.means)
     other = moving(context, torch.tensor([0.9, 0.1]))
     assert not torch.allclose(found.means, other.means)
+
+
+MOVING = replace(SMALL, time_channels=2, dynamic_tokens=5)
+
+
+def moving_example(scenes: int = 3) -> Example:
+    example = random_example(scenes)
+    context = replace(example.context, times=torch.rand(scenes, 3))
+    return Example(context, replace(example.target, times=torch.rand(scenes, 1).expand(scenes, 2)))
+
+
+def gradients_of(training, example: Example, config) -> tuple[dict[str, float], list[torch.Tensor | None]]:
+    training.network.zero_grad(set_to_none=True)
+    means = training.workers.gradients(example, config)
+    return means, [parameter.grad for parameter in training.network.parameters()]
+
+
+@pytest.mark.parametrize(("threads", "chunk", "micro_batches"), [(None, 8, 1), (2, 1, 1), (None, 1, 2)])
+def test_dynamic_tokens_are_rendered_alone_beside_the_whole(
+    threads: int | None, chunk: int, micro_batches: int
+) -> None:
+    """The plain way is the reference: one graph, the Gaussians of the last five tokens once more."""
+    training = small_training(threads, MOVING, chunk=chunk, micro_batches=micro_batches)
+    network, config, example = training.network, training.config, moving_example()
+    splats, rendering = predict(network, example), MOVING.rendering(example)
+    whole = supervised_loss(splats, example, rendering, config)
+    alone = supervised_loss(splats.select(slice(12 * 8, 17 * 8)), example, rendering, config)
+    (whole.total + 0.3 * alone.total).backward()
+    expected = [parameter.grad for parameter in network.parameters()]
+    means, found = gradients_of(training, example, config)
+    assert means["loss"] == pytest.approx(float((whole.total + 0.3 * alone.total).detach()), rel=1e-5)
+    assert means["dynamic"] == pytest.approx(float(alone.total.detach()), rel=1e-5)
+    for gradient, reference in zip(found, expected):
+        torch.testing.assert_close(gradient, reference, atol=2e-6, rtol=1e-3)
+
+
+def test_without_weight_the_dynamic_tokens_cost_nothing(monkeypatch) -> None:
+    """To the last bit what it is where no stage says that there are any."""
+    training, example = small_training(architecture=MOVING), moving_example()
+    ended = replace(training.config, dynamic=DynamicLossConfig(weight=0.0))
+    means, found = gradients_of(training, example, ended)
+    decode = TokenGSNetwork.decode_stages
+    monkeypatch.setattr(TokenGSNetwork, "decode_stages", lambda *a, **k: replace(decode(*a, **k), dynamic=0))
+    unknown, before = gradients_of(training, example, training.config)
+    assert means == unknown
+    assert "dynamic" not in means
+    assert all(a is b is None or torch.equal(a, b) for a, b in zip(found, before))
+
+
+def test_the_weight_of_dynamic_tokens_is_held_then_falls_in_a_straight_line() -> None:
+    config = DynamicLossConfig(weight=0.3, hold=4, decay=10)
+    weights = [config.at(step).weight for step in (0, 4, 9, 14, 1000)]
+    assert weights == pytest.approx([0.3, 0.3, 0.15, 0.0, 0.0])
+    assert [replace(config, decay=0).at(step).weight for step in (3, 4)] == [0.3, 0.0]
+    training, example = small_training(architecture=MOVING, dynamic=replace(config, hold=1, decay=1)), moving_example()
+    assert ["dynamic" in training.step(example, 0.5).losses for _ in range(3)] == [True, True, False]

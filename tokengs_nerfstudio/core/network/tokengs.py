@@ -199,6 +199,7 @@ class TokenGSNetwork(nn.Module):
             Gaussians.joined(gaussians, lambda fields: torch.stack(fields, dim=1)),
             torch.stack(anchors, dim=1) if anchors else None,
             memory.surfaces,
+            self.config.dynamic_tokens * self.config.gaussians_per_token,
         )
 
     def _tokens_for(self, memory: SceneMemory, tokens: Tensor | None) -> Tensor:

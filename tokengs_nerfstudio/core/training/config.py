@@ -1,6 +1,6 @@
 """How a network is trained."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
 from tokengs_nerfstudio.core.losses import LossConfig
@@ -32,6 +32,24 @@ class GuardConfig:
     """share of the schedule's learning rate after going back"""
     slow_steps: Whole = 1000
     """for so many steps, counted from where the collapse was seen"""
+
+
+@dataclass(frozen=True)
+class DynamicLossConfig:
+    """The loss of pictures of the dynamic tokens' Gaussians alone, for networks that have them (TokenGS, arXiv
+    2604.15239): at first they learn to show something by themselves."""
+
+    weight: Weight = 0.3
+    """its weight beside the loss of the whole pictures; 0 for none"""
+    hold: Whole = 5_000
+    """steps with that weight"""
+    decay: Whole = 10_000
+    """steps after them in which it falls to 0 in a straight line"""
+
+    def at(self, step: int) -> "DynamicLossConfig":
+        """The same with the weight that it has at a step."""
+        left = 1.0 - max(step - self.hold, 0) / self.decay if self.decay else float(step < self.hold)
+        return replace(self, weight=self.weight * max(left, 0.0))
 
 
 @dataclass(frozen=True)
@@ -77,5 +95,6 @@ class TrainingConfig:
     supervised_blocks: Annotated[tuple[Count, ...], Ascending()] = ()
     """decoder blocks (from 1, ascending) whose Gaussians are rendered and compared, block k with weight k / sum of all;
     none for the last one alone"""
+    dynamic: DynamicLossConfig = field(default_factory=DynamicLossConfig)
     guard: GuardConfig = field(default_factory=GuardConfig)
     loss: LossConfig = field(default_factory=lambda: LossConfig(visibility=0.5))

@@ -98,6 +98,8 @@ def staged_loss(
         anchors = None if stages.anchors is None else stages.anchors[:, number]
         splats = stages.gaussians.map(lambda values, number=number: values[:, number])
         losses = supervised_loss(splats, example, rendering, config, anchors)
+        if stages.dynamic and config.dynamic.weight:
+            losses = _with_dynamic(losses, splats.select(slice(-stages.dynamic, None)), example, rendering, config)
         weight = block / sum(blocks)
         total = total + weight * losses.per_scene
         parts = {name: parts.get(name, 0.0) + weight * value for name, value in losses.parts.items()}
@@ -105,6 +107,14 @@ def staged_loss(
         parts["surfaces"] = surface_error(stages.surfaces, example.context.depths)
         total = total + config.surfaces * parts["surfaces"]
     return SceneLosses(total, parts)
+
+
+def _with_dynamic(
+    losses: SceneLosses, splats: Gaussians, example: Example, rendering: RenderConfig, config: TrainingConfig
+) -> SceneLosses:
+    """Losses, and beside them those of the dynamic tokens' Gaussians `splats`, rendered alone."""
+    alone = supervised_loss(splats, example, rendering, config).per_scene
+    return SceneLosses(losses.per_scene + config.dynamic.weight * alone, {**losses.parts, "dynamic": alone})
 
 
 def supervised_loss(

@@ -5,7 +5,7 @@ the run has come.
 """
 
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import torch
@@ -68,7 +68,7 @@ class NetworkTraining:
         """
         config = self.config
         set_rates(self.optimizers, self.schedule.rate(self.steps, progress))
-        losses = self.workers.gradients(example, config)
+        losses = self.workers.gradients(example, replace(config, dynamic=config.dynamic.at(self.steps)))
         norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), config.clip))
         sound = math.isfinite(norm) and math.isfinite(losses["loss"])
         if sound:

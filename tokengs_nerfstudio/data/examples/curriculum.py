@@ -5,10 +5,12 @@ from typing import Annotated
 
 from numpy.random import Generator
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.ranges import Ascending, Count, Share, check
 from tokengs_nerfstudio.core.types import Example
 from tokengs_nerfstudio.data.examples.mesh_scenes import MeshExamples
 from tokengs_nerfstudio.data.examples.mixture import MixtureExamples
+from tokengs_nerfstudio.data.examples.moving_meshes import MovingMeshExamples
 from tokengs_nerfstudio.data.examples.procedural import ProceduralExamples
 from tokengs_nerfstudio.data.examples.source import BatchShape, ExampleSource
 from tokengs_nerfstudio.data.procedural.config import ProceduralConfig
@@ -65,5 +67,13 @@ class ProceduralCurriculumConfig:
         usual: ExampleSource = ProceduralExamples(self.scenes)
         if self.meshes.sources.pack is not None:
             library_of(self.meshes.sources)  # what is wrong with the files is said before the first step
-            usual = MixtureExamples((MeshExamples(self.meshes, self.uses), usual), (1 - self.solids, self.solids))
+            usual = MixtureExamples((self._of_meshes(), usual), (1 - self.solids, self.solids))
+        elif self.meshes.moving:
+            raise UserError("scenes that move are of meshes: name a mesh pack, meshes.sources.pack")
         return Curriculum(ProceduralExamples(self.easy_scenes), usual, *self.easy)
+
+    def _of_meshes(self) -> ExampleSource:
+        still, moving = MeshExamples(self.meshes, self.uses), self.meshes.moving
+        if not moving:
+            return still
+        return MixtureExamples((MovingMeshExamples(self.meshes, self.uses), still), (moving, 1 - moving))

@@ -1,6 +1,5 @@
 """Examples of procedural scenes of meshes."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +8,7 @@ from numpy.random import Generator
 
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.types import Example, Views
-from tokengs_nerfstudio.data.examples.procedural import FIRST_HELD_OUT
+from tokengs_nerfstudio.data.examples.procedural import FIRST_HELD_OUT, trained_with
 from tokengs_nerfstudio.data.examples.source import BatchShape
 from tokengs_nerfstudio.data.procedural.cameras import spread_order
 from tokengs_nerfstudio.data.procedural.meshes.config import MeshSceneConfig
@@ -34,10 +33,7 @@ class MeshExamples:
     def draw(self, shape: BatchShape, rng: Generator, progress: float) -> Example:
         """As `ExampleSource.draw`; ValueError for scenes that are held out."""
         worlds = -(-shape.scenes // self.uses)
-        numbers = range(shape.first, shape.first + worlds)
-        if numbers.stop > FIRST_HELD_OUT:
-            raise UserError(f"scenes from {FIRST_HELD_OUT} on are held out, asked to train with {numbers}")
-        traced = [self._views(number, shape) for number in numbers]
+        traced = [self._views(number, shape) for number in trained_with(shape.first, worlds)]
         return Example.stack([_example(traced[k % worlds], shape, rng) for k in range(shape.scenes)])
 
     def held_out(self, shape: BatchShape) -> Example:
@@ -53,8 +49,12 @@ class MeshExamples:
 
 def _example(views: Views, shape: BatchShape, rng: Generator) -> Example:
     """Context views spread over places and directions of the camera's path, from one of them that is drawn."""
-    c2w = views.c2w.numpy()
-    places, extent = c2w[:, :3, 3], max(float(np.ptp(c2w[:, :3, 3], axis=0).max()), 1e-6)
-    order: Sequence[int] = spread_order(rng, np.hstack([places / extent, c2w[:, :3, 2]])).tolist()
+    order = spread_cameras(views.c2w.numpy(), rng)
     target = [*order[shape.context :], *order[: shape.shown]]
     return Example(views.select(torch.tensor(order[: shape.context])), views.select(torch.tensor(target)))
+
+
+def spread_cameras(c2w: np.ndarray, rng: Generator) -> list[int]:
+    """Cameras [V 4 4] so that the first ones spread over places and directions, from one of them that is drawn."""
+    places, extent = c2w[:, :3, 3], max(float(np.ptp(c2w[:, :3, 3], axis=0).max()), 1e-6)
+    return spread_order(rng, np.hstack([places / extent, c2w[:, :3, 2]])).tolist()

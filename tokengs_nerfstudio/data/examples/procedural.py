@@ -15,6 +15,14 @@ FIRST_HELD_OUT = 10**15
 """Scenes are numbered; training takes those below."""
 
 
+def trained_with(first: int, count: int) -> range:
+    """The numbers of so many scenes; UserError for some that are held out."""
+    numbers = range(first, first + count)
+    if numbers.stop > FIRST_HELD_OUT:
+        raise UserError(f"scenes from {FIRST_HELD_OUT} on are held out, asked to train with {numbers}")
+    return numbers
+
+
 @dataclass(frozen=True)
 class ProceduralExamples:
     """A source of one kind of procedural scenes; a batch's scenes are those that its shape names."""
@@ -23,10 +31,7 @@ class ProceduralExamples:
 
     def draw(self, shape: BatchShape, rng: Generator, progress: float) -> Example:
         """As `ExampleSource.draw`; ValueError for scenes that are held out."""
-        numbers = range(shape.first, shape.first + shape.scenes)
-        if numbers.stop > FIRST_HELD_OUT:
-            raise UserError(f"scenes from {FIRST_HELD_OUT} on are held out, asked to train with {numbers}")
-        return self._example(numbers, shape)
+        return self._example(trained_with(shape.first, shape.scenes), shape)
 
     def held_out(self, shape: BatchShape) -> Example:
         """As `ExampleSource.held_out`."""

@@ -91,6 +91,6 @@ def test_built_in_shapes_span_their_cube_with_textures_once_over_a_face(shape, l
         assert np.isclose(abs(built.corners).max((0, 1))[:2], 1).all()
         assert abs(built.corners).max() <= 1 + 1e-6
         assert built.uvs.min() >= -1e-6
-        assert np.isclose(built.uvs.max(), 3 if shape == Shape.CYLINDER else 1)
+        assert np.isclose(built.uvs.max(), 3 if shape in (Shape.CYLINDER, Shape.BALL) else 1)
     for number in library.shapes[shape]:
         assert number >= len(small_pack())

@@ -10,8 +10,9 @@ from tokengs_nerfstudio.data.procedural.cameras import look_at, view_intrinsics
 from tokengs_nerfstudio.data.procedural.meshes import layout as at
 from tokengs_nerfstudio.data.procedural.meshes.arrangement import OWN, Arrangement, Hold, Look, about_z
 from tokengs_nerfstudio.data.procedural.meshes.config import MeshSceneConfig
-from tokengs_nerfstudio.data.procedural.meshes.kinds import KINDS, MeshScene, random_mesh_scene
+from tokengs_nerfstudio.data.procedural.meshes.kinds import KINDS, random_mesh_scene
 from tokengs_nerfstudio.data.procedural.meshes.library import MeshLibrary, MeshSources, library_of
+from tokengs_nerfstudio.data.procedural.meshes.mesh_scene import MeshScene
 from tokengs_nerfstudio.data.procedural.meshes.shapes import Shape
 from tokengs_nerfstudio.data.procedural.meshes.tracing import trace_on_cpu
 

@@ -12,6 +12,8 @@ from tokengs_nerfstudio.data.procedural.cameras import length
 from tokengs_nerfstudio.data.procedural.generation import box_distance
 from tokengs_nerfstudio.data.procedural.meshes import layout as at
 from tokengs_nerfstudio.data.procedural.meshes.library import MeshLibrary, tree_of
+from tokengs_nerfstudio.data.procedural.meshes.mesh_scene import SLACK, Movement
+from tokengs_nerfstudio.data.procedural.meshes.motion import Motion
 from tokengs_nerfstudio.data.procedural.meshes.paths import CameraPath
 from tokengs_nerfstudio.data.procedural.meshes.shapes import Shape
 
@@ -52,14 +54,18 @@ class Boxes:
 
 
 @dataclass(frozen=True, eq=False)
-class _Item:
+class Item:
+    """A mesh in its place: `sizes` [3] along its own axes, then `rotation` [3 3] to the world."""
+
     mesh: int
     place: Vector
+    """of the lowest point of its turned box where it `stands`, else of its middle"""
     sizes: Vector
     rotation: np.ndarray
     look: Look
     hold: Hold
     stands: bool
+    motion: Motion | None = None
 
 
 def about_z(angle: float) -> np.ndarray:
@@ -73,7 +79,7 @@ class Arrangement:
     """Instances of a scene while it is put together."""
 
     library: MeshLibrary
-    items: list[_Item] = field(default_factory=list)
+    items: list[Item] = field(default_factory=list)
 
     def put(
         self, mesh: int, place: Vector, size: float, rotation: np.ndarray, look: Look = OWN, hold: Hold = Hold.LOOSE
@@ -82,7 +88,7 @@ class Arrangement:
 
         `rotation` [3 3] is mesh to world.
         """
-        self.items.append(_Item(mesh, place, (size, size, size), rotation, look, hold, stands=True))
+        self.items.append(Item(mesh, place, (size, size, size), rotation, look, hold, stands=True))
 
     def put_shape(
         self, rng: Generator, shape: Shape, centre: Vector, half: Vector, rotation: np.ndarray, look: Look
@@ -90,7 +96,7 @@ class Arrangement:
         """A built-in shape of half sizes `half`, turned about its centre at `centre`; it stays whatever comes."""
         known = self.library.shapes[shape]
         mesh = int(known[rng.integers(len(known))])
-        self.items.append(_Item(mesh, centre, half, rotation, look, Hold.FIXED, stands=False))
+        self.items.append(Item(mesh, centre, half, rotation, look, Hold.FIXED, stands=False))
 
     def clear_the_way(self, path: CameraPath) -> None:
         """Take away what touches a camera of a path, and what stands near one before most of what it looks at."""
@@ -108,7 +114,7 @@ class Arrangement:
 
     def boxes(self) -> Boxes:
         """Bounds of what has been put so far, in its order."""
-        mesh, forward, offset = self._placed()
+        mesh, forward, offset = self.placed()
         low, high = self.library.low[mesh], self.library.high[mesh]
         sizes = _sizes(forward)
         centre = np.einsum("pij,pj->pi", forward, 0.5 * (low + high)) + offset
@@ -116,16 +122,25 @@ class Arrangement:
 
     def parts(self, environment: np.ndarray) -> at.SceneParts:
         """The scene as kernels take it."""
-        mesh, forward, offset = self._placed()
+        mesh, forward, offset = self.placed()
         low, high = self.library.chunks[mesh, :, 0], self.library.chunks[mesh, :, 1]
         centre = np.einsum("pij,pcj->pci", forward, 0.5 * (low + high)) + offset[:, None]
-        reach = np.einsum("pij,pcj->pci", np.abs(forward), 0.5 * (high - low)) + 1e-6
+        reach = np.einsum("pij,pcj->pci", np.abs(forward), 0.5 * (high - low)) + SLACK
         nodes, refs, order, root = tree_of((centre - reach).min(1), (centre + reach).max(1))
         return at.SceneParts(
             _rows(self.library, self.items, mesh, forward, offset), nodes, refs, order, root, environment
         )
 
-    def _placed(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def movement(self) -> Movement:
+        """Which of the items move, and how."""
+        mesh, forward, offset = self.placed()
+        low, high = self.library.chunks[mesh, :, 0], self.library.chunks[mesh, :, 1]
+        centre = np.einsum("pij,pcj->pci", forward, 0.5 * (low + high)) + offset[:, None]
+        axes = forward[:, None] * (0.5 * (high - low))[:, :, None, :]
+        motions = {number: item.motion for number, item in enumerate(self.items) if item.motion is not None}
+        return Movement(motions, centre, axes)
+
+    def placed(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Numbers [P] of the meshes; world = forward [P 3 3] mesh + offset [P 3]."""
         items = self.items
         mesh = np.array([item.mesh for item in items])
@@ -145,7 +160,7 @@ def _sizes(forward: np.ndarray) -> np.ndarray:
 
 
 def _rows(
-    library: MeshLibrary, items: Sequence[_Item], mesh: np.ndarray, forward: np.ndarray, offset: np.ndarray
+    library: MeshLibrary, items: Sequence[Item], mesh: np.ndarray, forward: np.ndarray, offset: np.ndarray
 ) -> np.ndarray:
     """Instances [P INSTANCE] of what is put by forward and offset."""
     sizes = _sizes(forward)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from tokengs_nerfstudio.core.errors import UserError
-from tokengs_nerfstudio.core.ranges import Ascending, NotNegative, Positive, Range, Share
+from tokengs_nerfstudio.core.ranges import Ascending, Count, NotNegative, Positive, Range, Share
 from tokengs_nerfstudio.data.procedural.meshes.library import MeshSources
 
 Angle = Annotated[float, Range(0, 180, above=True, below=True)]
@@ -29,6 +29,39 @@ class PhotoConfig:
     """largest standard deviation of noise; half of the scenes have none"""
     jpeg: Annotated[tuple[Quality, Quality], Ascending()] = (50, 95)
     """lowest and highest quality of the JPEG files that half of the scenes go through; 0: none do"""
+
+
+@dataclass(frozen=True)
+class MovementConfig:
+    """What moves in scenes that move, from time 0 to time 1."""
+
+    movers: Annotated[tuple[Count, Count], Ascending()] = (1, 5)
+    """fewest and most things that move in a scene, with all that hangs on them"""
+    ways: tuple[NotNegative, NotNegative, NotNegative, NotNegative, NotNegative, NotNegative, NotNegative] = (
+        0.22,
+        0.16,
+        0.12,
+        0.14,
+        0.12,
+        0.1,
+        0.14,
+    )
+    """shares of: gliding along a curve, rolling, swinging about a pivot, spinning, carts with wheels, arms with joints,
+    breathing and swaying (lengths change along straight axes; nothing bends within itself)"""
+    far: Sizes = (0.5, 3.0)
+    """how far things go, in half their own sizes"""
+    moments: Annotated[tuple[Annotated[int, Range(2)], Annotated[int, Range(2)]], Ascending()] = (4, 24)
+    """fewest and most times at which a scene is photographed; small numbers are as likely as large ones on a log scale
+    """
+    cameras: tuple[NotNegative, NotNegative, NotNegative] = (0.5, 0.3, 0.2)
+    """shares of how the context is photographed: by a camera for each time, by one that goes its way while time runs,
+    by two that stand still"""
+    seen: Annotated[tuple[Share, Share], Ascending()] = (0.03, 0.7)
+    """smallest and largest share of the pictures that shows what moves"""
+
+    def __post_init__(self) -> None:
+        if sum(self.ways) <= 0 or sum(self.cameras) <= 0:
+            raise UserError(f"the shares of ways are {self.ways}, of cameras {self.cameras}; not all may be 0")
 
 
 @dataclass(frozen=True)
@@ -59,6 +92,9 @@ class MeshSceneConfig:
     antialias: bool = True
     """mix in what the corners of pixels show where neighbours differ"""
     photo: PhotoConfig = field(default_factory=PhotoConfig)
+    moving: Share = 0.0
+    """share of the scenes in which something moves, for networks that know time; all others stand still at time 0"""
+    movement: MovementConfig = field(default_factory=MovementConfig)
 
     def __post_init__(self) -> None:
         if sum(self.kinds) <= 0:

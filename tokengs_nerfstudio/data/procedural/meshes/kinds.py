@@ -23,6 +23,7 @@ from tokengs_nerfstudio.data.procedural.meshes.draft import (
     Draft,
 )
 from tokengs_nerfstudio.data.procedural.meshes.library import MeshLibrary
+from tokengs_nerfstudio.data.procedural.meshes.mesh_scene import MeshScene
 from tokengs_nerfstudio.data.procedural.meshes.paths import CameraPath, log_uniform
 from tokengs_nerfstudio.data.procedural.meshes.shapes import Shape
 
@@ -30,20 +31,6 @@ FEWEST, MOST = 10, 60
 """Instances of a scene, ground and walls among them."""
 UPRIGHT = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 FAR = 99.0
-
-
-@dataclass(frozen=True, eq=False)
-class MeshScene:
-    """One scene with its cameras, as the tracer takes it."""
-
-    parts: at.SceneParts
-    c2w: np.ndarray
-    """[V 4 4] OpenCV camera-to-world"""
-    fov: float
-    """along the shorter side of the image, radians"""
-    reach: float
-    """usual distance from a camera to what it looks at"""
-    kind: str
 
 
 def _framed(draft: Draft, size: float, fill: tuple[float, float], nearest: float, farthest: float) -> float:
@@ -278,8 +265,24 @@ KINDS: dict[str, Callable[[Draft], CameraPath]] = {
 WIDE = ("room", "yard")
 
 
-def random_mesh_scene(rng: Generator, config: MeshSceneConfig, library: MeshLibrary, views: int) -> MeshScene:
-    """A random scene with `views` cameras; nothing stands in their way. Exposure is one: see `tracing`."""
+@dataclass(frozen=True, eq=False)
+class Composition:
+    """What a scene is made of, and the way of its cameras, in which nothing stands."""
+
+    draft: Draft
+    path: CameraPath
+    kind: str
+
+    def scene(self) -> MeshScene:
+        """At rest; exposure is one: see `tracing`."""
+        draft, path = self.draft, self.path
+        reach = float(np.median(np.linalg.norm(path.targets - path.positions, axis=-1)))
+        c2w = path.cameras(draft.rng, math.radians(draft.config.roll))
+        return MeshScene(draft.scene.parts(draft.environment), c2w, draft.fov, reach, self.kind)
+
+
+def composed(rng: Generator, config: MeshSceneConfig, library: MeshLibrary, views: int) -> Composition:
+    """A random scene for `views` cameras."""
     kind = list(KINDS)[int(rng.choice(len(KINDS), p=np.array(config.kinds) / sum(config.kinds)))]
     fov = math.radians(log_uniform(rng, *(config.phones if rng.random() < 0.5 else config.fov)))
     if kind in WIDE:
@@ -289,6 +292,9 @@ def random_mesh_scene(rng: Generator, config: MeshSceneConfig, library: MeshLibr
     draft = Draft(rng, config, library, Arrangement(library), environment, views, fov)
     path = KINDS[kind](draft)
     draft.scene.clear_the_way(path)
-    reach = float(np.median(np.linalg.norm(path.targets - path.positions, axis=-1)))
-    c2w = path.cameras(rng, math.radians(config.roll))
-    return MeshScene(draft.scene.parts(environment), c2w, fov, reach, kind)
+    return Composition(draft, path, kind)
+
+
+def random_mesh_scene(rng: Generator, config: MeshSceneConfig, library: MeshLibrary, views: int) -> MeshScene:
+    """A random scene with `views` cameras; nothing stands in their way. Exposure is one: see `tracing`."""
+    return composed(rng, config, library, views).scene()

@@ -1,4 +1,4 @@
-"""Meshes that need no pack: planes, boxes, cylinders and uneven grounds."""
+"""Meshes that need no pack: planes, boxes, cylinders, uneven grounds and balls."""
 
 import enum
 import math
@@ -20,6 +20,7 @@ class Shape(enum.Enum):
     """along z"""
     UNEVEN = "uneven"
     """a height field over the plane, heights within [-1, 1], nearly level at the middle of its rim"""
+    BALL = "ball"
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,8 +86,20 @@ def _uneven(seed: int) -> tuple[np.ndarray, np.ndarray]:
     z -= z[UNEVEN_CELLS // 2, UNEVEN_CELLS // 2]
     z /= np.abs(z).max()
     points, uvs = np.stack([x, y, z], -1), np.stack([0.5 + 0.5 * x, 0.5 - 0.5 * y], -1)
-    around = [lambda a: a[:-1, :-1], lambda a: a[1:, :-1], lambda a: a[1:, 1:], lambda a: a[:-1, 1:]]
-    return _quads(*(np.stack([part(a).reshape(-1, a.shape[-1]) for part in around], 1) for a in (points, uvs)))
+    return _quads(_cells(points), _cells(uvs))
+
+
+def _cells(grid: np.ndarray) -> np.ndarray:
+    """Corners [Q 4 k] of the cells of a grid [m n k]."""
+    around = (grid[:-1, :-1], grid[1:, :-1], grid[1:, 1:], grid[:-1, 1:])
+    return np.stack([corner.reshape(-1, grid.shape[-1]) for corner in around], 1)
+
+
+def _ball() -> tuple[np.ndarray, np.ndarray]:
+    turn, tilt = np.meshgrid(np.linspace(0, 1, SIDES + 1), np.linspace(0, 1, SIDES // 2 + 1), indexing="ij")
+    flat, up = np.sin(math.pi * tilt), np.cos(math.pi * tilt)
+    points = np.stack([flat * np.cos(2 * math.pi * turn), flat * np.sin(2 * math.pi * turn), up], -1)
+    return _quads(*(_cells(grid) for grid in (points, np.stack([3.0 * turn, tilt], -1))))
 
 
 BUILT_IN = (
@@ -94,4 +107,5 @@ BUILT_IN = (
     BuiltIn(Shape.BOX, *_box()),
     BuiltIn(Shape.CYLINDER, *_cylinder()),
     *(BuiltIn(Shape.UNEVEN, *_uneven(seed)) for seed in range(UNEVEN)),
+    BuiltIn(Shape.BALL, *_ball()),
 )

@@ -1,5 +1,6 @@
 """Scenes of meshes with exact depth: drawn, exposed, traced, photographed."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -9,8 +10,9 @@ from numpy.random import Generator
 from tokengs_nerfstudio.data.procedural.cameras import view_intrinsics
 from tokengs_nerfstudio.data.procedural.meshes import layout as at
 from tokengs_nerfstudio.data.procedural.meshes.config import MeshSceneConfig
-from tokengs_nerfstudio.data.procedural.meshes.kinds import FEWEST, MOST, MeshScene, random_mesh_scene
+from tokengs_nerfstudio.data.procedural.meshes.kinds import FEWEST, MOST, random_mesh_scene
 from tokengs_nerfstudio.data.procedural.meshes.library import MeshLibrary, library_of
+from tokengs_nerfstudio.data.procedural.meshes.mesh_scene import MeshScene
 
 PROBE_SIZE, PROBE_EXPOSURE, ATTEMPTS = 10, 0.1, 12
 BLOCKED, PLAIN, CLIPPED, CLIPPED_IN_STUDIO = 0.35, 0.035, 0.15, 0.02
@@ -25,17 +27,24 @@ def mesh_scene(rng: Generator, config: MeshSceneConfig, views: int) -> MeshScene
     Errors as in `library_of`.
     """
     library = library_of(config.sources)
-    scene, good = _attempt(rng, config, library, views)
+    return first_good(lambda: attempted(random_mesh_scene(rng, config, library, views), rng, config, library))
+
+
+def first_good(attempt: Callable[[], tuple[MeshScene, bool]]) -> MeshScene:
+    """The first scene that is said to be good, or the last of a dozen."""
+    scene, good = attempt()
     for _ in range(ATTEMPTS - 1):
         if good:
             break
-        scene, good = _attempt(rng, config, library, views)
+        scene, good = attempt()
     return scene
 
 
-def _attempt(rng: Generator, config: MeshSceneConfig, library: MeshLibrary, views: int) -> tuple[MeshScene, bool]:
-    """A scene, exposed, and whether it is worth its pictures."""
-    scene = _with_exposure(random_mesh_scene(rng, config, library, views), PROBE_EXPOSURE)
+def attempted(
+    scene: MeshScene, rng: Generator, config: MeshSceneConfig, library: MeshLibrary
+) -> tuple[MeshScene, bool]:
+    """The scene, exposed, and whether it is worth its pictures."""
+    scene = _with_exposure(scene, PROBE_EXPOSURE)
     rgb, depth = trace_on_cpu(library, scene, PROBE_SIZE, PROBE_SIZE, antialias=False)
     light = rgb.astype(np.float64) ** 2 / PROBE_EXPOSURE
     clipped = CLIPPED_IN_STUDIO if scene.kind == "studio" else CLIPPED
@@ -79,10 +88,17 @@ def trace_on_cpu(
     rgb = np.empty((views, 3, height, width), np.float32)
     depth = np.empty((views, height, width), np.float32)
     intrinsics = np.repeat(view_intrinsics(scene.fov, height, width)[None], views, 0)
-    arguments = (library.meshes, library.textures, scene.parts, scene.c2w, intrinsics, antialias, rgb, depth)
-    if threads <= 1:
-        trace_kernels.trace_views(0, views, *arguments)
-    else:
+    instances, others = scene.parts_by_view(), (scene.c2w, intrinsics, antialias, rgb, depth)
+
+    def traced(stretch: tuple[int, int]) -> None:
+        first, stop = stretch
+        trace_kernels.trace_views(first, stop, library.meshes, library.textures, instances[first], *others)
+
+    one_by_one = [(view, view + 1) for view in range(views)]
+    if threads > 1:
         with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(lambda k: trace_kernels.trace_views(k, k + 1, *arguments), range(views)))
+            list(pool.map(traced, one_by_one))
+    else:
+        for stretch in [(0, views)] if scene.movement is None else one_by_one:
+            traced(stretch)
     return rgb, depth

@@ -8,6 +8,7 @@ from tokengs_nerfstudio.core.types import Views
 from tokengs_nerfstudio.data.procedural.cameras import view_intrinsics
 from tokengs_nerfstudio.data.procedural.meshes.config import MeshSceneConfig
 from tokengs_nerfstudio.data.procedural.meshes.library import library_of
+from tokengs_nerfstudio.data.procedural.meshes.mesh_scene import MeshScene
 from tokengs_nerfstudio.data.procedural.meshes.photos import as_photographed
 from tokengs_nerfstudio.data.procedural.meshes.tracing import mesh_scene, trace_on_cpu
 
@@ -23,6 +24,11 @@ def mesh_views(seed: int, num_views: int, height: int, width: int, config: MeshS
     rng = np.random.default_rng((seed, num_views))
     scene = mesh_scene(rng, config, num_views)
     rgb, depth = trace_on_cpu(library_of(config.sources), scene, height, width, config.antialias, threads)
-    intrinsics = torch.from_numpy(view_intrinsics(scene.fov, height, width)).float().repeat(num_views, 1, 1)
-    images = torch.from_numpy(as_photographed(rgb, rng, config.photo))
-    return Views(images, torch.from_numpy(scene.c2w).float(), intrinsics, depths=torch.from_numpy(depth)[:, None])
+    return views_of(scene, as_photographed(rgb, rng, config.photo), depth)
+
+
+def views_of(scene: MeshScene, photos: np.ndarray, depth: np.ndarray) -> Views:
+    """Photos [view 3 height width] of a scene and z-depths [view height width], with its cameras."""
+    intrinsics = torch.from_numpy(view_intrinsics(scene.fov, *depth.shape[1:])).float().repeat(len(photos), 1, 1)
+    c2w, depths = torch.from_numpy(scene.c2w).float(), torch.from_numpy(depth)[:, None]
+    return Views(torch.from_numpy(photos), c2w, intrinsics, depths=depths)

@@ -1,0 +1,114 @@
+"""Examples of procedural scenes of meshes in which something moves."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float
+from numpy.random import Generator
+from torch import Tensor
+
+from tokengs_nerfstudio.core.errors import UserError
+from tokengs_nerfstudio.core.types import Example, Views
+from tokengs_nerfstudio.data.examples.mesh_scenes import spread_cameras
+from tokengs_nerfstudio.data.examples.procedural import FIRST_HELD_OUT, trained_with
+from tokengs_nerfstudio.data.examples.source import BatchShape
+from tokengs_nerfstudio.data.procedural.meshes.config import MeshSceneConfig
+from tokengs_nerfstudio.data.procedural.meshes.moving import MovingMeshes
+
+Shot = tuple[int, float]
+"""A camera and a time."""
+
+
+@dataclass(frozen=True)
+class MovingMeshExamples:
+    """A source of moving scenes of meshes; a batch's scenes are those that its shape names.
+
+    Context photos are of several times; all targets of an example are of one time between them, those of cameras that
+    the network sees, too: of the ones that photographed nearest to it. A scene serves `uses` examples of its batch with
+    the same context, and other target times and cameras.
+    """
+
+    scenes: MeshSceneConfig
+    uses: int = 2
+
+    def __post_init__(self) -> None:
+        if self.uses < 1:
+            raise UserError(f"a scene must serve at least one example, got uses {self.uses}")
+
+    def draw(self, shape: BatchShape, rng: Generator, progress: float) -> Example:
+        """As `ExampleSource.draw`; UserError for scenes that are held out."""
+        worlds = -(-shape.scenes // self.uses)
+        made = [self._examples(number, shape, rng, self.uses) for number in trained_with(shape.first, worlds)]
+        return Example.stack([made[k % worlds][k // worlds] for k in range(shape.scenes)])
+
+    def held_out(self, shape: BatchShape) -> Example:
+        """As `ExampleSource.held_out`."""
+        numbers = range(FIRST_HELD_OUT, FIRST_HELD_OUT + shape.scenes)
+        return Example.stack([self._examples(number, shape, np.random.default_rng(number), 1)[0] for number in numbers])
+
+    def _examples(self, number: int, shape: BatchShape, rng: Generator, uses: int) -> list[Example]:
+        world = MovingMeshes(number, shape.context + uses * shape.novel, shape.height, shape.width, self.scenes)
+        order = spread_cameras(world.c2w, rng)
+        context = _context(world, order[: shape.context], rng, self.scenes.movement.cameras)
+        targets = [
+            _targets(world, context, order[shape.context + use * shape.novel :][: shape.novel], shape.shown, rng)
+            for use in range(uses)
+        ]
+        shots = list(dict.fromkeys(shot for part in (context, *targets) for shot in part))
+        views = world.views([camera for camera, _ in shots], [time for _, time in shots])
+
+        def of(part: Sequence[Shot]) -> Views:
+            return views.select([shots.index(shot) for shot in part])
+
+        return [in_its_times(Example(of(context), of(target))) for target in targets]
+
+
+def _context(world: MovingMeshes, cameras: Sequence[int], rng: Generator, shares: Sequence[float]) -> list[Shot]:
+    """A camera for each time, one that goes its way while time runs, or two that stand still by turns; times ascend."""
+    count = len(cameras)
+    times = np.sort(rng.choice(world.moments, count, replace=count > len(world.moments)))
+    way = int(rng.choice(3, p=np.array(shares) / sum(shares)))
+    if way == 1:
+        cameras = _one_after_another(world.c2w[:, :3, 3], cameras)
+    elif way == 2:
+        cameras = [cameras[k % 2] for k in range(count)]
+    return list(zip(cameras, times.tolist()))
+
+
+def _one_after_another(places: np.ndarray, cameras: Sequence[int]) -> list[int]:
+    """From an end of the way to the other: each next camera is the nearest that is left."""
+    middle = places[list(cameras)].mean(0)
+    left = sorted(cameras, key=lambda camera: -float(np.linalg.norm(places[camera] - middle)))
+    found = [left.pop(0)]
+    while left:
+        nearest = min(left, key=lambda camera: float(np.linalg.norm(places[camera] - places[found[-1]])))
+        left.remove(nearest)
+        found.append(nearest)
+    return found
+
+
+def _targets(
+    world: MovingMeshes, context: Sequence[Shot], novel: Sequence[int], shown: int, rng: Generator
+) -> list[Shot]:
+    """Novel cameras, then those of the context, all at one of the scene's times between the context's."""
+    first, last = context[0][1], context[-1][1]
+    time = float(rng.choice(world.moments[(world.moments >= first) & (world.moments <= last)]))
+    nearest = sorted(context, key=lambda shot: abs(shot[1] - time))
+    return [(camera, time) for camera in (*novel, *(camera for camera, _ in nearest[:shown]))]
+
+
+def in_its_times(example: Example) -> Example:
+    """An example of one scene with its earliest view at time 0 and its latest at 1 (TokenGS, arXiv 2604.15239).
+
+    All at 0 where all are of one time.
+    """
+    context, target = example.context.times, example.target.times
+    if context is None or target is None:
+        raise UserError("the views of this example have no times")
+    low, high = min(context.min(), target.min()), max(context.max(), target.max())
+
+    def within(times: Float[Tensor, " view"]) -> Float[Tensor, " view"]:
+        return (times - low) / (high - low) if high > low else times.new_zeros(times.shape)
+
+    return Example(replace(example.context, times=within(context)), replace(example.target, times=within(target)))
