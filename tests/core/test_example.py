@@ -1,11 +1,12 @@
 from dataclasses import replace
 
+import pytest
 import torch
 from made.training import random_views
 
 from tokengs_nerfstudio.core.geometry.frame import FrameRule
 from tokengs_nerfstudio.core.geometry.rays import project
-from tokengs_nerfstudio.core.types import Example
+from tokengs_nerfstudio.core.types import Example, Views
 
 
 def test_a_moved_example_keeps_what_cameras_see() -> None:
@@ -28,3 +29,29 @@ def test_a_moved_example_keeps_what_cameras_see() -> None:
     torch.testing.assert_close(depth_again, distance * factor, atol=1e-5, rtol=1e-4)
     assert moved_example.target.depths is not None
     torch.testing.assert_close(moved_example.target.depths, depth * factor[..., None, None])
+
+
+def still(times: list[float], target: list[float]) -> Example:
+    def views(moments: list[float]) -> Views:
+        count = len(moments)
+        pose = torch.eye(4).expand(count, 4, 4)
+        return Views(torch.zeros(count, 3, 8, 8), pose, torch.eye(3).expand(count, 3, 3), torch.tensor(moments))
+
+    return Example(views(times), views(target))
+
+
+@pytest.mark.parametrize(
+    ("times", "target", "found"),
+    [
+        ([0.25, 0.5, 0.75], [0.5], ([0, 0.5, 1], [0.5])),
+        ([0.5, 0.25], [0.75, 0.75], ([0.5, 0], [1, 1])),
+        ([0.3, 0.3], [0.3], ([0, 0], [0])),
+        ([7.0], [9.0], ([0], [1])),
+    ],
+)
+def test_times_of_an_example_run_from_0_to_1(times, target, found):
+    example = still(times, target).in_its_times()
+    assert example.context.times.tolist() == pytest.approx(found[0])
+    assert example.target.times.tolist() == pytest.approx(found[1])
+    bare = Example(replace(example.context, times=None), example.target).in_its_times()
+    assert bare.context.times is bare.target.times is None

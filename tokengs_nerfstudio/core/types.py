@@ -187,6 +187,21 @@ class Example(TensorRecord):
         """Of a batch."""
         return self.context.images.shape[0]
 
+    def in_its_times(self) -> "Example":
+        """One scene with its earliest view at time 0 and its latest at 1 (TokenGS, arXiv 2604.15239).
+
+        All at 0 where all are of one time; no times at all where context or targets have none.
+        """
+        if self.context.times is None or self.target.times is None:
+            return Example(replace(self.context, times=None), replace(self.target, times=None))
+        both = torch.cat([self.context.times, self.target.times])
+        first, span = both.min(), both.max() - both.min()
+
+        def within(views: Views, times: Tensor) -> Views:
+            return replace(views, times=(times - first) / span if span > 0 else torch.zeros_like(times))
+
+        return Example(within(self.context, self.context.times), within(self.target, self.target.times))
+
     def moved(self, similarity: "Similarity") -> "Example":
         """The same photos with all cameras, and depths, in the frame that `similarity` leads to."""
         return Example(similarity.views(self.context), similarity.views(self.target))

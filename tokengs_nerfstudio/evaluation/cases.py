@@ -106,22 +106,11 @@ def load(case: Case, views: ViewSelection, framing: Framing, scaling: Scaling) -
     raw = case.scene.load(views.context)
     compared = [framing.compared(case.scene.load(part)) for part in _parts(views.target)]
     target = Views.joined(compared, torch.cat)
-    context, target = _spanned(framing.seen(raw), target)
-    supervised = replace(framing.compared(raw), times=context.times)
+    example = Example(framing.seen(raw), target).in_its_times()
+    supervised = replace(framing.compared(raw), times=example.context.times)
     novel = tuple(place for place, frame in enumerate(views.target) if frame not in set(views.context))
-    return LoadedCase(Example(context, target), supervised, scaling.factor(raw), novel)
+    return LoadedCase(example, supervised, scaling.factor(raw), novel)
 
 
 def _parts(frames: Sequence[int]) -> Iterator[Sequence[int]]:
     return (frames[start : start + _TOGETHER] for start in range(0, len(frames), _TOGETHER))
-
-
-def _spanned(context: Views, target: Views) -> tuple[Views, Views]:
-    """Times from 0 to 1 over what is seen and asked for, as networks that know time were trained."""
-    if context.times is None or target.times is None:
-        return replace(context, times=None), replace(target, times=None)
-    both = torch.cat([context.times, target.times])
-    first, span = both.min(), both.max() - both.min()
-    if span == 0:
-        return replace(context, times=context.times * 0), replace(target, times=target.times * 0)
-    return replace(context, times=(context.times - first) / span), replace(target, times=(target.times - first) / span)

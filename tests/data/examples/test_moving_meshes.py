@@ -14,7 +14,7 @@ from tokengs_nerfstudio.core.training.network_training import NetworkTraining
 from tokengs_nerfstudio.core.types import Example, Views
 from tokengs_nerfstudio.data.examples.batches import Batches
 from tokengs_nerfstudio.data.examples.curriculum import ProceduralCurriculumConfig
-from tokengs_nerfstudio.data.examples.moving_meshes import MovingMeshExamples, in_its_times
+from tokengs_nerfstudio.data.examples.moving_meshes import MovingMeshExamples
 from tokengs_nerfstudio.data.examples.procedural import FIRST_HELD_OUT
 from tokengs_nerfstudio.data.examples.shapes import BatchConfig
 from tokengs_nerfstudio.data.examples.source import BatchShape, ExampleSource
@@ -122,32 +122,6 @@ def test_held_out_scenes_are_always_the_same_and_never_drawn(scenes):
     assert set(places(first.context)[0]) <= known
     with pytest.raises(ValueError, match="are held out"):
         drawn(scenes, first=FIRST_HELD_OUT - 1)
-
-
-def still(times: list[float], target: list[float]) -> Example:
-    def views(moments: list[float]) -> Views:
-        count = len(moments)
-        pose = torch.eye(4).expand(count, 4, 4)
-        return Views(torch.zeros(count, 3, 8, 8), pose, torch.eye(3).expand(count, 3, 3), torch.tensor(moments))
-
-    return Example(views(times), views(target))
-
-
-@pytest.mark.parametrize(
-    ("times", "target", "found"),
-    [
-        ([0.25, 0.5, 0.75], [0.5], ([0, 0.5, 1], [0.5])),
-        ([0.5, 0.25], [0.75, 0.75], ([0.5, 0], [1, 1])),
-        ([0.3, 0.3], [0.3], ([0, 0], [0])),
-        ([7.0], [9.0], ([0], [1])),
-    ],
-)
-def test_times_of_an_example_run_from_0_to_1(times, target, found):
-    example = in_its_times(still(times, target))
-    assert example.context.times.tolist() == pytest.approx(found[0])
-    assert example.target.times.tolist() == pytest.approx(found[1])
-    with pytest.raises(ValueError, match="no times"):
-        in_its_times(Example(replace(example.context, times=None), example.target))
 
 
 def test_a_network_with_dynamic_tokens_trains_on_moving_and_still_scenes(scenes):

@@ -1,12 +1,10 @@
 """Examples of procedural scenes of meshes in which something moves."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
 from numpy.random import Generator
-from torch import Tensor
 
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.types import Example, Views
@@ -61,7 +59,7 @@ class MovingMeshExamples:
         def of(part: Sequence[Shot]) -> Views:
             return views.select([shots.index(shot) for shot in part])
 
-        return [in_its_times(Example(of(context), of(target))) for target in targets]
+        return [Example(of(context), of(target)).in_its_times() for target in targets]
 
 
 def _context(world: MovingMeshes, cameras: Sequence[int], rng: Generator, shares: Sequence[float]) -> list[Shot]:
@@ -96,19 +94,3 @@ def _targets(
     time = float(rng.choice(world.moments[(world.moments >= first) & (world.moments <= last)]))
     nearest = sorted(context, key=lambda shot: abs(shot[1] - time))
     return [(camera, time) for camera in (*novel, *(camera for camera, _ in nearest[:shown]))]
-
-
-def in_its_times(example: Example) -> Example:
-    """An example of one scene with its earliest view at time 0 and its latest at 1 (TokenGS, arXiv 2604.15239).
-
-    All at 0 where all are of one time.
-    """
-    context, target = example.context.times, example.target.times
-    if context is None or target is None:
-        raise UserError("the views of this example have no times")
-    low, high = min(context.min(), target.min()), max(context.max(), target.max())
-
-    def within(times: Float[Tensor, " view"]) -> Float[Tensor, " view"]:
-        return (times - low) / (high - low) if high > low else times.new_zeros(times.shape)
-
-    return Example(replace(example.context, times=within(context)), replace(example.target, times=within(target)))

@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from jaxtyping import Float
 from numpy.random import Generator
-from torch import Tensor
 
 from tokengs_nerfstudio.core.geometry.resize import crop_and_resize
 from tokengs_nerfstudio.core.types import Example
@@ -47,11 +45,5 @@ def _example(scene: MovingScene, shape: BatchShape, rng: Generator) -> Example:
     sampler = MomentSampler(shape.context, shape.novel + shape.shown)
     selection = sampler.sample(len(scene.c2w) // scene.moments, scene.moments, rng)
     views = scene.load([*selection.context, *selection.target])
-    times = None if views.times is None else _normalised(views.times)
-    sized = crop_and_resize(replace(views, times=times, masks=None, alphas=None), shape.height, shape.width)
-    return Example(sized.select(slice(0, shape.context)), sized.select(slice(shape.context, None)))
-
-
-def _normalised(times: Float[Tensor, " view"]) -> Float[Tensor, " view"]:
-    span = times.max() - times.min()
-    return (times - times.min()) / span.clamp(min=1e-6)
+    sized = crop_and_resize(replace(views, masks=None, alphas=None), shape.height, shape.width)
+    return Example(sized.select(slice(0, shape.context)), sized.select(slice(shape.context, None))).in_its_times()
