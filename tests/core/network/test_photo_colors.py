@@ -120,7 +120,7 @@ def test_weights_without_may_begin_to_look_colours_up(anchors):
 
 
 def test_presets_for_trials_lack_one_part_after_the_other():
-    assert replace(PRESETS["tiny-swept"], surfaces=True, footprint=0.45) == PRESETS["tiny"]
+    assert replace(PRESETS["tiny-swept"], surfaces=True, footprint=0.45, backdrop="photos") == PRESETS["tiny"]
     assert replace(PRESETS["tiny-visible"], sweep=True) == PRESETS["tiny-swept"]
     assert replace(PRESETS["tiny-photo"], opacity_floor=0.1) == PRESETS["tiny-visible"]
     assert replace(PRESETS["tiny-anchored"], photo_colors=True) == PRESETS["tiny-photo"]
