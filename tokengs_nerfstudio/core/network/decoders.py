@@ -5,7 +5,6 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.checkpoint import checkpoint
 
 from tokengs_nerfstudio.core.network.anchors import (
     FIRST_RAW_RADIUS,
@@ -55,6 +54,8 @@ def _attention(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> 
         return F.scaled_dot_product_attention(q, keys, values, bias)
     # Biases with gradient have no kernel on CPUs, and torch's general way takes a third longer than this.
     if q.shape[:-1].numel() * keys.shape[-2] > _KEPT_LOGITS:
+        from torch.utils.checkpoint import checkpoint  # imports sympy: a third of a second for every command
+
         return checkpoint(_biased_attention, q, keys, values, bias, use_reentrant=False)  # type: ignore[return-value]
     return _biased_attention(q, keys, values, bias)
 
