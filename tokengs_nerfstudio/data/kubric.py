@@ -23,6 +23,8 @@ from tokengs_nerfstudio.core.geometry.resize import resized_images
 from tokengs_nerfstudio.core.rotation import matrix_from_quaternion
 from tokengs_nerfstudio.data.stored_scene import OPENGL_TO_OPENCV, Images, StoredFrames, StoredScene, decoded
 
+_COLORS, _DEPTHS = "rgba_{:05d}.png", "depth_{:05d}.tiff"
+
 KUBRIC_LAYOUT = "v0/, v1/ or v2/ with folders of output_000.tar, output_001.tar, ... (Kubric 4D)"
 
 
@@ -62,19 +64,23 @@ class KubricScene(StoredScene):
 
     def read_encoded(self, indices: Sequence[int], frames: StoredFrames) -> list[bytes]:
         """As `StoredScene.read_encoded`."""
-        return [_without_alpha(image) for image in self.read_images(indices, frames)[0]]
+        return [_without_alpha(image) for (image,) in self._contents(indices, frames, _COLORS)]
 
     def read_images(self, indices: Sequence[int], frames: StoredFrames) -> Images:
         """As `StoredScene.read_images`."""
-        moments, colors, depths = _moments(frames), dict[int, bytes](), dict[int, Tensor]()
+        contents = self._contents(indices, frames, _COLORS, _DEPTHS)
+        images = decoded([color for color, _ in contents], frames.image_size)
+        depths = [_depth(depth, frames.image_size) for _, depth in contents]
+        return images, torch.stack(depths) if depths else None
+
+    def _contents(self, indices: Sequence[int], frames: StoredFrames, *names: str) -> list[list[bytes]]:
+        """Of each frame the files of those names, in which the moment is to be filled in."""
+        moments, found = _moments(frames), dict[int, list[bytes]]()
         for file in sorted({frames.files[index] for index in indices}):
             with tarfile.open(self.source / file, "r:") as tar:
                 for index in {index for index in indices if frames.files[index] == file}:
-                    moment = index % moments
-                    colors[index] = _content(tar, f"rgba_{moment:05d}.png")
-                    depths[index] = _depth(_content(tar, f"depth_{moment:05d}.tiff"), frames.image_size)
-        images = decoded([colors[index] for index in indices], frames.image_size)
-        return images, torch.stack([depths[index] for index in indices]) if indices else None
+                    found[index] = [_content(tar, name.format(index % moments)) for name in names]
+        return [found[index] for index in indices]
 
 
 def kubric_scenes(root: str | Path, max_size: int | None = None) -> list[KubricScene]:
@@ -122,9 +128,10 @@ def _content(tar: tarfile.TarFile, name: str) -> bytes:
     return file.read()
 
 
-def _without_alpha(image: Float[Tensor, "3 height width"]) -> bytes:
+def _without_alpha(data: bytes) -> bytes:
     file = io.BytesIO()
-    Image.fromarray((image * 255).round().byte().movedim(0, -1).numpy()).save(file, "PNG")
+    with Image.open(io.BytesIO(data)) as image:
+        image.convert("RGB").save(file, "PNG")
     return file.getvalue()
 
 

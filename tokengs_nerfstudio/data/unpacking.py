@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tokengs_nerfstudio.core.checkpoint.registry import cache_folder
+from tokengs_nerfstudio.core.rendering.piecewise import slices
 from tokengs_nerfstudio.core.types import Cameras
 from tokengs_nerfstudio.data.capture.writer import write_encoded_capture
 from tokengs_nerfstudio.data.dl3dv import DL3DVScene
@@ -49,8 +50,8 @@ def unpacked(path: Path, say: Callable[[str], object]) -> Path:
 
 
 def _images(scene: StoredScene) -> Iterator[bytes]:
-    for first in range(0, len(scene), _AT_ONCE):
-        yield from scene.encoded(range(first, min(first + _AT_ONCE, len(scene))))
+    for part in slices(len(scene), _AT_ONCE):
+        yield from scene.encoded(range(part.start, part.stop))
 
 
 def _stamp(scene: StoredScene) -> str:

@@ -1,11 +1,11 @@
 """The scenes of a benchmark, and which of their frames the network sees and is asked for."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 
 from tokengs_nerfstudio.core.errors import UserError
+from tokengs_nerfstudio.core.rendering.piecewise import slices
 from tokengs_nerfstudio.core.types import Example, Views
 from tokengs_nerfstudio.data.capture.capture import NerfstudioCapture
 from tokengs_nerfstudio.data.evaluation_index import EvaluationIndex
@@ -104,13 +104,10 @@ def scored(case: Case, context_too: bool) -> Case:
 def load(case: Case, views: ViewSelection, framing: Framing, scaling: Scaling) -> LoadedCase:
     """Reads the photos of `views`, a few at a time, and brings them to their sizes."""
     raw = case.scene.load(views.context)
-    compared = [framing.compared(case.scene.load(part)) for part in _parts(views.target)]
+    parts = slices(len(views.target), _TOGETHER)
+    compared = [framing.compared(case.scene.load(views.target[part])) for part in parts]
     target = Views.joined(compared, torch.cat)
     example = Example(framing.seen(raw), target).in_its_times()
     supervised = replace(framing.compared(raw), times=example.context.times)
     novel = tuple(place for place, frame in enumerate(views.target) if frame not in set(views.context))
     return LoadedCase(example, supervised, scaling.factor(raw), novel)
-
-
-def _parts(frames: Sequence[int]) -> Iterator[Sequence[int]]:
-    return (frames[start : start + _TOGETHER] for start in range(0, len(frames), _TOGETHER))

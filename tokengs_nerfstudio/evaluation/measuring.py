@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from tokengs_nerfstudio.core.evaluation import score, shown, trivial_answers
 from tokengs_nerfstudio.core.losses.ssim import ssim as training_ssim
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.preparation import PreparedScene, prepare
+from tokengs_nerfstudio.core.rendering.piecewise import slices
 from tokengs_nerfstudio.core.tuning.config import TuningConfig
 from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
 from tokengs_nerfstudio.core.types import Example, Gaussians, RenderConfig, Views
@@ -113,7 +115,7 @@ def _feed_forward(network: TokenGSNetwork, scene: PreparedScene, clock: "_Clock"
     encoded = clock.now()
     network.decode(memory, time=time_of(scene, 0))
     costs = {"encode_seconds": encoded - started, "decode_seconds": clock.now() - encoded}
-    return lambda time: network.decode(memory, time=time).squeeze(), costs
+    return _remembered(lambda time: network.decode(memory, time=time).squeeze()), costs
 
 
 def _tuned(network: TokenGSNetwork, scene: PreparedScene, supervised: Views, tuning: Tuning, seed: int) -> SplatsAt:
@@ -124,7 +126,12 @@ def _tuned(network: TokenGSNetwork, scene: PreparedScene, supervised: Views, tun
     run = SceneTuning(network, context, tuning.config, tuning.steps, seed=seed)
     while not run.finished:
         run.step()
-    return run.gaussians
+    return _remembered(run.gaussians)
+
+
+def _remembered(splats_at: SplatsAt) -> SplatsAt:
+    """Pictures, depths and films ask for the same time one after another: it is decoded once."""
+    return torch.no_grad()(lru_cache(maxsize=1)(splats_at))
 
 
 def _trivial(case: LoadedCase) -> dict[str, float]:
@@ -145,16 +152,15 @@ def _pictures(splats_at: SplatsAt, scene: PreparedScene, rendering: RenderConfig
     for group in groups:
         splats = splats_at(time_of(scene, group[0]))
         count = max(count, splats.count)
-        for start in range(0, len(group), _TOGETHER):
-            part = group[start : start + _TOGETHER]
+        for part in (group[piece] for piece in slices(len(group), _TOGETHER)):
             pictures[part] = shown(splats, asked.select(part), rendering).clamp(0, 1)
     return pictures, count
 
 
 def _scores(pictures: Tensor, photos: Tensor, lpips_network: str) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
-    for start in range(0, len(photos), _TOGETHER):
-        made, true = pictures[start : start + _TOGETHER], photos[start : start + _TOGETHER]
+    for piece in slices(len(photos), _TOGETHER):
+        made, true = pictures[piece], photos[piece]
         scores = vars(score(made, true, lpips_network))
         scores["training_ssim"] = training_ssim(made[:, None], true[:, None])
         for name in SCORES:

@@ -16,12 +16,8 @@ from tokengs_nerfstudio.data.procedural.meshes.views import mesh_views
 
 
 @dataclass(frozen=True)
-class MeshExamples:
-    """A source of scenes of meshes; a batch's scenes are those that its shape names.
-
-    Each traced scene serves `uses` examples of its batch, with other context and target views: what they share is the
-    cost of tracing.
-    """
+class SharedScenes:
+    """Scenes of meshes that a batch's shape names, each of which serves `uses` examples of the batch."""
 
     scenes: MeshSceneConfig
     uses: int = 2
@@ -30,11 +26,21 @@ class MeshExamples:
         if self.uses < 1:
             raise UserError(f"a scene must serve at least one example, got uses {self.uses}")
 
+    def numbers(self, shape: BatchShape) -> range:
+        """Of a batch's scenes; UserError for scenes that are held out."""
+        return trained_with(shape.first, -(-shape.scenes // self.uses))
+
+
+class MeshExamples(SharedScenes):
+    """A source of scenes of meshes.
+
+    Examples of one traced scene have other context and target views: what they share is the cost of tracing.
+    """
+
     def draw(self, shape: BatchShape, rng: Generator, progress: float) -> Example:
         """As `ExampleSource.draw`; ValueError for scenes that are held out."""
-        worlds = -(-shape.scenes // self.uses)
-        traced = [self._views(number, shape) for number in trained_with(shape.first, worlds)]
-        return Example.stack([_example(traced[k % worlds], shape, rng) for k in range(shape.scenes)])
+        traced = [self._views(number, shape) for number in self.numbers(shape)]
+        return Example.stack([_example(traced[k % len(traced)], shape, rng) for k in range(shape.scenes)])
 
     def held_out(self, shape: BatchShape) -> Example:
         """As `ExampleSource.held_out`."""

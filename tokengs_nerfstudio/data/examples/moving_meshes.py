@@ -1,44 +1,32 @@
 """Examples of procedural scenes of meshes in which something moves."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import Generator
 
-from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.types import Example, Views
-from tokengs_nerfstudio.data.examples.mesh_scenes import spread_cameras
-from tokengs_nerfstudio.data.examples.procedural import FIRST_HELD_OUT, trained_with
+from tokengs_nerfstudio.data.examples.mesh_scenes import SharedScenes, spread_cameras
+from tokengs_nerfstudio.data.examples.procedural import FIRST_HELD_OUT
 from tokengs_nerfstudio.data.examples.source import BatchShape
-from tokengs_nerfstudio.data.procedural.meshes.config import MeshSceneConfig
 from tokengs_nerfstudio.data.procedural.meshes.moving import MovingMeshes
 
 Shot = tuple[int, float]
 """A camera and a time."""
 
 
-@dataclass(frozen=True)
-class MovingMeshExamples:
-    """A source of moving scenes of meshes; a batch's scenes are those that its shape names.
+class MovingMeshExamples(SharedScenes):
+    """A source of moving scenes of meshes.
 
     Context photos are of several times; all targets of an example are of one time between them, those of cameras that
-    the network sees, too: of the ones that photographed nearest to it. A scene serves `uses` examples of its batch with
-    the same context, and other target times and cameras.
+    the network sees, too: of the ones that photographed nearest to it. Examples of one scene have the same context, and
+    other target times and cameras.
     """
-
-    scenes: MeshSceneConfig
-    uses: int = 2
-
-    def __post_init__(self) -> None:
-        if self.uses < 1:
-            raise UserError(f"a scene must serve at least one example, got uses {self.uses}")
 
     def draw(self, shape: BatchShape, rng: Generator, progress: float) -> Example:
         """As `ExampleSource.draw`; UserError for scenes that are held out."""
-        worlds = -(-shape.scenes // self.uses)
-        made = [self._examples(number, shape, rng, self.uses) for number in trained_with(shape.first, worlds)]
-        return Example.stack([made[k % worlds][k // worlds] for k in range(shape.scenes)])
+        made = [self._examples(number, shape, rng, self.uses) for number in self.numbers(shape)]
+        return Example.stack([made[k % len(made)][k // len(made)] for k in range(shape.scenes)])
 
     def held_out(self, shape: BatchShape) -> Example:
         """As `ExampleSource.held_out`."""

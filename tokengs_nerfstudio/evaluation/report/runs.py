@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ class Evaluated:
         """The benchmark."""
         return str(self.about["preset"])
 
-    @property
+    @cached_property
     def by_scene(self) -> dict[str, Record]:
         """Records by scene."""
         return {record["scene"]: record for record in self.records}

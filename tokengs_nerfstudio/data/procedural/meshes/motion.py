@@ -70,8 +70,7 @@ class Turn:
         """As `Motion.at`; Rodrigues' formula."""
         angle, (x, y, z) = self.course.at(time), self.axis
         across = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
-        linear = np.eye(3) + math.sin(angle) * across + (1.0 - math.cos(angle)) * across @ across
-        return _affine(linear, self.pivot - linear @ self.pivot)
+        return _about(self.pivot, np.eye(3) + math.sin(angle) * across + (1.0 - math.cos(angle)) * across @ across)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,8 +83,7 @@ class Stretch:
 
     def at(self, time: float) -> np.ndarray:
         """As `Motion.at`."""
-        linear = np.eye(3) + self.course.at(time) * self.pull
-        return _affine(linear, self.pivot - linear @ self.pivot)
+        return _about(self.pivot, np.eye(3) + self.course.at(time) * self.pull)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +96,11 @@ class Hung:
     def at(self, time: float) -> np.ndarray:
         """As `Motion.at`."""
         return self.carrier.at(time) @ self.own.at(time)
+
+
+def _about(pivot: np.ndarray, linear: np.ndarray) -> np.ndarray:
+    """A linear map that leaves a point where it is."""
+    return _affine(linear, pivot - linear @ pivot)
 
 
 def _affine(linear: np.ndarray, offset: np.ndarray) -> np.ndarray:
