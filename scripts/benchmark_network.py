@@ -18,8 +18,9 @@ from torch.nn import functional as F
 
 from tokengs_nerfstudio.core.network.config import PRESETS
 from tokengs_nerfstudio.core.network.inputs import encoder_inputs
+from tokengs_nerfstudio.core.network.memory import SceneMemory
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
-from tokengs_nerfstudio.core.types import Gaussians, SceneMemory, Views
+from tokengs_nerfstudio.core.types import Gaussians, Views
 
 BASELINE = Path(__file__).with_suffix(".json")
 CONFIG = replace(

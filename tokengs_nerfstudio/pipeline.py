@@ -17,10 +17,8 @@ from torch import Tensor
 from tokengs_nerfstudio.command_line import check_format_of_rgba, offer_ffmpeg
 from tokengs_nerfstudio.console import say, show_messages_of_the_package
 from tokengs_nerfstudio.core.checkpoint.loading import network_config
-from tokengs_nerfstudio.core.checkpoint.registry import is_here
 from tokengs_nerfstudio.core.errors import UserError, content_of, one_line
 from tokengs_nerfstudio.core.fingerprint import Fingerprint
-from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.ranges import check
 from tokengs_nerfstudio.core.types import Example
@@ -30,7 +28,7 @@ from tokengs_nerfstudio.exports import check_box, check_export, check_photos, wa
 from tokengs_nerfstudio.flags import flag
 from tokengs_nerfstudio.heartbeat import quality
 from tokengs_nerfstudio.model import TokenGSModel, TokenGSModelConfig
-from tokengs_nerfstudio.run_content import RunContent, cameras, placed
+from tokengs_nerfstudio.run_content import RunContent, cameras, placed, weights_still_here
 from tokengs_nerfstudio.viewer import OpeningView, SceneControls, within
 
 _log = logging.getLogger(__name__)
@@ -85,7 +83,8 @@ class TokenGSPipeline(VanillaPipeline):
         self.opening_view = OpeningView(self)
         self._controls = SceneControls(self.model.set_minimum_opacity, self.show_feed_forward, self.encode)
         elements = self._controls.elements()
-        weights = network_config(self.model.weights_name()) if test_mode == "val" else self._weights_still_here()
+        name, photos = self.model.weights_name(), self.datamanager.train_dataset.image_filenames
+        weights = network_config(name) if test_mode == "val" else weights_still_here(name, photos)
         if test_mode == "val" and weights is not None:
             self.datamanager.includes_time &= weights.time_channels > 0
         if weights is not None and test_mode in ("val", "test"):
@@ -93,16 +92,6 @@ class TokenGSPipeline(VanillaPipeline):
             elements |= self._controls.encoding_elements(self.context, tokens)
         for name, element in elements.items():
             setattr(self, name, element)
-
-    def _weights_still_here(self) -> NetworkConfig | None:
-        """What a finished run was made with, where its weights and photos are still on this machine and sound."""
-        photos = self.datamanager.train_dataset.image_filenames
-        if not is_here(self.model.weights_name()) or not all(photo.is_file() for photo in photos):
-            return None
-        try:
-            return network_config(self.model.weights_name())
-        except UserError:
-            return None
 
     def encode(self, context: Sequence[int], tokens: int) -> None:
         """Show what the network predicts of other context photos (positions in the train split) or tokens.

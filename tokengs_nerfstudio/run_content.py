@@ -1,13 +1,17 @@
-"""What a run was made of: stored with its checkpoints, and compared when it goes on."""
+"""What a run was made of: stored with its checkpoints, compared when it goes on, and looked for when it is viewed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from nerfstudio.data.dataparsers.base_dataparser import DataparserOutputs
 
+from tokengs_nerfstudio.core.checkpoint.loading import network_config
+from tokengs_nerfstudio.core.checkpoint.registry import is_here
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.fingerprint import Fingerprint
+from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.types import Views
 
 # What a dataparser may say, in its metadata, of what ns-process-data had done to the capture's world before.
@@ -44,6 +48,16 @@ class RunContent:
         if difference is not None:
             said = f" (it had {saved['checkpoint']!r})" if "weights" in difference else ""
             raise UserError(f"what the run to resume was made of has changed: {difference}{said}; {again}")
+
+
+def weights_still_here(name: str, photos: Sequence[Path]) -> NetworkConfig | None:
+    """What a finished run was made with, where its weights and photos are still on this machine and sound."""
+    if not is_here(name) or not all(photo.is_file() for photo in photos):
+        return None
+    try:
+        return network_config(name)
+    except UserError:
+        return None
 
 
 def placed(outputs: DataparserOutputs) -> dict[str, Any]:

@@ -8,13 +8,14 @@ from made.walls import SIZE, wall
 from tokengs_nerfstudio.core.checkpoint.loading import load_network, save_network
 from tokengs_nerfstudio.core.geometry.footprint import pixel_widths
 from tokengs_nerfstudio.core.network.config import NetworkConfig
+from tokengs_nerfstudio.core.network.memory import Surfaces
 from tokengs_nerfstudio.core.network.photo_start import with_surfaces
 from tokengs_nerfstudio.core.network.surfaces import SurfaceHead, SurfacePull, cost_logits, proposals, surface_error
 from tokengs_nerfstudio.core.network.sweep import sweep_costs, swept
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.training.config import TrainingConfig
 from tokengs_nerfstudio.core.training.gradients import scene_gradients
-from tokengs_nerfstudio.core.types import Example, Surfaces, Views
+from tokengs_nerfstudio.core.types import Example, Views
 
 SMALL = NetworkConfig(
     width=32, heads=2, encoder_depth=1, decoder_depth=2, tokens=6, gaussians_per_token=4,

@@ -17,7 +17,7 @@ from tokengs_nerfstudio.core.network.anchors import (
 )
 from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.network.layers import MLP, SelfAttention, heads_first
-from tokengs_nerfstudio.core.types import SceneMemory
+from tokengs_nerfstudio.core.network.memory import SceneMemory
 
 FIRST_RAY_SCALE = -2.25
 

@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from tokengs_nerfstudio.core.network.anchors import Anchors
 from tokengs_nerfstudio.core.network.config import Head
-from tokengs_nerfstudio.core.types import Gaussians, SceneMemory
+from tokengs_nerfstudio.core.network.memory import SceneMemory
+from tokengs_nerfstudio.core.types import Gaussians
 
 RAW_CHANNELS = 14
 

@@ -11,9 +11,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tokengs_nerfstudio.core.network.memory import Surfaces
 from tokengs_nerfstudio.core.network.photo_colors import places
 from tokengs_nerfstudio.core.network.sweep import DEPTHS, SHRINK, TEMPERATURE, ladder
-from tokengs_nerfstudio.core.types import Surfaces, Views
+from tokengs_nerfstudio.core.types import Views
 
 _CHANNELS = 8
 """of each small pixel: what the encoder is told of its costs, and what its features become"""

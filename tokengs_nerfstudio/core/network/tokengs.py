@@ -29,10 +29,11 @@ from tokengs_nerfstudio.core.network.layers import (
     TimeEmbedding,
     time_channels,
 )
+from tokengs_nerfstudio.core.network.memory import DecodedStages, SceneMemory
 from tokengs_nerfstudio.core.network.photo_colors import PhotoColors
 from tokengs_nerfstudio.core.network.surfaces import SurfaceHead, SurfacePull
 from tokengs_nerfstudio.core.network.sweep import CHANNELS, SHRINK
-from tokengs_nerfstudio.core.types import DecodedStages, Gaussians, SceneMemory, Views
+from tokengs_nerfstudio.core.types import Gaussians, Views
 
 Precision = Literal["fp32", "bf16"]
 

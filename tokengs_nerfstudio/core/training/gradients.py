@@ -10,13 +10,14 @@ from torch import Tensor
 
 from tokengs_nerfstudio.core.evaluation import view_psnr
 from tokengs_nerfstudio.core.losses import SceneLosses, depth_error, reconstruction_loss
+from tokengs_nerfstudio.core.network.memory import DecodedStages
 from tokengs_nerfstudio.core.network.surfaces import surface_error
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.rendering import render_cameras
 from tokengs_nerfstudio.core.rendering.piecewise import gathered, slices
 from tokengs_nerfstudio.core.training.config import TrainingConfig
 from tokengs_nerfstudio.core.training.perceptual import perceptual_of
-from tokengs_nerfstudio.core.types import DecodedStages, Example, Gaussians, RenderConfig, Renders
+from tokengs_nerfstudio.core.types import Example, Gaussians, RenderConfig, Renders
 
 Predictor = Callable[..., Any]
 """A `TokenGSNetwork`, or what wraps one: (context, time) -> Gaussians, (context, time, after) -> DecodedStages."""
