@@ -42,9 +42,9 @@ def test_precision_is_that_of_training_and_evaluation_and_weights_stay_exact(tmp
 def test_a_run_goes_on_in_the_precision_that_it_had(tmp_path, precision):
     """Timed anew the machine might choose another one, and the losses would be others."""
     Run(options(tmp_path, steps=1, precision=precision)).train()
-    again = Run(options(tmp_path, steps=2))
+    again = Run(options(tmp_path, steps=2, precision="auto"))
     assert again.training.network.precision == again.training.averaged.precision == precision
-    cooled = Run(options(tmp_path / "cooled", cooldown=tmp_path / "state.pt"))
+    cooled = Run(options(tmp_path / "cooled", cooldown=tmp_path / "state.pt", precision="auto"))
     assert cooled.training.network.precision == precision
 
 

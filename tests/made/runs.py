@@ -16,7 +16,9 @@ BATCHES = BatchConfig(scenes=2, side=16, late=2.0)
 
 
 def options(output: Path, steps: int = 6, **changes: Any) -> Pretraining:
+    """With an arithmetic stated: timed anew for each run on a busy machine, two equal runs may differ in it."""
     usual: dict[str, Any] = {"batches": BATCHES, "held_out": 2, "evaluate_every": 4, "device": "cpu"}
+    usual["precision"] = "fp32"
     return Pretraining(output, steps=steps, **{**usual, **changes})
 
 

@@ -1,18 +1,14 @@
 from pathlib import Path
 
 import pytest
-import torch
 
 from tokengs_nerfstudio.core.training import precision
-from tokengs_nerfstudio.core.training.precision import chosen_precision, product_seconds
+from tokengs_nerfstudio.core.training.precision import chosen_precision, speedup_in_bf16
 
 
-@pytest.mark.parametrize(("seconds_in_bf16", "expected"), [(0.1, "bf16"), (0.9, "fp32"), (2.0, "fp32")])
-def test_auto_takes_bf16_where_it_clearly_pays(
-    seconds_in_bf16: float, expected: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seconds = {torch.float32: 1.0, torch.bfloat16: seconds_in_bf16}
-    monkeypatch.setattr(precision, "product_seconds", seconds.__getitem__)
+@pytest.mark.parametrize(("speedup", "expected"), [(10.0, "bf16"), (1.1, "fp32"), (0.5, "fp32")])
+def test_auto_takes_bf16_where_it_clearly_pays(speedup: float, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "speedup_in_bf16", lambda: speedup)
     assert chosen_precision("auto", "cpu") == expected
     assert chosen_precision("auto", "cuda:0") == "fp32"
     assert [chosen_precision(name, "cpu") for name in ("fp32", "bf16")] == ["fp32", "bf16"]
@@ -26,4 +22,4 @@ def test_processors_with_amx_are_found() -> None:
     if not flags or ("avx512_bf16" in flags and "amx_bf16" not in flags):
         pytest.skip("the flags do not tell")
     assert chosen_precision("auto", "cpu") == ("bf16" if "amx_bf16" in flags else "fp32")
-    assert product_seconds(torch.float32) > 0.0
+    assert speedup_in_bf16() > 0.0
