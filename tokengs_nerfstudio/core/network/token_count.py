@@ -68,7 +68,8 @@ def resize_network(
     static, moving = network.config.tokens, network.config.dynamic_tokens
     for key in ("anchors.positions", "anchors.radii"):
         if key in state:
-            state[key] = torch.cat(_resized(*state[key].split([static, moving]), tokens, dynamic_tokens))
+            of_static, of_moving = state[key].split([static, moving])
+            state[key] = torch.cat(_resized(of_static, of_moving, tokens, dynamic_tokens))
     of_moving = state.get("dynamic_tokens", state["tokens"][:0])
     state["tokens"], of_moving = _resized(state["tokens"], of_moving, tokens, dynamic_tokens)
     if len(of_moving):

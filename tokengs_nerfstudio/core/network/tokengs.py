@@ -14,10 +14,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from tokengs_nerfstudio.core.errors import UserError
-from tokengs_nerfstudio.core.geometry.footprint import pixel_widths
 from tokengs_nerfstudio.core.network.anchors import Anchors, patch_rays
 from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.network.decoders import AnchoredDecoder, TokenAnchors, TokenDecoder
+from tokengs_nerfstudio.core.network.finishing import finished, times_apart
 from tokengs_nerfstudio.core.network.initial import InitialValues
 from tokengs_nerfstudio.core.network.inputs import EncoderInputs, encoder_inputs
 from tokengs_nerfstudio.core.network.layers import (
@@ -280,28 +280,10 @@ class TokenGSNetwork(nn.Module):
     def _gaussians(
         self, memory: SceneMemory, tokens: Tensor, anchors: Anchors | None, times: Tensor | None
     ) -> Gaussians:
-        gaussians = self.head(tokens, anchors)
-        apart = self._apart(memory.photos, tokens, times)
-        if self.surface_pull is not None and memory.photos is not None and memory.surfaces is not None:
-            means = self.surface_pull(gaussians.means, tokens, memory.photos, memory.surfaces, apart)
-            gaussians = replace(gaussians, means=means)
-        if self.photo_colors is not None and memory.photos is not None:
-            colors = self.photo_colors(gaussians.colors, gaussians.means, tokens, memory.photos, apart)
-            gaussians = replace(gaussians, colors=colors)
-        if self.config.footprint and memory.photos is not None:
-            blur = self.config.footprint * pixel_widths(gaussians.means, memory.photos)
-            gaussians = replace(gaussians, scales=(gaussians.scales.square() + blur.square()[..., None]).sqrt())
-        return gaussians
-
-    def _apart(
-        self, photos: Views | None, tokens: Tensor, times: Tensor | None
-    ) -> Float[Tensor, "batch view gaussian"] | None:
-        """How far each photo is in time from each Gaussian; 0 for Gaussians that stand still. None without times."""
-        if photos is None or photos.times is None or times is None:
-            return None
-        apart = (photos.times - times[:, None]).abs()
-        moving = (self._moving_from(tokens) <= torch.arange(tokens.shape[1], device=tokens.device)).to(apart)
-        return (apart[..., None] * moving).repeat_interleave(self.config.gaussians_per_token, dim=-1)
+        still, per_token = self._moving_from(tokens), self.config.gaussians_per_token
+        apart = times_apart(memory.photos, times, still, tokens.shape[1], per_token)
+        parts = (self.surface_pull, self.photo_colors, self.config.footprint)
+        return finished(self.head(tokens, anchors), tokens, memory, *parts, apart)
 
     def _moving_from(self, tokens: Tensor) -> int:
         """The first of the tokens that know the target time: dynamic ones, or all where there are none."""
