@@ -224,7 +224,9 @@ def test_the_run_says_where_it_is(run):
 
 def test_controls_call_what_they_are_made_for():
     said: list[Any] = []
-    controls = SceneControls(said.append, said.append, lambda context, tokens: said.append((context, tokens)))
+    controls = SceneControls(
+        said.append, said.append, lambda context, tokens: said.append((context, tokens)), said.append
+    )
     assert set(controls.elements()) == {"minimum_opacity"}
     assert set(controls.encoding_elements([4, 2], 32)) == ENCODING
     controls.shown.value = "feed-forward"
