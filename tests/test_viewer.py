@@ -235,6 +235,17 @@ def test_controls_call_what_they_are_made_for():
     assert said == [True, ([4, 2], 32), True]
 
 
+def test_flow_leads_to_the_next_time_until_somebody_states_one():
+    said: list[Any] = []
+    controls = SceneControls(print, print, print, said.append)
+    assert set(controls.motion_elements()) == {"flow_to_next", "flow_to"}
+    controls.flow_to.value = 0.25
+    controls.flow_to.cb_hook(controls.flow_to)
+    controls.flow_to_next.value = False
+    controls.flow_to_next.cb_hook(controls.flow_to_next)
+    assert said == [None, 0.25]
+
+
 def test_nerfstudios_viewer_takes_all_of_it(run, tmp_path):
     """The real server, without a browser: elements and marks are installed."""
     config = TokenGSTrainerConfig().viewer
