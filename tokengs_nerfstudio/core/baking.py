@@ -122,21 +122,13 @@ def bake(
     """The scene that `splats_at` gives in the canonical frame of `scene`, in the world.
 
     A scene that moves is baked at its own times, or at any number of other `times`, in any order. `rendering` is the
-    network's, in canonical units. Gaussians with a value that is not finite, at any time, are left out: no renderer can
-    draw them and viewers choke on them.
+    network's, in canonical units. Gaussians with a value that is not finite, at any time, are left out.
     """
     to_world = scene.to_canonical.inverse()
     wanted = scene.times if times is None or not scene.times else sorted(set(times))
     bakes = [splats_at(time).detach().transformed(to_world) for time in wanted or (None,)]
-    finite = torch.stack([_finite(gaussians) for gaussians in bakes]).all(dim=0)
+    finite = torch.stack([gaussians.finite for gaussians in bakes]).all(dim=0)
     if not finite.all():
         bakes = [gaussians.select(finite) for gaussians in bakes]
     motion = Motion.between(wanted, bakes) if len(bakes) > 1 else None
     return BakedScene(bakes[0], motion, rendering.scaled(float(to_world.scale)))
-
-
-def _finite(gaussians: Gaussians) -> Bool[Tensor, " gaussian"]:
-    finite = gaussians.opacities.isfinite()
-    for _, values in gaussians.tensors():
-        finite = finite & values.isfinite().reshape(len(finite), -1).all(dim=-1)
-    return finite
