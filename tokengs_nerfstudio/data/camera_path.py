@@ -10,7 +10,12 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from tokengs_nerfstudio.core.errors import UserError
+from tokengs_nerfstudio.core.geometry.rays import intrinsics_matrix
 from tokengs_nerfstudio.core.rotation import matrix_from_quaternion, quaternion_from_matrix, slerp
+from tokengs_nerfstudio.core.types import Cameras
+
+# Of a camera-to-world matrix: from OpenCV's axes to OpenGL's, and back.
+_AXES = torch.tensor([1.0, -1.0, -1.0, 1.0])
 
 MovingKind = Literal["bullet-time", "time-lapse", "context"]
 """what moves in a film: the camera while time stands, time while the camera stands, both as in the photos"""
@@ -28,6 +33,14 @@ class Filmed:
     width: int
     height: int
     """of the pictures, in pixels"""
+
+    @classmethod
+    def of(cls, cameras: Cameras, times: Sequence[float], height: int | None = None) -> "Filmed":
+        """What OpenCV cameras took, in pictures of `height` pixels or of the photos' own size, both sides even."""
+        tall = 2 * round((height or cameras.height) / 2)
+        fov = float(np.degrees(2 * np.arctan(cameras.height / 2 / float(cameras.intrinsics[0, 1, 1]))))
+        wide = 2 * round(tall * cameras.width / cameras.height / 2)
+        return cls((cameras.c2w * _AXES).double().numpy(), times, fov, wide, tall)
 
 
 def focus_of(c2w: Float[ndarray, "view 4 4"]) -> Float[ndarray, "3"]:
@@ -107,6 +120,24 @@ def moving_path(photos: Filmed, kind: MovingKind, frames: int, frame_rate: int, 
         shots = list(zip(through(c2w[order], way), np.interp(way, range(len(times)), times[order])))
     cameras = [{"camera_to_world": pose.ravel().tolist(), "render_time": float(moment)} for pose, moment in shots]
     return _film(cameras, frame_rate, photos.height, photos.width, photos.fov)
+
+
+def filmed(path: Any) -> list[tuple[Cameras, float | None]]:
+    """The cameras of a film as ns-render reads it, with OpenCV axes, and their times where it has any.
+
+    UserError for cameras that are not perspective ones; any error for what is no film.
+    """
+    if path.get("camera_type", "perspective").lower() != "perspective":
+        raise UserError(f"a film with perspective cameras is needed, this one has {path['camera_type']} ones")
+    size = int(path["render_width"]), int(path["render_height"])
+    return [(_perspective(camera, *size), camera.get("render_time")) for camera in path["camera_path"]]
+
+
+def _perspective(camera: dict[str, Any], width: int, height: int) -> Cameras:
+    c2w = torch.tensor(camera["camera_to_world"], dtype=torch.float32).reshape(1, 4, 4) * _AXES
+    focal = torch.tensor([height / 2 / np.tan(np.radians(camera["fov"]) / 2)], dtype=torch.float32)
+    centre = (torch.tensor([side / 2]) for side in (width, height))
+    return Cameras(c2w, intrinsics_matrix(focal, focal, *centre), width, height)
 
 
 def through(c2w: Float[ndarray, "view 4 4"], way: Float[ndarray, " frame"]) -> Float[ndarray, "frame 4 4"]:
