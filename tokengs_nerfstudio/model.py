@@ -166,7 +166,7 @@ class TokenGSModel(SplatsModel):
             moving, size = len(self.gauss_params["moving"]), self.baked().memory / 1e6
             lines.append(
                 f"The scene moves: baked at {len(self.baked_times)} times from {first:g} to {last:g}, {moving:,} moving "
-                f"Gaussians in {size:.1f} MB; `ns-export gaussian-splat` writes it as it is at the first, {first:g}"
+                f"Gaussians in {size:.2g} MB; `ns-export gaussian-splat` writes it as it is at the first, {first:g}"
             )
         return lines
 

@@ -231,7 +231,7 @@ class TokenGSPipeline(VanillaPipeline):
         names = [Path(name).name for name in context]
         say(f"Context: {', '.join(names[:8])}{' ...' if len(names) > 8 else ''}")
         say(
-            f"{self.model.num_points:,} Gaussians from {len(context)} views and {network.config.tokens} tokens in "
+            f"{self.model.num_points:,} Gaussians from {len(context)} views and {network.num_tokens} tokens in "
             f"{seconds[1]:.1f} s (photos and weights read in {seconds[0]:.1f} s); tuning is supervised by {supervised} "
             f"photos of {size[1]}x{size[0]}, {self.datamanager.num_held_out} photos are held out"
         )

@@ -9,7 +9,7 @@ from made.scenes import arc_cameras, small_network
 
 from tokengs_nerfstudio.core.geometry.rays import intrinsics_matrix, project
 from tokengs_nerfstudio.core.rendering.flow import Flow
-from tokengs_nerfstudio.core.types import Cameras
+from tokengs_nerfstudio.core.types import Cameras, Similarity
 from tokengs_nerfstudio.data.procedural.meshes.config import MeshSceneConfig
 from tokengs_nerfstudio.evaluation.flow_error import (
     ExactFlow,
@@ -100,7 +100,7 @@ def test_the_flow_of_a_network_is_in_the_units_of_the_scene(scene):
     assert flow.pixels.abs().max() > 0.01
 
     def half(views):
-        return replace(views, c2w=views.c2w * torch.tensor([1.0, 1.0, 1.0, 0.5]))
+        return replace(views, c2w=Similarity(torch.eye(3), torch.zeros(3), torch.tensor(0.5)).cameras(views.c2w))
 
     example = replace(scene.example, context=half(scene.example.context), target=half(scene.example.target))
     smaller = network_flow(network, replace(scene, example=example))
