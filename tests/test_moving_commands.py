@@ -111,7 +111,15 @@ def test_photos_are_rendered_at_their_own_times(workplace, finished):
 
 
 def test_the_exported_file_is_the_first_time(workplace, finished):
-    run("ns-export", "gaussian-splat", "--load-config", finished / "config.yml", "--output-dir", workplace, cwd=workplace)
+    run(
+        "ns-export",
+        "gaussian-splat",
+        "--load-config",
+        finished / "config.yml",
+        "--output-dir",
+        workplace,
+        cwd=workplace,
+    )
     vertex = read_vertices(workplace / "splat.ply")
     baked = read_run(finished).baked
     found = np.stack([vertex[name] for name in "xyz"], axis=-1)

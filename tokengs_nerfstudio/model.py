@@ -163,10 +163,10 @@ class TokenGSModel(SplatsModel):
         lines = [] if self.tuning is None else [self.tuning.report().text]
         if self.baked_times:
             first, last = self.baked_times[0], self.baked_times[-1]
-            moving, size = len(self.gauss_params["moving"]), self.baked().memory / 1e6
+            count, moving = len(self.baked_times), len(self.gauss_params["moving"])
             lines.append(
-                f"The scene moves: baked at {len(self.baked_times)} times from {first:g} to {last:g}, {moving:,} moving "
-                f"Gaussians in {size:.2g} MB; `ns-export gaussian-splat` writes it as it is at the first, {first:g}"
+                f"The scene moves: baked at {count} times from {first:g} to {last:g}, {moving:,} moving Gaussians in "
+                f"{self.baked().memory / 1e6:.2g} MB; `ns-export gaussian-splat` writes it as it is at the first, {first:g}"
             )
         return lines
 

@@ -95,7 +95,8 @@ def test_who_moves_and_by_how_much_from_one_time_to_another():
 
 
 @pytest.mark.parametrize(
-    ("time", "following"), [(None, 0.5), (-1.0, 0.0), (0.0, 0.5), (0.3, 0.5), (0.5 - 1e-7, 0.75), (0.75, None), (2.0, None)]
+    ("time", "following"),
+    [(None, 0.5), (-1.0, 0.0), (0.0, 0.5), (0.3, 0.5), (0.5 - 1e-7, 0.75), (0.75, None), (2.0, None)],
 )
 def test_the_next_time_is_the_first_one_later(time, following):
     motion, bakes = a_motion()
@@ -129,7 +130,10 @@ def test_in_between_a_scene_that_really_moves_looks_as_if_decoded_for_that_time(
     network, photos = moving_network(), photos_at([0.0, 0.1, 0.25, 0.4, 0.6, 0.75, 0.9, 1.0], cameras=3)
     with torch.no_grad():
         memory = network.encode(CONTEXT.unsqueeze())
-    scene, rendering = ready(CONTEXT, photos, times=(0.0, 0.33, 0.67, 1.0)), network.config.rendering(Example(CONTEXT, photos))
+    scene, rendering = (
+        ready(CONTEXT, photos, times=(0.0, 0.33, 0.67, 1.0)),
+        network.config.rendering(Example(CONTEXT, photos)),
+    )
     baked = bake(lambda time: network.decode(memory, time=time).squeeze(), scene, rendering)
 
     def scores(splats_at) -> torch.Tensor:

@@ -66,7 +66,9 @@ def test_bullet_time_moves_the_camera_evenly_while_time_stands():
     steps = np.diff(angles)
     assert (np.sign(steps) == np.sign(steps[0])).all()
     assert np.abs(steps).max() < 1.4 * np.abs(steps).mean()
-    np.testing.assert_allclose(poses[:, :3, :3] @ poses[:, :3, :3].swapaxes(1, 2), np.tile(np.eye(3), (41, 1, 1)), atol=1e-9)
+    np.testing.assert_allclose(
+        poses[:, :3, :3] @ poses[:, :3, :3].swapaxes(1, 2), np.tile(np.eye(3), (41, 1, 1)), atol=1e-9
+    )
 
 
 def test_a_time_lapse_stands_where_the_first_photo_was_taken_while_time_runs():

@@ -42,7 +42,11 @@ def write_run(folder: Path, moves: bool = True) -> Path:
         "context_size": [48, 64],
         "context_times": [0.0, 1.0, 0.25, 0.5],
     }
-    saved = {"step": 0, "pipeline": {**state, "_model._extra_state": RenderConfig().as_numbers()}, "tuning": {"scene": scene}}
+    saved = {
+        "step": 0,
+        "pipeline": {**state, "_model._extra_state": RenderConfig().as_numbers()},
+        "tuning": {"scene": scene},
+    }
     (folder / "nerfstudio_models").mkdir(parents=True)
     torch.save(saved, folder / "nerfstudio_models/step-000000000.ckpt")
     return folder

@@ -34,7 +34,9 @@ def scene_at(time: float) -> Gaussians:
         opacities=torch.tensor([0.99]),
         colors=torch.tensor([[1.0, 0.1, 0.05]]),
     )
-    return Gaussians.cat([replace(still, colors=still.colors * torch.tensor([0.1, 0.4, 0.4])), mover]).transformed(CAMERAS)
+    return Gaussians.cat([replace(still, colors=still.colors * torch.tensor([0.1, 0.4, 0.4])), mover]).transformed(
+        CAMERAS
+    )
 
 
 def photos_at(times: list[float], cameras: int | None = None, size: int = 32) -> Views:
@@ -53,7 +55,13 @@ def moving_network(steps: int = 300) -> TokenGSNetwork:
     """Static and dynamic tokens, trained on photos of the scene at many times: what is red moves, and it has to."""
     torch.manual_seed(0)
     network = small_network(
-        tokens=24, dynamic_tokens=8, time_channels=2, frame="first", scale_value=BASELINE, image_size=(32, 32), num_context=4
+        tokens=24,
+        dynamic_tokens=8,
+        time_channels=2,
+        frame="first",
+        scale_value=BASELINE,
+        image_size=(32, 32),
+        num_context=4,
     )
     for embedding in (network.time_embedding, network.target_time_embedding):
         assert embedding is not None
@@ -65,13 +73,19 @@ def moving_network(steps: int = 300) -> TokenGSNetwork:
         place = (5 * step) % 9
         splats = network(CONTEXT.unsqueeze(), time=place / 8)[0]
         one = seen.select([place])
-        loss = (render_cameras(splats, one.cameras, network.config.rendering(Example(CONTEXT, one)), False).rgb - one.images).square().mean()
+        loss = (
+            (
+                render_cameras(splats, one.cameras, network.config.rendering(Example(CONTEXT, one)), False).rgb
+                - one.images
+            )
+            .square()
+            .mean()
+        )
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         optimizer.param_groups[0]["lr"] = RATE * (1 - step / steps)
     return network.eval().requires_grad_(False)
-
 
 
 def write_moving_capture(folder: Path, size: int = 64) -> Path:

@@ -29,7 +29,7 @@ class FlowOptions:
     output: Path
     """folder of the files"""
     cameras: Path | None = None
-    """a camera path as `ns-render camera-path` reads it; if not given, the cameras of the photos that the encoder saw"""
+    """a camera path as `ns-render camera-path` reads it; if not given, the cameras of the context photos"""
     time: Share | None = None
     """the time that is shown, 0 to 1; if not given, each camera's own"""
     to: Share | None = None

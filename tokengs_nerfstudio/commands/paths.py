@@ -26,7 +26,8 @@ def write_path(
     photos = Filmed.of(finished.context, finished.context_times, height)
     film = moving_path(photos, kind, frames, frame_rate, time)
     write_text(output, json.dumps(film))
+    size = f"{film['render_width']}x{film['render_height']}"
     return (
-        f"{kind}: {frames} pictures of {film['render_width']}x{film['render_height']}, {film['seconds']:.3g} s: {output}; "
+        f"{kind}: {frames} pictures of {size}, {film['seconds']:.3g} s: {output}; "
         f"ns-render camera-path --load-config {run / 'config.yml'} --camera-path-filename {output}"
     )

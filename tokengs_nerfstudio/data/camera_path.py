@@ -108,7 +108,9 @@ def moving_path(photos: Filmed, kind: MovingKind, frames: int, frame_rate: int, 
     if kind == "bullet-time":
         order = _one_after_another(c2w[:, :3, 3])
         if np.ptp(c2w[:, :3], axis=0).max() < 1e-6:
-            raise UserError("--path bullet-time needs photos from several places, here are some of one: film time-lapse")
+            raise UserError(
+                "--path bullet-time needs photos from several places, here are some of one: film time-lapse"
+            )
         stands = (first + last) / 2 if time is None else time
         shots = [(pose, stands) for pose in through(c2w[order], _paced(c2w[order, :3, 3], frames))]
     elif first == last:
@@ -170,7 +172,7 @@ def _one_after_another(places: Float[ndarray, "view 3"]) -> list[int]:
     return order
 
 
-def _paced(places: Float[ndarray, "view 3"], frames: int) -> Float[ndarray, "{frames}"]:
+def _paced(places: Float[ndarray, "view 3"], frames: int) -> Float[ndarray, " {frames}"]:
     """Numbers along `places` between which the way is equally long."""
     gone = np.append(0.0, np.linalg.norm(np.diff(places, axis=0), axis=1).cumsum())
     gone += 1e-9 * np.arange(len(places))

@@ -46,7 +46,10 @@ def test_one_gaussian_has_its_own_flow_wherever_it_is_seen_however_faint(opacity
 def test_flow_in_pixels_is_that_of_each_camera():
     displacement = torch.tensor([[0.1, 0.05, 0.3]])
     flow = render_flow(one_blob(), displacement, cameras(), RenderConfig())
-    places = [project(points, cameras().c2w, cameras().intrinsics)[0] for points in (one_blob().means, one_blob().means + displacement)]
+    places = [
+        project(points, cameras().c2w, cameras().intrinsics)[0]
+        for points in (one_blob().means, one_blob().means + displacement)
+    ]
     expected = (places[1] - places[0])[:, 0]
     middle = places[0][:, 0].long()
     for view in range(2):

@@ -5,14 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 from made.moving import CONTEXT, MOVER, moving_network, photos_at, scene_at
-from made.tuning import ready, tuning_config
+from made.tuning import USUAL, ready, tuning_config
 
 from tokengs_nerfstudio.core.evaluation import view_psnr
 from tokengs_nerfstudio.core.tuning.budget import contributing, most_seen, seen_weights
 from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
 from tokengs_nerfstudio.core.types import Gaussians, Views
-
-from made.tuning import USUAL
 
 PHOTOS = photos_at([0.0, 0.3, 0.6, 1.0, 0.15, 0.8], cameras=3)
 TUNING = tuning_config(space="tokens", rule="steps", tokens_rate=0.02)

@@ -7,9 +7,7 @@ from numpy import ndarray
 _CONE = 0.3  # its slope: 17 degrees
 
 
-def distance_seen(
-    position: Float[ndarray, "3"], axis: Float[ndarray, "3"], points: Float[ndarray, "point 3"]
-) -> float:
+def distance_seen(position: Float[ndarray, "3"], axis: Float[ndarray, "3"], points: Float[ndarray, "point 3"]) -> float:
     """How far away, along the unit vector `axis`, that is which is seen from `position` in its direction.
 
     The median of the points within 17 degrees of the axis; 1 where there are none.

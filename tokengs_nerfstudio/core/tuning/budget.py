@@ -50,9 +50,7 @@ def seen_weights(
     return total * (views.height * views.width / (height * width))
 
 
-def contributing(
-    gaussians: Gaussians, views: Views, rendering: RenderConfig, splats_at: SplatsAt | None = None
-) -> int:
+def contributing(gaussians: Gaussians, views: Views, rendering: RenderConfig, splats_at: SplatsAt | None = None) -> int:
     """How many of the Gaussians the views show at all; `splats_at` as in `seen_weights`."""
     return int((seen_weights(gaussians, views, rendering, splats_at=splats_at) > _SEEN).sum())
 
