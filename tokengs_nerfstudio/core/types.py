@@ -66,7 +66,7 @@ class Views(TensorRecord):
     may supervise and 0 where it is to be ignored (the network looks at all of them); exact z-depths in the cameras'
     frame, 0 where there is no surface; opacities (alphas) of photos that are cut out, 0 where there is nothing:
     `images` show the background that is rendered over (grey 0.5, unless weights say otherwise) as far as these let
-    light through.
+    light through. `moving`, where known, is 1 on pixels that show what ever moves in the scene, else 0.
     """
 
     images: Float[Tensor, "*batch view 3 height width"]
@@ -76,6 +76,7 @@ class Views(TensorRecord):
     masks: Float[Tensor, "*batch view 1 height width"] | None = None
     depths: Float[Tensor, "*batch view 1 height width"] | None = None
     alphas: Float[Tensor, "*batch view 1 height width"] | None = None
+    moving: Float[Tensor, "*batch view 1 height width"] | None = None
 
     @property
     def num_views(self) -> int:
@@ -154,6 +155,7 @@ class Views(TensorRecord):
             masks=None if self.masks is None else self.masks[..., index, :, :, :],
             depths=None if self.depths is None else self.depths[..., index, :, :, :],
             alphas=None if self.alphas is None else self.alphas[..., index, :, :, :],
+            moving=None if self.moving is None else self.moving[..., index, :, :, :],
         )
 
     def over(self, background: float | Tensor, wanted: Float[Tensor, "*batch view 3"]) -> "Views":

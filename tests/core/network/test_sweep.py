@@ -88,8 +88,8 @@ def test_the_network_hears_of_it_and_keeps_it_through_a_file(tmp_path):
     assert not torch.equal(again.encode(views).values, network.encode(views).values)
     with pytest.raises(ValueError, match="photo_colors and sweep"):
         save_network(network, tmp_path / "p.safetensors", layout="published")
-    with pytest.raises(ValueError, match="sweep needs photos of one moment"):
-        replace(SMALL, time_channels=2)
+    with pytest.raises(ValueError, match="sweep needs patches of an even size"):
+        replace(SMALL, patch_size=9)
 
 
 def test_weights_without_begin_with_their_own_answers_and_learn_to_listen():

@@ -71,6 +71,21 @@ def test_anchors_are_chosen_and_repeated_as_their_tokens(small_config, make_view
     assert resized.decode(resized.encode(make_views())).count == count * 3
 
 
+def test_dynamic_tokens_start_at_the_anchors_of_their_static_ones(small_config, make_views, randomised):
+    network = randomised(TokenGSNetwork(replace(small_config, anchors=True)))
+    dynamic = resize_network(network, dynamic_tokens=4)
+    assert dynamic.anchors.positions.shape == (10, 3)
+    chosen = [network.tokens.tolist().index(row) for row in dynamic.dynamic_tokens.tolist()]
+    for ours, theirs in zip((dynamic.anchors.positions, dynamic.anchors.radii), network.anchors.parameters()):
+        assert torch.equal(ours, torch.cat([theirs, theirs[chosen]]))
+    views = make_views(times=True)
+    before, after = network(views), dynamic(views, 0.3)
+    torch.testing.assert_close(after.means[:, : before.count], before.means, atol=1e-5, rtol=1e-5)
+    grown = resize_network(dynamic, tokens=8, dynamic_tokens=5)
+    assert torch.equal(grown.anchors.positions[8:12], dynamic.anchors.positions[6:])
+    assert grown(views, 0.3).count == 13 * 3
+
+
 def test_impossible_numbers_are_refused(network):
     with pytest.raises(ValueError, match="at least one token, got 0"):
         resize_network(network, tokens=0)

@@ -123,7 +123,7 @@ def test_presets_carry_the_published_settings(recorded):
     assert initial.token_std == (options["gs_token_std"] or 0.01)
 
 
-@pytest.mark.parametrize(("name", "megabytes"), [("tiny", 10), ("small", 25)])
+@pytest.mark.parametrize(("name", "megabytes"), [("tiny", 10), ("tiny-dynamic", 10), ("small", 25)])
 def test_what_is_shipped_fits_its_budget(name, megabytes, tmp_path):
     network = TokenGSNetwork(PRESETS[name])
     save_network(network, tmp_path / "w.safetensors", compact=True)

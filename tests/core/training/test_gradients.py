@@ -149,6 +149,25 @@ def test_dynamic_tokens_are_rendered_alone_beside_the_whole(
         torch.testing.assert_close(gradient, reference, atol=2e-6, rtol=1e-3)
 
 
+@pytest.mark.parametrize("backdrop", ["grey", "photos"])
+def test_where_it_is_known_what_moves_dynamic_tokens_show_that_alone(backdrop) -> None:
+    training, example = small_training(architecture=replace(MOVING, backdrop=backdrop)), moving_example()
+    moving = (torch.rand_like(example.target.images[:, :, :1]) > 0.5).float()
+    rendering = training.network.config.rendering(example)
+    behind = example.context.mean_color[..., None, None] if backdrop == "photos" else torch.tensor(0.5)
+    cut = torch.where(moving > 0, example.target.images, behind)
+    alone = predict(training.network, example).select(slice(12 * 8, 17 * 8))
+    expected = supervised_loss(
+        alone, replace(example, target=replace(example.target, images=cut)), rendering, training.config
+    )
+    known = replace(example, target=replace(example.target, moving=moving))
+    means, _ = gradients_of(training, known, training.config)
+    usual, _ = gradients_of(training, example, training.config)
+    assert means["dynamic"] == pytest.approx(float(expected.total.detach()), rel=1e-5)
+    assert means["rgb"] == usual["rgb"]
+    assert means["dynamic"] != pytest.approx(usual["dynamic"], rel=1e-3)
+
+
 def test_without_weight_the_dynamic_tokens_cost_nothing(monkeypatch) -> None:
     """To the last bit what it is where no stage says that there are any."""
     training, example = small_training(architecture=MOVING), moving_example()

@@ -113,6 +113,23 @@ def test_few_moments_are_looked_at_again(scenes):
     assert set(times.flatten().tolist()) <= {0.0, 1.0}
 
 
+def test_targets_tell_what_moves_of_what_they_show(scenes):
+    example = MovingMeshExamples(scenes, uses=1).held_out(SHAPE)
+    world = MovingMeshes(FIRST_HELD_OUT, SHAPE.context + SHAPE.novel, SHAPE.height, SHAPE.width, scenes)
+    cameras = {
+        tuple(place): number for number, place in enumerate(torch.from_numpy(world.c2w).float()[:, :3, 3].tolist())
+    }
+    seen = [cameras[tuple(place)] for place in places(example.target)[0]]
+    found = example.target.moving[0]
+    assert any(torch.equal(found, moving_at(world, seen, time)) for time in world.moments)
+    assert 0 < found.mean() < 1
+    assert example.context.moving is None
+
+
+def moving_at(world: MovingMeshes, cameras: list[int], time: float) -> torch.Tensor:
+    return world.flow(cameras, [time] * len(cameras), [time] * len(cameras)).moving.float()
+
+
 def test_held_out_scenes_are_always_the_same_and_never_drawn(scenes):
     source = MovingMeshExamples(scenes)
     first, again = source.held_out(SHAPE), source.held_out(SHAPE)

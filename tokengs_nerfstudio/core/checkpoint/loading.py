@@ -24,14 +24,8 @@ from tokengs_nerfstudio.core.network.tokengs import Precision, TokenGSNetwork
 from tokengs_nerfstudio.core.ranges import check_value
 
 _SUFFIX = ".safetensors"
-_EXACT = (
-    "head.",
-    "tokens",
-    "dynamic_tokens",
-    "latents",
-    "anchors.positions",
-    "anchors.radii",
-)
+_EXACT = ("anchors.positions", "anchors.radii")
+_FINER = ("head.", "tokens", "dynamic_tokens", "latents")
 
 
 def load_network(
@@ -107,7 +101,7 @@ def save_network(
     have nine tensors a decoder block there that nothing reads: they are written as ones and, for biases, zeros.
 
     With `compact` the matrices inside encoder and decoder are rounded to bfloat16: half the size. Places and colours
-    come out of the head, the tokens and their anchors, which stay as they are.
+    come out of the head and the tokens, which are rounded to the finer float16, and of anchors, which stay as they are.
 
     Raises ValueError for a path that does not end in .safetensors, for an unknown layout, and for a network with
     photo_colors or a sweep in the published one, which knows no such thing.
@@ -129,8 +123,9 @@ def save_network(
 
 
 def _rounded(name: str, tensor: torch.Tensor) -> torch.Tensor:
-    exact = tensor.ndim < 2 or (name.startswith(_EXACT))
-    return tensor if exact else tensor.to(torch.bfloat16)
+    if tensor.ndim < 2 or name.startswith(_EXACT):
+        return tensor
+    return tensor.to(torch.float16 if name.startswith(_FINER) else torch.bfloat16)
 
 
 def _own_names(file: WeightFile) -> dict[str, str]:

@@ -19,7 +19,7 @@ def mirrored(views: Views) -> Views:
     intrinsics = views.intrinsics.clone()
     intrinsics[..., 0, 2] = views.width - intrinsics[..., 0, 2]
     c2w = flip[:, None] * views.c2w * flip[None, :]
-    pixels = {name: getattr(views, name) for name in ("images", "masks", "depths", "alphas")}
+    pixels = {name: getattr(views, name) for name in ("images", "masks", "depths", "alphas", "moving")}
     flipped = {name: None if maps is None else maps.flip(-1) for name, maps in pixels.items()}
     return replace(views, c2w=c2w, intrinsics=intrinsics, **flipped)
 

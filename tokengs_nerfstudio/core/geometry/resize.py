@@ -20,9 +20,9 @@ _SMALLEST_SIDE = 32
 def crop_and_resize(views: Views, height: int, width: int, published_rounding: bool = False) -> Views:
     """The largest centred crop of the wanted aspect, resized with antialiasing; cameras and masks adapted exactly.
 
-    Depths are taken from the nearest pixel: between two surfaces there is none. With `published_rounding` the principal
-    point is shifted as the published TokenGS pipeline does: half a pixel off where an odd number of rows or columns is
-    cut away, which its weights were trained with.
+    Depths, and what moves, are taken from the nearest pixel: between two surfaces there is none. With
+    `published_rounding` the principal point is shifted as the published TokenGS pipeline does: half a pixel off
+    where an odd number of rows or columns is cut away, which its weights were trained with.
 
     Raises ValueError when the wanted size is not positive.
     """
@@ -45,13 +45,14 @@ def crop_and_resize(views: Views, height: int, width: int, published_rounding: b
         masks=None if views.masks is None else wholly_valid(resized_images(views.masks[cut], height, width)),
         depths=None if views.depths is None else resized_images(views.depths[cut], height, width, "nearest"),
         alphas=None if views.alphas is None else resized_images(views.alphas[cut], height, width),
+        moving=None if views.moving is None else resized_images(views.moving[cut], height, width, "nearest"),
     )
 
 
 def resized(views: Views, height: int, width: int, filter: Filter = "antialias") -> Views:
     """The whole images at another size; intrinsics follow exactly, also where the aspect changes a bit.
 
-    A pixel is valid where everything is that it is made of; depths are those of the nearest pixel.
+    A pixel is valid where everything is that it is made of; depths, and what moves, are those of the nearest pixel.
     """
     return Views(
         images=resized_images(views.images, height, width, filter).clamp(0, 1),
@@ -61,6 +62,7 @@ def resized(views: Views, height: int, width: int, filter: Filter = "antialias")
         masks=None if views.masks is None else wholly_valid(resized_images(views.masks, height, width, filter)),
         depths=None if views.depths is None else resized_images(views.depths, height, width, "nearest"),
         alphas=None if views.alphas is None else resized_images(views.alphas, height, width, filter).clamp(0, 1),
+        moving=None if views.moving is None else resized_images(views.moving, height, width, "nearest"),
     )
 
 

@@ -28,7 +28,7 @@ def anchored_from_plain(
     are not heard, nor will they be for long: where the network shall learn, -4 costs next to nothing and lets it.
     New layers are drawn by torch's global generator.
 
-    Raises ValueError for a network that has anchors already, and for latents or dynamic tokens.
+    Raises ValueError for a network that has anchors already, and for latents.
     """
     if network.config.anchors:
         raise UserError("this network has anchors already")

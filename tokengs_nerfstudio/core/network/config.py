@@ -45,9 +45,10 @@ class NetworkConfig:
     """Anchors, radii and Gaussians of an anchored network cannot leave the far plane's distance (ours)."""
 
     sweep: bool = False
-    """The encoder is told where a plane sweep over the context photos finds surfaces (ours)."""
+    """The encoder is told where a plane sweep over the context photos finds surfaces, as if nothing moved (ours)."""
     photo_colors: bool = False
-    """Gaussians take their colours from the context photos that show them (ours)."""
+    """Gaussians take their colours from the context photos that show them; those of dynamic tokens from photos near the
+    target's time (ours)."""
 
     surfaces: bool = False
     """Gaussians are drawn to the surfaces that sweep and encoder together see in the context photos (ours)."""
@@ -94,21 +95,12 @@ class NetworkConfig:
         layers = self.multiscale_layers
         if list(layers) != [layer for layer in range(self.encoder_depth) if layer in layers]:
             raise UserError(f"multiscale_layers {layers} are not ascending numbers of {self.encoder_depth} blocks")
-        if self.anchors and (self.latents or self.dynamic_tokens):
-            raise UserError(
-                f"anchors need a decoder that reads image patches with static tokens alone, got latents {self.latents} "
-                f"and dynamic_tokens {self.dynamic_tokens}"
-            )
-        if self.photo_colors and (self.latents or self.dynamic_tokens):
-            raise UserError(
-                f"photo_colors need the photos beside the memory and a scene that stands still, got latents "
-                f"{self.latents} and dynamic_tokens {self.dynamic_tokens}"
-            )
-        if self.sweep and (self.time_channels or self.patch_size % 2):
-            raise UserError(
-                f"sweep needs photos of one moment and patches of an even size, got time_channels {self.time_channels} "
-                f"and patch_size {self.patch_size}"
-            )
+        if self.anchors and self.latents:
+            raise UserError(f"anchors need a decoder that reads image patches, got latents {self.latents}")
+        if self.photo_colors and self.latents:
+            raise UserError(f"photo_colors need the photos beside the memory, got latents {self.latents}")
+        if self.sweep and self.patch_size % 2:
+            raise UserError(f"sweep needs patches of an even size, got patch_size {self.patch_size}")
         if self.surfaces and not (self.sweep and self.photo_colors):
             raise UserError("surfaces are made of a sweep over the photos: they need sweep and photo_colors")
         if self.footprint and not self.photo_colors:
@@ -175,6 +167,7 @@ _PHOTO = replace(_ANCHORED, photo_colors=True)
 _VISIBLE = replace(_PHOTO, opacity_floor=0.1)
 _SWEPT = replace(_VISIBLE, sweep=True)
 _SCRATCH = replace(_SWEPT, surfaces=True, footprint=0.45, backdrop="photos")
+_DYNAMIC = replace(_SCRATCH, dynamic_tokens=96, time_channels=2)
 _LOCUS = replace(_BASE, anchors=True)
 _OBJECT = replace(
     _BASE,
@@ -199,6 +192,7 @@ PRESETS: dict[str, NetworkConfig] = {
     "tiny-photo": _PHOTO,
     "tiny-visible": _VISIBLE,
     "tiny-swept": _SWEPT,
+    "tiny-dynamic": _DYNAMIC,
     "small": replace(
         _SCRATCH,
         width=256,

@@ -101,7 +101,7 @@ class AnchoredDecoderBlock(_DecoderLayers):
         self.position = MLP(POSITION_CHANNELS, width, width)
 
     def forward(
-        self, x: Float[Tensor, "batch token dim"], memory: SceneMemory, anchors: Anchors
+        self, x: Float[Tensor, "batch token dim"], memory: SceneMemory, anchors: Anchors, static: int | None = None
     ) -> Float[Tensor, "batch token dim"]:
         """`memory` with rays. Geometry is computed in the anchors' own precision."""
         assert memory.rays is not None  # checked where memories come in
@@ -109,7 +109,7 @@ class AnchoredDecoderBlock(_DecoderLayers):
             bias = F.softplus(self.ray_scale) * ray_bias(anchors, memory.rays)
             channels = position_channels(anchors.coordinates)
         x = x + self.cross_scale * self.cross_attention(self.cross_norm(x), memory, bias)
-        x = x + self.self_scale * self.self_attention(self.self_norm(x + self.position(channels)))
+        x = x + self.self_scale * self.self_attention(self.self_norm(x + self.position(channels)), static)
         return x + self.mlp_scale * self.mlp(self.mlp_norm(x))
 
 
@@ -140,8 +140,9 @@ class TokenAnchors(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.bounded, self.z_offset, self.far = config.bounded, config.z_offset, config.far
-        self.positions = nn.Parameter(torch.empty(config.tokens, 3))
-        self.radii = nn.Parameter(torch.empty(config.tokens, 1))
+        count = config.tokens + config.dynamic_tokens
+        self.positions = nn.Parameter(torch.empty(count, 3))
+        self.radii = nn.Parameter(torch.empty(count, 1))
         self.move = MLP(config.width, config.width, 3)
         self.widen = MLP(config.width, config.width, 1)
 

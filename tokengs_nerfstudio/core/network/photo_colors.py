@@ -12,6 +12,8 @@ from tokengs_nerfstudio.core.types import Views
 
 SHARPNESS_UNIT = 20.0
 """How strongly a view whose colour differs is doubted, for a parameter of one; squared colour distances are up to 3."""
+TIME_UNIT = 30.0
+"""The same for a view that is of another time; times are in [0, 1]."""
 _NEAREST = 1e-3
 _NOT_SEEN = -1e4
 
@@ -21,13 +23,15 @@ class PhotoColors(nn.Module):
 
     Weights are a softmax over the views that see it and the decoded colour: a view's logit is -sharpness |difference of
     its colour from the decoded one|^2, the decoded colour's is a linear function of the token. So views before which
-    something else stands are outvoted by what the token expects, and what no view sees keeps the decoded colour.
+    something else stands are outvoted by what the token expects, and what no view sees keeps the decoded colour. With
+    `timed` views are doubted by how far they are in time, too.
     """
 
-    def __init__(self, width: int, gaussians_per_token: int) -> None:
+    def __init__(self, width: int, gaussians_per_token: int, timed: bool = False) -> None:
         super().__init__()
         self.gate = nn.Linear(width, gaussians_per_token)
         self.sharpness = nn.Parameter(torch.zeros(()))
+        self.time_doubt = nn.Parameter(torch.zeros(())) if timed else None
         nn.init.zeros_(self.gate.weight)
         nn.init.zeros_(self.gate.bias)
 
@@ -37,16 +41,29 @@ class PhotoColors(nn.Module):
         means: Float[Tensor, "batch gaussian 3"],
         tokens: Float[Tensor, "batch token dim"],
         photos: Views,
+        apart: Float[Tensor, "batch view gaussian"] | None = None,
     ) -> Float[Tensor, "batch gaussian 3"]:
-        """The blended colours of Gaussians at `means`; photos [batch view], means and cameras in one frame."""
+        """The blended colours of Gaussians at `means`; photos [batch view], means and cameras in one frame.
+
+        `apart`: how far each photo is in time, if anything moves.
+        """
         with torch.autocast(tokens.device.type, enabled=False):
             decoded = self.gate(tokens.to(self.gate.weight.dtype)).flatten(1)
             seen, colours = photo_colors(means, photos)
             sharpness = SHARPNESS_UNIT * F.softplus(self.sharpness)
-            doubt = sharpness * (colours - colors[:, None]).square().sum(-1)
+            doubt = doubted(sharpness * (colours - colors[:, None]).square().sum(-1), self.time_doubt, apart)
             logits = torch.where(seen, -doubt, doubt.new_tensor(_NOT_SEEN))
             weights = torch.cat([logits, decoded[:, None]], dim=1).softmax(dim=1)[..., None]
             return (weights * torch.cat([colours, colors[:, None]], dim=1)).sum(1)
+
+
+def doubted(
+    doubt: Float[Tensor, "batch view gaussian"],
+    of_time: Float[Tensor, ""] | None,
+    apart: Float[Tensor, "batch view gaussian"] | None,
+) -> Float[Tensor, "batch view gaussian"]:
+    """The doubt about each view, with that about its being of another time."""
+    return doubt if of_time is None or apart is None else doubt + TIME_UNIT * F.softplus(of_time) * apart
 
 
 def photo_colors(

@@ -12,17 +12,14 @@ def with_photo_colors(network: TokenGSNetwork) -> TokenGSNetwork:
     """The network with all weights of `network` whose Gaussians wear what the context photos show at their places.
 
     Its first answers differ: decoded colours and photos count alike where they agree. ValueError for a network that
-    has latents or dynamic tokens.
+    has latents.
     """
     return _extended(network, photo_colors=True)
 
 
 @torch.no_grad()
 def with_sweep(network: TokenGSNetwork) -> TokenGSNetwork:
-    """The network with all weights and first answers of `network`, whose encoder may learn to hear of a plane sweep.
-
-    ValueError for a network that knows time.
-    """
+    """The network with all weights and first answers of `network`, whose encoder may learn to hear of a plane sweep."""
     told = _extended(network, sweep=True)
     assert told.sweep_embedding is not None  # its configuration says so
     for parameter in told.sweep_embedding.norm.parameters():

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tokengs_nerfstudio.core.network.memory import Surfaces
-from tokengs_nerfstudio.core.network.photo_colors import places
+from tokengs_nerfstudio.core.network.photo_colors import doubted, places
 from tokengs_nerfstudio.core.network.sweep import DEPTHS, SHRINK, TEMPERATURE, ladder
 from tokengs_nerfstudio.core.types import Views
 
@@ -81,13 +81,15 @@ class SurfacePull(nn.Module):
 
     Each view that sees a Gaussian proposes the point of its ray that lies on the surface there. What happens is a mean
     of the proposals and of staying, with softmax weights: a view's logit falls with the spread of its depth and with
-    how far its surface is away (in logarithms), that of staying is a linear function of the token.
+    how far its surface is away (in logarithms), that of staying is a linear function of the token. With `timed` it
+    falls with how far a view is in time, too.
     """
 
-    def __init__(self, width: int, gaussians_per_token: int) -> None:
+    def __init__(self, width: int, gaussians_per_token: int, timed: bool = False) -> None:
         super().__init__()
         self.stay = nn.Linear(width, gaussians_per_token)
         self.doubts = nn.Parameter(torch.full((2,), 0.5))
+        self.time_doubt = nn.Parameter(torch.zeros(())) if timed else None
         nn.init.zeros_(self.stay.weight)
         nn.init.constant_(self.stay.bias, _FIRST_STAYING)
 
@@ -97,14 +99,18 @@ class SurfacePull(nn.Module):
         tokens: Float[Tensor, "batch token dim"],
         photos: Views,
         surfaces: Surfaces,
+        apart: Float[Tensor, "batch view gaussian"] | None = None,
     ) -> Float[Tensor, "batch gaussian 3"]:
-        """The drawn means; means and the photos' cameras in one frame, surfaces those of the photos."""
+        """The drawn means; means and the photos' cameras in one frame, surfaces those of the photos.
+
+        `apart`: how far each photo is in time, if anything moves.
+        """
         with torch.autocast(tokens.device.type, enabled=False):
             stay = self.stay(tokens.to(self.stay.weight.dtype)).flatten(1)
             ways = means[:, None] - photos.c2w[..., None, :3, 3]
             seen, change, spread = proposals(ways, photos, surfaces)
             of_spread, of_change = _DOUBT_UNIT * F.softplus(self.doubts)
-            logits = -of_spread * spread - of_change * change.abs()
+            logits = -doubted(of_spread * spread + of_change * change.abs(), self.time_doubt, apart)
             logits = torch.where(seen, logits, logits.new_tensor(_NOT_SEEN))
             weights = torch.cat([logits, stay[:, None]], dim=1).softmax(dim=1)[:, :-1]
             slide = weights * change.clamp(-_LONGEST_SLIDE, _LONGEST_SLIDE).expm1()

@@ -33,8 +33,8 @@ def dynamic_from_static(rows: Float[Tensor, "token dim"], count: int, seed: int 
     old = rows.shape[0]
     _check_count(count)
     if count < old:
-        return rows[torch.randperm(old, generator=torch.Generator().manual_seed(seed))[:count]].clone()
-    return rows[torch.arange(count) % old].clone()
+        return rows[torch.randperm(old, generator=torch.Generator().manual_seed(seed))[:count].to(rows.device)].clone()
+    return rows[(torch.arange(count) % old).to(rows.device)].clone()
 
 
 @torch.no_grad()
@@ -61,16 +61,19 @@ def resize_network(
     state = dict(network.state_dict())
     sizes: dict[str, int] = {}
     if dynamic_tokens is not None:
-        known = state.get("dynamic_tokens")
-        grown = dynamic_from_static if known is None else resize_rows
-        state["dynamic_tokens"] = grown(state["tokens"] if known is None else known, dynamic_tokens)
         sizes["dynamic_tokens"] = dynamic_tokens
         sizes["time_channels"] = network.config.time_channels or time_channels
     if tokens is not None:
-        for key in ("tokens", "anchors.positions", "anchors.radii"):
-            if key in state:
-                state[key] = resize_rows(state[key], tokens)
         sizes["tokens"] = tokens
+    static, moving = network.config.tokens, network.config.dynamic_tokens
+    for key in ("anchors.positions", "anchors.radii"):
+        if key in state:
+            of_static, of_moving = state[key].split([static, moving])
+            state[key] = torch.cat(_resized(of_static, of_moving, tokens, dynamic_tokens))
+    of_moving = state.get("dynamic_tokens", state["tokens"][:0])
+    state["tokens"], of_moving = _resized(state["tokens"], of_moving, tokens, dynamic_tokens)
+    if len(of_moving):
+        state["dynamic_tokens"] = of_moving
     if latents is not None:
         state["latents"] = resize_rows(state["latents"], latents)
         sizes["latents"] = latents
@@ -81,6 +84,13 @@ def resize_network(
             state[key] = torch.zeros_like(parameter, device=network.tokens.device, dtype=network.tokens.dtype)
     resized.load_state_dict(state, assign=True)
     return resized
+
+
+def _resized(static: Tensor, moving: Tensor, tokens: int | None, dynamic_tokens: int | None) -> tuple[Tensor, Tensor]:
+    """What belongs to static tokens and to dynamic ones, which begin as static ones; None: as many as there are."""
+    if dynamic_tokens is not None:
+        moving = resize_rows(moving, dynamic_tokens) if len(moving) else dynamic_from_static(static, dynamic_tokens)
+    return static if tokens is None else resize_rows(static, tokens), moving
 
 
 def _check_count(count: int) -> None:

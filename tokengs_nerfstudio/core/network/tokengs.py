@@ -14,10 +14,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from tokengs_nerfstudio.core.errors import UserError
-from tokengs_nerfstudio.core.geometry.footprint import pixel_widths
 from tokengs_nerfstudio.core.network.anchors import Anchors, patch_rays
 from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.network.decoders import AnchoredDecoder, TokenAnchors, TokenDecoder
+from tokengs_nerfstudio.core.network.finishing import finished, times_apart
 from tokengs_nerfstudio.core.network.initial import InitialValues
 from tokengs_nerfstudio.core.network.inputs import EncoderInputs, encoder_inputs
 from tokengs_nerfstudio.core.network.layers import (
@@ -87,9 +87,9 @@ class TokenGSNetwork(nn.Module):
             config.head,
         )
         per_token = config.gaussians_per_token
-        self.photo_colors = PhotoColors(width, per_token) if config.photo_colors else None
+        self.photo_colors = PhotoColors(width, per_token, has_time) if config.photo_colors else None
         self.surface_head = SurfaceHead(width, patch) if config.surfaces else None
-        self.surface_pull = SurfacePull(width, per_token) if config.surfaces else None
+        self.surface_pull = SurfacePull(width, per_token, has_time) if config.surfaces else None
         self.reset_parameters()
 
     @torch.no_grad()
@@ -175,7 +175,8 @@ class TokenGSNetwork(nn.Module):
         one, so it wants as many tokens as it has and a memory with rays (ValueError else).
         """
         tokens = self._tokens_for(memory, tokens)
-        return self._decode(memory, tokens, self._target_channels(time, tokens))
+        times = self._target_times(time, tokens)
+        return self._decode(memory, tokens, self._channels(times), times)
 
     def decode_stages(
         self,
@@ -192,9 +193,10 @@ class TokenGSNetwork(nn.Module):
         if list(blocks) != [number for number in range(1, depth + 1) if number in blocks]:
             raise UserError(f"blocks to decode after are {blocks}; they must be ascending numbers from 1 to {depth}")
         tokens = self._tokens_for(memory, tokens)
-        walked = self._walked(memory, tokens, self._target_channels(time, tokens))
+        times = self._target_times(time, tokens)
+        walked = self._walked(memory, tokens, self._channels(times))
         stages = [walked[number - 1] for number in blocks]
-        gaussians = [self._gaussians(memory, tokens, anchors) for tokens, anchors in stages]
+        gaussians = [self._gaussians(memory, tokens, anchors, times) for tokens, anchors in stages]
         anchors = [anchors.centers for _, anchors in stages if anchors is not None]
         return DecodedStages(
             Gaussians.joined(gaussians, lambda fields: torch.stack(fields, dim=1)),
@@ -211,8 +213,8 @@ class TokenGSNetwork(nn.Module):
         if tokens.ndim != 3 or tokens.shape[0] != batch or tokens.shape[2] != self.config.width:
             expected = f"[{batch} tokens {self.config.width}]"
             raise UserError(f"tokens have shape {list(tokens.shape)}; this memory and network need {expected}")
-        if self.anchors is not None and tokens.shape[1] != self.config.tokens:
-            raise UserError(f"got {tokens.shape[1]} tokens; this network has anchors for {self.config.tokens}")
+        if self.anchors is not None and tokens.shape[1] != self.num_tokens:
+            raise UserError(f"got {tokens.shape[1]} tokens; this network has anchors for {self.num_tokens}")
         if self.anchors is not None and memory.rays is None:
             raise UserError("this network has anchors: its memory needs rays, as encode() gives them")
         if self.photo_colors is not None and memory.photos is None:
@@ -227,13 +229,15 @@ class TokenGSNetwork(nn.Module):
         """In the parameters' precision."""
         return encoder_inputs(context.to(dtype=self.tokens.dtype), self.config)
 
-    def _target_channels(self, time: float | Tensor | None, tokens: Tensor) -> Tensor | None:
+    def _target_times(self, time: float | Tensor | None, tokens: Tensor) -> Float[Tensor, " batch"] | None:
         if not self.config.time_channels:
             return None
         if time is None:
             raise UserError("this network embeds time: decode() needs the target time in [0, 1], got none")
-        times = torch.as_tensor(time, dtype=tokens.dtype, device=tokens.device).expand(tokens.shape[0])
-        return time_channels(times, self.config.time_channels)
+        return torch.as_tensor(time, dtype=tokens.dtype, device=tokens.device).expand(tokens.shape[0])
+
+    def _channels(self, times: Tensor | None) -> Tensor | None:
+        return None if times is None else time_channels(times, self.config.time_channels)
 
     def _autocast(self) -> AbstractContextManager[object]:
         if self.precision == "fp32":
@@ -268,35 +272,38 @@ class TokenGSNetwork(nn.Module):
         outputs = self.encoder(x.flatten(1, 2), layers)
         return torch.cat([norm(output) for norm, output in zip(self.readout_norms, outputs)], dim=-1)
 
-    def _decode(self, memory: SceneMemory, tokens: Tensor, times: Tensor | None) -> Gaussians:
-        return self._gaussians(memory, *self._walked(memory, tokens, times)[-1])
+    def _decode(
+        self, memory: SceneMemory, tokens: Tensor, channels: Tensor | None, times: Tensor | None = None
+    ) -> Gaussians:
+        return self._gaussians(memory, *self._walked(memory, tokens, channels)[-1], times)
 
-    def _gaussians(self, memory: SceneMemory, tokens: Tensor, anchors: Anchors | None) -> Gaussians:
-        gaussians = self.head(tokens, anchors)
-        if self.surface_pull is not None and memory.photos is not None and memory.surfaces is not None:
-            means = self.surface_pull(gaussians.means, tokens, memory.photos, memory.surfaces)
-            gaussians = replace(gaussians, means=means)
-        if self.photo_colors is not None and memory.photos is not None:
-            colors = self.photo_colors(gaussians.colors, gaussians.means, tokens, memory.photos)
-            gaussians = replace(gaussians, colors=colors)
-        if self.config.footprint and memory.photos is not None:
-            blur = self.config.footprint * pixel_widths(gaussians.means, memory.photos)
-            gaussians = replace(gaussians, scales=(gaussians.scales.square() + blur.square()[..., None]).sqrt())
-        return gaussians
+    def _gaussians(
+        self, memory: SceneMemory, tokens: Tensor, anchors: Anchors | None, times: Tensor | None
+    ) -> Gaussians:
+        still, per_token = self._moving_from(tokens), self.config.gaussians_per_token
+        apart = times_apart(memory.photos, times, still, tokens.shape[1], per_token)
+        parts = (self.surface_pull, self.photo_colors, self.config.footprint)
+        return finished(self.head(tokens, anchors), tokens, memory, *parts, apart)
 
-    def _walked(self, memory: SceneMemory, tokens: Tensor, times: Tensor | None) -> list[tuple[Tensor, Anchors | None]]:
+    def _moving_from(self, tokens: Tensor) -> int:
+        """The first of the tokens that know the target time: dynamic ones, or all where there are none."""
+        return tokens.shape[1] - self.config.dynamic_tokens if self.config.dynamic_tokens else 0
+
+    def _walked(
+        self, memory: SceneMemory, tokens: Tensor, channels: Tensor | None
+    ) -> list[tuple[Tensor, Anchors | None]]:
         """Tokens and anchors after each block of the decoder."""
-        static = tokens.shape[1] - self.config.dynamic_tokens if self.config.dynamic_tokens else None
+        first = self._moving_from(tokens)
+        static = first or None
         with self._autocast():
-            if self.target_time_embedding is not None and times is not None:
-                shift = self.target_time_embedding(times)[:, None]
-                first = static or 0
+            if self.target_time_embedding is not None and channels is not None:
+                shift = self.target_time_embedding(channels)[:, None]
                 tokens = torch.cat([tokens[:, :first], tokens[:, first:] + shift], dim=1)
             if self.anchors is None:
                 return [(tokens := block(tokens, memory, static), None) for block in self.decoder]
             anchors, walked = self.anchors.begin(tokens.shape[0]), []
             for block in self.decoder:
-                tokens = block(tokens, memory, anchors)
+                tokens = block(tokens, memory, anchors, static)
                 anchors = self.anchors(anchors, tokens)
                 walked.append((tokens, anchors))
         return walked

@@ -37,7 +37,8 @@ class GuardConfig:
 @dataclass(frozen=True)
 class DynamicLossConfig:
     """The loss of pictures of the dynamic tokens' Gaussians alone, for networks that have them (TokenGS, arXiv
-    2604.15239): at first they learn to show something by themselves."""
+    2604.15239): at first they learn to show something by themselves. Where it is known what moves, that is all they are
+    to show (ours)."""
 
     weight: Weight = 0.3
     """its weight beside the loss of the whole pictures; 0 for none"""

@@ -114,8 +114,21 @@ def _with_dynamic(
     losses: SceneLosses, splats: Gaussians, example: Example, rendering: RenderConfig, config: TrainingConfig
 ) -> SceneLosses:
     """Losses, and beside them those of the dynamic tokens' Gaussians `splats`, rendered alone."""
-    alone = supervised_loss(splats, example, rendering, config).per_scene
+    alone = supervised_loss(splats, _what_moves(example, rendering), rendering, config).per_scene
     return SceneLosses(losses.per_scene + config.dynamic.weight * alone, {**losses.parts, "dynamic": alone})
+
+
+def _what_moves(example: Example, rendering: RenderConfig) -> Example:
+    """Targets that show nothing but what moves, where that is known."""
+    target = example.target
+    if target.moving is None:
+        return example
+    background = torch.as_tensor(rendering.background).to(target.images)
+    images = torch.where(
+        target.moving > 0, target.images, background[..., None, None] if background.ndim else background
+    )
+    depths = None if target.depths is None else target.depths * target.moving
+    return replace(example, target=replace(target, images=images, depths=depths))
 
 
 def supervised_loss(

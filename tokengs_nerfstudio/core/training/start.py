@@ -38,7 +38,8 @@ def starting_network(
 
     Weights are named as in `load_network`. Where the preset wants other numbers of tokens or latents, these are grown
     or shrunk; camera frame, render settings and image size become the preset's; plain weights get anchors where the
-    preset has them. Without a preset the weights' own configuration holds, without both it is that of `tiny`.
+    preset has them, static ones dynamic tokens. Without a preset the weights' own configuration holds, without both it
+    is that of `tiny`.
     `num_context` is how many views the training shows usually (None: as the configuration says), `tokens` how many
     there are (None: likewise).
 
@@ -66,6 +67,8 @@ def _refitted(network: TokenGSNetwork, wanted: NetworkConfig, names: str) -> Tok
         network = with_sweep(network)
     if wanted.surfaces and not network.config.surfaces:
         network = with_surfaces(network)
+    if wanted.dynamic_tokens and not network.config.dynamic_tokens:
+        network = resize_network(network, dynamic_tokens=wanted.dynamic_tokens, time_channels=wanted.time_channels)
     ours = network.config
     different = [entry for entry in _ARCHITECTURE if getattr(ours, entry) != getattr(wanted, entry)]
     if bool(ours.dynamic_tokens) != bool(wanted.dynamic_tokens):

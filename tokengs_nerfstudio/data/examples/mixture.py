@@ -34,8 +34,8 @@ class MixtureExamples:
     def held_out(self, shape: BatchShape) -> Example:
         """As `ExampleSource.held_out`: scenes of each source in proportion to its weight, in the sources' order.
 
-        So a figure over them is about what is trained for. Depths are left out unless all have them; where some scenes
-        have times, those that stand still do so at time 0.
+        So a figure over them is about what is trained for. Depths are left out unless all have them, and what
+        moves is; where some scenes have times, those that stand still do so at time 0.
         """
         counts = np.diff(np.rint(np.cumsum([0, *self._shares()]) * shape.scenes).astype(int))
         parts = [
@@ -44,6 +44,7 @@ class MixtureExamples:
         views = [views for part in parts for views in (part.context, part.target)]
         if any(views.depths is None for views in views):
             parts = [Example(*(replace(views, depths=None) for views in (p.context, p.target))) for p in parts]
+        parts = [replace(part, target=replace(part.target, moving=None)) for part in parts]
         if any(views.times is not None for views in views):
             parts = [timed(part) for part in parts]
         return Example.cat(parts)

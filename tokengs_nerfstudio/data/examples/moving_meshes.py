@@ -1,6 +1,7 @@
 """Examples of procedural scenes of meshes in which something moves."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.random import Generator
@@ -47,7 +48,12 @@ class MovingMeshExamples(SharedScenes):
         def of(part: Sequence[Shot]) -> Views:
             return views.select([shots.index(shot) for shot in part])
 
-        return [Example(of(context), of(target)).in_its_times() for target in targets]
+        return [Example(of(context), _with_motion(of(target), world, target)).in_its_times() for target in targets]
+
+
+def _with_motion(views: Views, world: MovingMeshes, shots: Sequence[Shot]) -> Views:
+    cameras, times = zip(*shots)
+    return replace(views, moving=world.flow(cameras, times, times).moving.to(views.images))
 
 
 def _context(world: MovingMeshes, cameras: Sequence[int], rng: Generator, shares: Sequence[float]) -> list[Shot]:

@@ -1,0 +1,51 @@
+"""What networks do to decoded Gaussians that look into the photos once more (ours)."""
+
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from tokengs_nerfstudio.core.geometry.footprint import pixel_widths
+from tokengs_nerfstudio.core.network.memory import SceneMemory
+from tokengs_nerfstudio.core.network.photo_colors import PhotoColors
+from tokengs_nerfstudio.core.network.surfaces import SurfacePull
+from tokengs_nerfstudio.core.types import Gaussians, Views
+
+
+def finished(
+    gaussians: Gaussians,
+    tokens: Float[Tensor, "batch token dim"],
+    memory: SceneMemory,
+    pull: SurfacePull | None,
+    colors: PhotoColors | None,
+    footprint: float,
+    apart: Float[Tensor, "batch view gaussian"] | None,
+) -> Gaussians:
+    """Drawn to the photos' surfaces, in the photos' colours, and blurred by `footprint` of their pixels.
+
+    Each as far as the network does that. `apart`: how far each photo is in time, if anything moves.
+    """
+    photos = memory.photos
+    if photos is None:
+        return gaussians
+    if pull is not None and memory.surfaces is not None:
+        gaussians = replace(gaussians, means=pull(gaussians.means, tokens, photos, memory.surfaces, apart))
+    if colors is not None:
+        gaussians = replace(gaussians, colors=colors(gaussians.colors, gaussians.means, tokens, photos, apart))
+    if footprint:
+        blur = footprint * pixel_widths(gaussians.means, photos)
+        gaussians = replace(gaussians, scales=(gaussians.scales.square() + blur.square()[..., None]).sqrt())
+    return gaussians
+
+
+def times_apart(
+    photos: Views | None, times: Float[Tensor, " batch"] | None, still: int, tokens: int, per_token: int
+) -> Float[Tensor, "batch view gaussian"] | None:
+    """How far each photo is in time from each Gaussian; 0 for those of the first `still` tokens, which are of all
+    times. None without times."""
+    if photos is None or photos.times is None or times is None:
+        return None
+    apart = (photos.times - times[:, None]).abs()
+    moving = torch.arange(tokens * per_token, device=apart.device) >= still * per_token
+    return apart[..., None] * moving.to(apart)
