@@ -166,7 +166,7 @@ class TokenGSModel(SplatsModel):
             count, moving = len(self.baked_times), len(self.gauss_params["moving"])
             lines.append(
                 f"The scene moves: baked at {count} times from {first:g} to {last:g}, {moving:,} moving Gaussians in "
-                f"{self.baked().memory / 1e6:.2g} MB; `ns-export gaussian-splat` writes it as it is at the first, {first:g}"
+                f"{self.baked().memory / 1e6:.2g} MB; `ns-export gaussian-splat` writes the first one, {first:g}"
             )
         return lines
 
