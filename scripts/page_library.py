@@ -20,6 +20,9 @@ SHA512 = (
     "380affce10b468317a3af3b6445ea50c09e9225c9829170f5dcf5db4db534597"
 )
 BUNDLE = Path(__file__).parents[1] / "tokengs_nerfstudio/data/splat_files/page/gsplat.js"
+MARGIN = "3.0"
+"""up to so many half windows from the middle a splat's centre may be for the splat to be drawn: the library leaves out
+large ones beyond 1.2 of which the rim is seen"""
 USED = ("Camera", "Color32", "OrbitControls", "Quaternion", "Scene", "Splat", "SplatData", "Vector3", "WebGLRenderer")
 
 
@@ -43,7 +46,7 @@ def bundled(module: str, licence: str) -> str:
     names = dict(part.strip().split(" as ")[::-1] for part in exports.partition("}")[0].split(","))
     body = re.sub(r'(const \w+ = ")([A-Za-z0-9+/=]{400,})"', lambda found: f'{found[1]}{_classic(found[2])}"', body)
     body = body.replace('type: "module"', 'type: "classic"').replace("URL.revokeObjectURL(import.meta.url);", "")
-    body = body.replace("import.meta.url", '""')
+    body = body.replace("import.meta.url", '""').replace("clip = 1.2 * pos2d.w", f"clip = {MARGIN} * pos2d.w")
     parts = ", ".join(f"{name}: {names[name]}" for name in USED)
     notice = "\n".join(f" * {line}".rstrip() for line in licence.strip().splitlines())
     return (

@@ -28,13 +28,16 @@ from tokengs_nerfstudio.core.ranges import Length, Range
 from tokengs_nerfstudio.data.capture.frames import CaptureFrame, CaptureFrames, read_frames
 from tokengs_nerfstudio.data.capture.poses import offset_and_unit
 from tokengs_nerfstudio.data.capture.split import SplitRule
-from tokengs_nerfstudio.data.capture.transforms_json import Transforms, finite_number, in_brief, read_transforms
+from tokengs_nerfstudio.data.capture.transforms_json import (
+    APPLIED,
+    Transforms,
+    applied_before,
+    in_brief,
+    read_transforms,
+)
 from tokengs_nerfstudio.data.unpacking import unpacked
 
 Orientation = Literal["pca", "up", "vertical", "none"]
-
-# What ns-process-data says of what it did, as nerfstudio hands it on.
-_APPLIED = ("applied_transform", "applied_scale")
 
 # nerfstudio's own, two or three with every command, before anything is done: who reads them can mend nothing.
 warnings.filterwarnings("ignore", message=r"`torch\.cuda\.amp\.", category=FutureWarning)
@@ -115,7 +118,8 @@ class TokenGSDataParser(DataParser):
 
     def _generate_dataparser_outputs(self, split: str = "train", **kwargs: Any) -> DataparserOutputs:
         poses, transform, scale = self._place()
-        applied, applied_scale = _applied(self._transforms)
+        rows, applied_scale = applied_before(self._transforms)
+        applied = torch.tensor(rows)
         positions = self._positions(split)
         frames = [self._capture.frames[position] for position in positions]
         masks = [frame.mask for frame in frames if frame.mask is not None]
@@ -128,7 +132,7 @@ class TokenGSDataParser(DataParser):
             mask_filenames=masks if len(masks) == len(frames) else None,
             dataparser_scale=scale * applied_scale,
             dataparser_transform=_from_original(applied, applied_scale, transform),
-            metadata={name: shared[name] for name in _APPLIED if shared.get(name) is not None},
+            metadata={name: shared[name] for name in APPLIED if shared.get(name) is not None},
         )
 
     def _positions(self, split: str) -> list[int]:
@@ -215,22 +219,6 @@ def _cameras(frames: list[CaptureFrame], poses: Tensor) -> Cameras:
         camera_type=[CameraType.FISHEYE if lens.fisheye else CameraType.PERSPECTIVE for lens in lenses],
         times=torch.tensor(times) if times else None,
     )
-
-
-def _applied(transforms: Transforms) -> tuple[Tensor, float]:
-    """What ns-process-data had done to the capture's world before: x' = scale * (transform @ x); ValueError naming
-    what means nothing."""
-    rows, scale = (transforms.shared.get(name) for name in _APPLIED)
-    factor = 1.0 if scale is None else finite_number(scale)
-    if factor is None or factor <= 0:
-        raise UserError(f"'applied_scale' of {transforms.file} must be a positive number, got {in_brief(scale)}")
-    if rows is None:
-        return torch.eye(4)[:3], factor
-    right = isinstance(rows, list) and len(rows) in (3, 4) and all(isinstance(row, list) for row in rows)
-    numbers = [[finite_number(value) for value in row] for row in rows] if right else []
-    if not right or any(len(row) != 4 or None in row for row in numbers):
-        raise UserError(f"'applied_transform' of {transforms.file} must be 3x4 numbers, got {in_brief(rows)}")
-    return torch.tensor(numbers[:3]), factor
 
 
 def _from_original(applied: Tensor, applied_scale: float, transform: Tensor) -> Tensor:

@@ -13,9 +13,7 @@ from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.fingerprint import Fingerprint
 from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.types import Views
-
-# What a dataparser may say, in its metadata, of what ns-process-data had done to the capture's world before.
-_APPLIED = ("applied_transform", "applied_scale")
+from tokengs_nerfstudio.data.capture.transforms_json import APPLIED
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ def weights_still_here(name: str, photos: Sequence[Path]) -> NetworkConfig | Non
 
 def placed(outputs: DataparserOutputs) -> dict[str, Any]:
     """Where the capture's world lies in nerfstudio's: the transform [3, 4], and the scale that follows it."""
-    applied = {name: outputs.metadata[name] for name in _APPLIED if name in outputs.metadata}
+    applied = {name: outputs.metadata[name] for name in APPLIED if name in outputs.metadata}
     transform = outputs.dataparser_transform.detach().clone()
     return {"dataparser_transform": transform, "dataparser_scale": float(outputs.dataparser_scale), **applied}
 

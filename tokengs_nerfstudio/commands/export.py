@@ -1,4 +1,5 @@
-"""tokengs-export RUN OUT: a finished run's Gaussians as a file for other programs, or as one web page to send."""
+"""tokengs-export RUN OUT: a finished run's Gaussians as a file for other programs, as one web page to send, or as the
+points that another method starts from."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from tokengs_nerfstudio.data.exporting import Choice, Exported, exported
 from tokengs_nerfstudio.data.finished_run import FinishedRun, Frame, read_run
 from tokengs_nerfstudio.data.splat_files import WRITERS
 from tokengs_nerfstudio.data.splat_files.web_page import write_page
+from tokengs_nerfstudio.data.starting_capture import write_starting_capture
 
 _PAGE = ".html"
 _FAINTEST = 1 / 255
@@ -38,10 +40,17 @@ class Export:
     least_opacity: Share = _FAINTEST
     """Gaussians that are more transparent are left out"""
     crop: tuple[Finite, Finite, Finite, Finite, Finite, Finite] | None = None
-    """least x y z and greatest x y z of the centres that are kept, in the file's frame"""
+    """least x y z and greatest x y z of the centres that are kept, in the coordinates that --frame says"""
+    as_capture: bool = False
+    """make OUTPUT a folder: the run's capture again, with the Gaussians' places and colours as the points that
+    `ns-train splatfacto --data OUTPUT` starts from"""
+    capture: Path | None = None
+    """with --as-capture: where the capture is now, if it was moved since the run began"""
 
     def __post_init__(self) -> None:
-        if self.ending is None:
+        if self.capture is not None and not self.as_capture:
+            raise UserError(f"--capture {self.capture}: only --as-capture reads the capture")
+        if self.ending is None and not self.as_capture:
             raise UserError(f"{self.output}: its ending says no format; one of {', '.join([*WRITERS, _PAGE])} does")
         if self.crop is not None and not all(low <= high for low, high in zip(self.crop[:3], self.crop[3:])):
             raise UserError(f"--crop {' '.join(map(str, self.crop))}: first the least x y z, then the greatest")
@@ -55,16 +64,28 @@ class Export:
         """The moments to be written; none for a scene that stands still, or is wanted as at first."""
         if isinstance(self.time, float | int) and run.baked.times:
             return [float(self.time)]
+        if self.as_capture:
+            return []
         wants_all = self.time == "all" or (self.ending == _PAGE and self.time is None)
         return run.baked.times if wants_all else []
 
 
 def export(options: Export) -> Iterator[str]:
-    """Writes it; yields a line for each file that is there. Errors as in `read_run` and `exported`."""
+    """Writes it; yields a line for each file that is there.
+
+    Errors as in `read_run`, `exported`, `write_starting_capture` and `replacing`.
+    """
     run = read_run(options.run)
     chosen = exported(run, options.frame, options.times(run), Choice(options.least_opacity, options.crop))
     yield f"{chosen.count:,} of {chosen.of:,} Gaussians, in the {options.frame}'s frame"
-    yield from _page(options, chosen) if options.ending == _PAGE else _files(options, chosen)
+    if options.as_capture:
+        said: list[str] = []
+        folder = write_starting_capture(options.output, chosen, options.capture, said.append)
+        yield from [*said, f"{folder}: ns-train splatfacto --data {folder}"]
+    elif options.ending == _PAGE:
+        yield from _page(options, chosen)
+    else:
+        yield from _files(options, chosen)
 
 
 def _page(options: Export, chosen: Exported) -> Iterator[str]:

@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 
 from tokengs_nerfstudio.core.types import Gaussians
 from tokengs_nerfstudio.data.splat_files import write_ply
+from tokengs_nerfstudio.data.splat_files.ply import write_points
 
 
 def test_values_come_back(tmp_path) -> None:
@@ -39,3 +40,12 @@ def test_golden(shared, tmp_path) -> None:
     assert ours.dtype.names == theirs.dtype.names
     for name in ours.dtype.names:
         assert ours[name] == pytest.approx(theirs[name], abs=2e-5), name
+
+
+def test_points_have_places_and_colours(tmp_path) -> None:
+    scene = blobs(7)
+    write_points(tmp_path / "p.ply", scene)
+    rows = read_vertices(tmp_path / "p.ply")
+    assert rows.dtype.names == ("x", "y", "z", "red", "green", "blue")
+    assert np.array_equal(rows["z"], scene.means[:, 2].numpy())
+    assert rows["green"] == pytest.approx(255 * scene.colors[:, 1].numpy(), abs=0.5)

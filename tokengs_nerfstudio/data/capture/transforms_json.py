@@ -32,6 +32,9 @@ _USED = frozenset((
 # Coefficients of lens models that are not known here, which never mean nothing.
 UNKNOWN_COEFFICIENTS = ("k5", "k6", "p3", "p4", "s1", "s2", "s3", "s4", "b1", "b2", "skew")
 
+APPLIED = ("applied_transform", "applied_scale")
+"""what ns-process-data says of what it did"""
+
 
 @dataclass(frozen=True)
 class FrameRecord:
@@ -129,6 +132,23 @@ def _say_what_is_not_used(file: Path, keys: set[str]) -> None:
     unused = sorted(keys - _USED - _NOT_LOOKED_AT - {"fisheye_crop_radius", *UNKNOWN_COEFFICIENTS})
     if unused:
         _log.info(f"Fields of {file} that are not used: {in_short(unused)}")
+
+
+def applied_before(transforms: Transforms) -> tuple[list[list[float]], float]:
+    """What ns-process-data had done to the capture's world before: x' = scale * (transform @ x), three rows of four
+    numbers and a scale; ValueError naming what means nothing."""
+    rows, scale = (transforms.shared.get(name) for name in APPLIED)
+    factor = 1.0 if scale is None else finite_number(scale)
+    if factor is None or factor <= 0:
+        raise UserError(f"'applied_scale' of {transforms.file} must be a positive number, got {in_brief(scale)}")
+    if rows is None:
+        return [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]], factor
+    right = isinstance(rows, list) and len(rows) in (3, 4) and all(isinstance(row, list) for row in rows)
+    numbers = [[finite_number(value) for value in row] for row in rows] if right else []
+    complete = [[value for value in row if value is not None] for row in numbers]
+    if not right or any(len(row) != 4 for row in numbers) or complete != numbers:
+        raise UserError(f"'applied_transform' of {transforms.file} must be 3x4 numbers, got {in_brief(rows)}")
+    return complete[:3], factor
 
 
 def finite_number(value: Any) -> float | None:

@@ -3,7 +3,7 @@
 import json
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,8 +17,12 @@ from torch import Tensor
 
 from tokengs_nerfstudio.core.errors import ExistingFileError, UserError
 from tokengs_nerfstudio.core.types import Cameras, Views
+from tokengs_nerfstudio.data.capture.frames import CaptureFrame, CaptureFrames
+from tokengs_nerfstudio.data.capture.transforms_json import in_short
 
 WRITTEN_BY = "tokengs_nerfstudio"
+_POINTS = "points.ply"
+_KEPT = ("applied_transform", "orientation_override")
 _JPEG = b"\xff\xd8"
 
 
@@ -75,6 +79,58 @@ def write_encoded_capture(
         shown = torch.empty(len(names), 3, cameras.height, cameras.width, device="meta")
         _write_transforms(fresh, _transforms(Views(shown, cameras.c2w, cameras.intrinsics, times=times), names))
     return folder
+
+
+def write_capture_again(folder: Path, found: CaptureFrames, points: Callable[[Path], None]) -> Path:
+    """A copy of a capture's photos, masks, cameras (in the file's own world) and splits in nerfstudio's own form, with
+    the cloud of points that `points` writes to a file; whole or not at all.
+
+    What ns-process-data had done to the world before stays said, but for its scale, by which nerfstudio 1.1.5 would
+    move points and not cameras. Returns the folder. FileExistsError for a folder that is not empty, ValueError for
+    photos that nerfstudio reads otherwise than this package.
+    """
+    _check_target(folder, overwrite=False)
+    frames, kinds = found.frames, {frame.lens.fisheye for frame in found.frames}
+    turned = [frame.file_path for frame in frames if frame.turned]
+    if turned:
+        raise UserError(f"nerfstudio would not turn these photos as their EXIF entries say: {in_short(turned)}")
+    if len(kinds) > 1:
+        raise UserError(f"{found.transforms.file} has fisheye photos among others, which nerfstudio cannot read")
+    names = [_place(number, frame.image) for number, frame in enumerate(frames)]
+    with _replaced(folder) as fresh:
+        records = [_copied(fresh, name, frame) for name, frame in zip(names, frames)]
+        points(fresh / _POINTS)
+        kept = {name: found.transforms.shared[name] for name in _KEPT if found.transforms.shared.get(name) is not None}
+        split = found.split()
+        named = bool(found.lists.held_out and split.test)
+        lists = _split(names, split.train, split.test) if named else {}
+        model = "OPENCV_FISHEYE" if kinds == {True} else "OPENCV"
+        about = {"written_by": WRITTEN_BY, "camera_model": model, "ply_file_path": _POINTS, **kept, **lists}
+        _write_transforms(fresh, about | {"frames": records})
+    return folder
+
+
+def _place(number: int, image: Path) -> str:
+    """The photos keep their names, which say their order to nerfstudio, behind a number that keeps them apart."""
+    return f"images/{number:05d}_{image.name}"
+
+
+def _copied(folder: Path, name: str, frame: CaptureFrame) -> dict[str, Any]:
+    """The record of a frame whose photo, and mask, lie in `folder` now."""
+    shutil.copyfile(frame.image, folder / name)
+    lens = frame.lens
+    keys = ("k1", "k2", "k3", "k4") if lens.fisheye else ("k1", "k2", "p1", "p2", "k3")
+    record: dict[str, Any] = {"file_path": name, "w": frame.size[0], "h": frame.size[1]}
+    record |= {"fl_x": lens.fx, "fl_y": lens.fy, "cx": lens.cx, "cy": lens.cy}
+    record |= dict(zip(keys, lens.coefficients or (0.0,) * len(keys)))
+    record["transform_matrix"] = (frame.c2w @ np.diag([1.0, -1.0, -1.0, 1.0])).tolist()
+    if frame.time is not None:
+        record["time"] = frame.time
+    if frame.mask is not None:
+        record["mask_path"] = f"masks/{Path(name).stem}{frame.mask.suffix}"
+        (folder / "masks").mkdir(exist_ok=True)
+        shutil.copyfile(frame.mask, folder / record["mask_path"])
+    return record
 
 
 @contextmanager

@@ -67,7 +67,8 @@ def _in_blocks(values: Float[Tensor, "gaussian 3"]) -> tuple[Float[Tensor, "bloc
 
 def _along_a_curve(means: Float[Tensor, "gaussian 3"]) -> Int64[ndarray, " gaussian"]:
     """The order in which Gaussians lie along Morton's curve: the bits of the three coordinates by turns."""
-    low, high = means.amin(0), means.amax(0)
+    # A few that are far away must not decide how fine the grid is.
+    low, high = torch.from_numpy(np.quantile(means.numpy(), (0.01, 0.99), axis=0)).float()
     cells = levels((means - low) / (high - low).clamp(min=1e-20), _GRID_BITS)
     key = np.zeros(len(cells), np.int64)
     for bit in range(_GRID_BITS):

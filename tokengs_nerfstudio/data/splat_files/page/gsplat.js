@@ -1714,7 +1714,7 @@ void main () {
     vec4 cam = viewTransform * vec4(uintBitsToFloat(cen.xyz), 1);
     vec4 pos2d = projection * cam;
 
-    float clip = 1.2 * pos2d.w;
+    float clip = 3.0 * pos2d.w;
     if (pos2d.z < -pos2d.w || pos2d.z > pos2d.w || pos2d.x < -clip || pos2d.x > clip || pos2d.y < -clip || pos2d.y > clip) {
         gl_Position = vec4(0.0, 0.0, 2.0, 1.0);
         return;

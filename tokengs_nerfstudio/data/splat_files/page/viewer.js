@@ -6,6 +6,7 @@
   const FEWEST = 1024; // splats in a scene
   const FLY_SPEED = 2; // units a second; what the page opens at is 5 away
   const LOOK_SPEED = 0.003; // radians a pixel
+  const LEAST_CHANGE = 1e-5; // of the camera, units and components of a quaternion, that is drawn
   const SECONDS_PLAYED = 5; // from the first time to the last
   const at = (id) => document.getElementById(id);
   const info = JSON.parse(at("scene").textContent);
@@ -243,6 +244,21 @@
     if (program) gl.uniform2f(gl.getUniformLocation(program, "focal"), focal, focal);
   }
 
+  /** Whether there is anything to draw anew: a phone stays cool while nobody moves. */
+  function changing(renderer, camera) {
+    let before = [], sorted = null;
+    return () => {
+      const { renderData, depthIndex } = renderer.renderProgram;
+      const now = [...camera.position.flat(), ...camera.rotation.flat(), camera.data.fx, renderer.canvas.width,
+        renderer.canvas.height];
+      const same = sorted === depthIndex && now.every((value, i) => Math.abs(value - before[i]) < LEAST_CHANGE);
+      const waiting = !renderData || renderData.needsRebuild || renderData.dataChanged || renderData.transformsChanged;
+      if (same && !waiting) return false;
+      [before, sorted] = [now, depthIndex];
+      return true;
+    };
+  }
+
   async function main() {
     const canvas = at("view");
     if (!document.createElement("canvas").getContext("webgl2")) throw new Error("this browser has no WebGL 2");
@@ -265,12 +281,13 @@
       const button = { KeyM: "mode", KeyH: "home", KeyP: "play" }[event.code];
       if (button && !event.repeat) at(button).click();
     });
+    const changes = changing(renderer, camera);
     const frame = () => {
       played();
       steering.controls.update();
       moving?.update(renderer);
       sized(renderer, camera, canvas);
-      renderer.render(scene, camera);
+      if (changes()) renderer.render(scene, camera);
       requestAnimationFrame(frame);
     };
     requestAnimationFrame(frame);
