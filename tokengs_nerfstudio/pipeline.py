@@ -85,11 +85,11 @@ class TokenGSPipeline(VanillaPipeline):
         if self.config.model.checkpoint is not None:
             return
         times = self.train_cameras.times
-        moving = times is not None and len(times.unique()) > 1
-        self.config.model.checkpoint = name = default_weights(moving)
-        if moving and test_mode == "val" and name == USUAL_FOR_MOVING:
+        moments = 1 if times is None else len(times.unique())
+        self.config.model.checkpoint = name = default_weights(moving=moments > 1)
+        if test_mode == "val" and name == USUAL_FOR_MOVING:
             say(
-                f"The photos were taken at {len(times.unique())} times: reconstructed as a scene that moves, by the "
+                f"The photos were taken at {moments} times: reconstructed as a scene that moves, by the "
                 f"weights '{name}' (as one that stands still: --pipeline.model.checkpoint {USUAL})"
             )
 

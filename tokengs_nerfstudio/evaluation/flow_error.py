@@ -45,9 +45,7 @@ class ExactFlow:
         along = (rays * cameras.c2w[:, :3, 2, None, None]).sum(1, keepdim=True)
         points = origins + rays * depths / along
         pixels = [
-            pixel_displacement(
-                *(field[view].flatten(1).T for field in (points, displacement)), cameras[view : view + 1]
-            )
+            pixel_displacement(points[view].flatten(1).T, displacement[view].flatten(1).T, cameras[view : view + 1])
             for view in range(len(points))
         ]
         across = torch.cat(pixels).mT.unflatten(-1, (cameras.height, cameras.width))

@@ -44,8 +44,9 @@ def seen_weights(
     for view in range(views.num_views):
         shown = views.select([view]).shown if views.masked or views.cut_out else None
         mask = None if shown is None else resized_images(shown, height, width)
-        moves = splats_at is not None and views.times is not None
-        now = splats_at(float(views.times[view])) if moves else gaussians
+        now = gaussians
+        if splats_at is not None and views.times is not None:
+            now = splats_at(float(views.times[view]))
         total += contributions(now, cameras[view : view + 1], rendering, mask)
     return total * (views.height * views.width / (height * width))
 
