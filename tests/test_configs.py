@@ -14,6 +14,8 @@ from tokengs_nerfstudio.configs import tokengs
 from tokengs_nerfstudio.dataparser import TokenGSDataParserConfig, tokengs_data
 
 FLAGS = {
+    "--pipeline.model.bake-times",
+    "--pipeline.model.flow-time",
     "--pipeline.datamanager.context-indices",
     "--pipeline.datamanager.max-image-size",
     "--pipeline.datamanager.num-context",

@@ -7,7 +7,7 @@ import pytest
 import torch
 from made.models import a_model, baked_model, front_camera, scene_views, two_gaussians
 from made.tuning import ready
-from nerfstudio.cameras.cameras import Cameras
+from nerfstudio.cameras.cameras import Cameras, CameraType
 from nerfstudio.cameras.rays import RayBundle
 from nerfstudio.data.scene_box import OrientedBox
 from nerfstudio.engine.callbacks import TrainingCallbackAttributes
@@ -227,3 +227,63 @@ def test_a_state_from_before_there_were_two_modes_is_classic():
     model.load_state_dict(state)
     expected = baked_model().get_outputs_for_camera(front_camera())["rgb"]
     torch.testing.assert_close(model.get_outputs_for_camera(front_camera())["rgb"], expected)
+
+
+def timed_camera(time: float) -> Cameras:
+    return Cameras(torch.eye(4)[None, :3], 40.0, 40.0, 20.0, 15.0, 60, 30, times=torch.tensor([time]))
+
+
+def test_what_moves_and_what_stands_still_can_be_seen_alone():
+    """The red one moves, the blue one stands at column 32."""
+    outputs = moving_model().get_outputs_for_camera(timed_camera(0.25))
+    static, dynamic = outputs["static"][15], outputs["dynamic"][15]
+    assert static[32, 2] > 0.8
+    assert static[25].tolist() == pytest.approx([0.5] * 3, abs=0.01)
+    assert dynamic[25, 0] > 0.8
+    assert dynamic[32].tolist() == pytest.approx([0.5] * 3, abs=0.01)
+    assert {"flow", "static", "dynamic"} <= set(outputs)
+    assert not {"flow", "static", "dynamic"} & set(baked_model().get_outputs_for_camera(front_camera()))
+
+
+def test_flow_leads_to_the_next_time_or_to_the_one_that_is_stated():
+    """Of three baked times the red one moves on for the first two; what stands still is white."""
+    model = moving_model()
+
+    def strength(time: float) -> float:
+        """Of the colour where the red one is, negative to the left."""
+        column = 20 + round(40 * time / 2)
+        flow = model.get_outputs_for_camera(timed_camera(time))["flow"][15]
+        assert flow[32 if column < 28 else 10].min() > 0.97
+        # Red to the right, cyan to the left.
+        return float(1 - flow[column].min()) * (1 if flow[column, 0] > 0.97 else -1)
+
+    next_time = strength(0.25)
+    assert next_time > 0.5
+    assert strength(0.75) > 0.5
+    assert abs(strength(1.0)) < 1e-3
+    model.set_flow_time(0.0)
+    assert strength(1.0) < 0
+    with model.as_it_is():
+        assert abs(strength(1.0)) < 1e-3
+    model.set_flow_time(None)
+    model.config.flow_time = 0.26
+    assert 0 < strength(0.25) < 0.5 * next_time
+
+
+@pytest.mark.parametrize("kind", [CameraType.EQUIRECTANGULAR, CameraType.FISHEYE])
+def test_cameras_of_every_kind_see_what_moves(kind):
+    camera = timed_camera(0.25)
+    camera.camera_type[:] = kind.value
+    flow = moving_model().get_outputs_for_camera(camera)["flow"]
+    assert flow.shape == (30, 60, 3)
+    strongest = flow[..., 1].flatten().argmin()
+    assert flow.reshape(-1, 3)[strongest, 0] > 0.97
+    assert flow.reshape(-1, 3)[strongest, 1] < 0.9
+
+
+def test_hidden_gaussians_have_no_flow():
+    model = moving_model()
+    model.set_minimum_opacity(0.95)
+    outputs = model.get_outputs_for_camera(timed_camera(0.25))
+    assert (outputs["flow"] == 1).all()
+    assert (outputs["dynamic"] == 0.5).all()

@@ -224,13 +224,26 @@ def test_the_run_says_where_it_is(run):
 
 def test_controls_call_what_they_are_made_for():
     said: list[Any] = []
-    controls = SceneControls(said.append, said.append, lambda context, tokens: said.append((context, tokens)))
+    controls = SceneControls(
+        said.append, said.append, lambda context, tokens: said.append((context, tokens)), said.append
+    )
     assert set(controls.elements()) == {"minimum_opacity"}
     assert set(controls.encoding_elements([4, 2], 32)) == ENCODING
     controls.shown.value = "feed-forward"
     controls.shown.cb_hook(controls.shown)
     controls.encode_again.cb_hook(controls.encode_again)
     assert said == [True, ([4, 2], 32), True]
+
+
+def test_flow_leads_to_the_next_time_until_somebody_states_one():
+    said: list[Any] = []
+    controls = SceneControls(print, print, print, said.append)
+    assert set(controls.motion_elements()) == {"flow_to_next", "flow_to"}
+    controls.flow_to.value = 0.25
+    controls.flow_to.cb_hook(controls.flow_to)
+    controls.flow_to_next.value = False
+    controls.flow_to_next.cb_hook(controls.flow_to_next)
+    assert said == [None, 0.25]
 
 
 def test_nerfstudios_viewer_takes_all_of_it(run, tmp_path):

@@ -208,7 +208,10 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
                 f"({self.num_held_out} more are held out for evaluation)"
             )
         count = min(trained_with, available) if wanted is None else wanted
-        return [int(index) for index in spread_views(bridge.camera_matrices(self.train_dataset.cameras)[0], count)]
+        cameras = self.train_dataset.cameras
+        # Weights that know time are to see as much of it as of the place.
+        times = cameras.times.reshape(-1) if self.includes_time and cameras.times is not None else None
+        return spread_views(bridge.camera_matrices(cameras)[0], count, times=times)
 
     def _numbered(self, numbers: Sequence[int]) -> list[int]:
         train = {path: position for position, path in enumerate(self.train_dataset.image_filenames)}

@@ -1,9 +1,9 @@
 """TokenGSModel: a network and its tuning on one scene, baked into Gaussians in nerfstudio's frame."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor
@@ -11,10 +11,11 @@ from torch.nn import ParameterDict
 
 from tokengs_nerfstudio.core.baking import BakedScene, bake
 from tokengs_nerfstudio.core.checkpoint import load_network
+from tokengs_nerfstudio.core.checkpoint.registry import default_weights
 from tokengs_nerfstudio.core.network.config import TokenCount
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
-from tokengs_nerfstudio.core.preparation import PreparedScene, prepare
-from tokengs_nerfstudio.core.ranges import Count, Length
+from tokengs_nerfstudio.core.preparation import PreparedScene, moments_of, prepare
+from tokengs_nerfstudio.core.ranges import Count, Length, Range, Share
 from tokengs_nerfstudio.core.tuning import SceneTuning, TuningConfig
 from tokengs_nerfstudio.core.types import Example
 from tokengs_nerfstudio.outputs import Prediction, TokenOrigins
@@ -26,8 +27,9 @@ class TokenGSModelConfig(SplatsModelConfig):
     """The network, and how it is tuned on the scene."""
 
     _target: type = field(default_factory=lambda: TokenGSModel)
-    checkpoint: str = "tiny"
-    """Weights: a registered name, a .safetensors file, or hf://owner/repo/path."""
+    checkpoint: str | None = None
+    """Weights: a registered name, a .safetensors file, or hf://owner/repo/path. If not set: `tiny`; for a capture whose
+    photos were taken at several times (`time` in transforms.json) `tiny-dynamic`, where these weights are at hand."""
     num_tokens: TokenCount | None = None
     """Tokens to decode, each a fixed number of Gaussians. If not set: as many as the weights have."""
     num_latents: TokenCount | None = None
@@ -39,6 +41,12 @@ class TokenGSModelConfig(SplatsModelConfig):
     """Arithmetic of encoder and decoder."""
     steps_per_bake: Count = 10
     """Steps between two looks that viewer and evaluation get at the scene while it is tuned."""
+    bake_times: Annotated[int, Range(2, 4096)] | None = None
+    """How many times a scene that moves is kept at; in between it is interpolated. Each takes 56 bytes a Gaussian that
+    moves. If not set: the times of its photos, 32 at most."""
+    flow_time: Share | None = None
+    """Where the output `flow` leads from the time that is shown, in [0, 1] over the times of the capture. If not set:
+    to the next time that the scene is kept at."""
     rasterize_mode: Literal["classic", "antialiased"] = "classic"
     """How Gaussians are tuned and shown, as in splatfacto: antialiased keeps the fineness of a picture when it is drawn
     larger or smaller than the photos. Stored with the run; a PLY file cannot say it, and most viewers draw classic,
@@ -77,7 +85,7 @@ class TokenGSModel(SplatsModel):
         """
         config = self.config
         network = load_network(
-            config.checkpoint,
+            self.weights_name(),
             num_tokens=config.num_tokens if num_tokens is None else num_tokens,
             num_latents=config.num_latents,
             precision=config.precision,
@@ -92,14 +100,14 @@ class TokenGSModel(SplatsModel):
         """
         scene = prepare(network, example.to(self.device), self.config.scene_scale)
         self.tuning, self._prepared = self._tuning_of(network, scene, steps), scene
-        self._prediction = _prediction(network, self.tuning, scene)
+        self._prediction = self._predicted(network, self.tuning, scene)
         self._origins = self._prediction.origins
         self.bake()
 
     def predict(self, network: TokenGSNetwork, example: Example) -> None:
         """Encode photos, as in `begin`, for those who look at what the network predicts; a tuning goes on as it was."""
         scene = prepare(network, example.to(self.device), self.config.scene_scale)
-        self._prediction = _prediction(network, self._tuning_of(network, scene, 0), scene)
+        self._prediction = self._predicted(network, self._tuning_of(network, scene, 0), scene)
 
     def _tuning_of(self, network: TokenGSNetwork, scene: PreparedScene, steps: int) -> SceneTuning:
         antialiased = self.config.rasterize_mode == "antialiased"
@@ -111,8 +119,12 @@ class TokenGSModel(SplatsModel):
         return self._prediction is not None
 
     def weights_name(self) -> str:
-        """The weights by the name they were asked for."""
-        return self.config.checkpoint
+        """The weights by the name they were asked for, or that of the usual ones."""
+        return self.config.checkpoint or default_weights(moving=False)
+
+    def flow_time(self) -> float | None:
+        """As `SplatsModel.flow_time`: what is set in the viewer counts before the configuration."""
+        return self.config.flow_time if self.view.flow_time is None else self.view.flow_time
 
     def supervised_by_context(self) -> bool:
         """Whether the tuning looks at no photo but those that the encoder sees."""
@@ -151,9 +163,10 @@ class TokenGSModel(SplatsModel):
         lines = [] if self.tuning is None else [self.tuning.report().text]
         if self.baked_times:
             first, last = self.baked_times[0], self.baked_times[-1]
+            count, moving = len(self.baked_times), len(self.gauss_params["moving"])
             lines.append(
-                f"The scene moves: baked at {len(self.baked_times)} times from {first:g} to {last:g}; `ns-export "
-                f"gaussian-splat` writes it as it is at the first, {first:g}"
+                f"The scene moves: baked at {count} times from {first:g} to {last:g}, {moving:,} moving Gaussians in "
+                f"{self.baked().memory / 1e6:.2g} MB; `ns-export gaussian-splat` writes the first one, {first:g}"
             )
         return lines
 
@@ -164,7 +177,7 @@ class TokenGSModel(SplatsModel):
         """
         if self.tuning is None or self._prepared is None:
             return
-        self.show(bake(self.tuning.gaussians, self._prepared, self.tuning.rendering))
+        self.show(self._bake(self.tuning, self._prepared))
         if with_tokens and self._origins is not None:
             tokens = self._origins.of(self.gauss_params["means"])
             self._take({**dict(self.gauss_params.items()), "tokens": tokens}, self._rendering)
@@ -184,9 +197,14 @@ class TokenGSModel(SplatsModel):
             return stored
         return partial(self._origins.of, parameters["means"])
 
+    def _predicted(self, network: TokenGSNetwork, tuning: SceneTuning, scene: PreparedScene) -> Prediction:
+        """What a tuning starts from; at the times of what the run has baked so far, where it has."""
+        decoded = tuning.gaussians().transformed(scene.to_canonical.inverse())
+        baked = self._bake(tuning, scene, self.baked_times or None)
+        return Prediction(baked, TokenOrigins(decoded, network.config.gaussians_per_token))
 
-def _prediction(network: TokenGSNetwork, tuning: SceneTuning, scene: PreparedScene) -> Prediction:
-    """What a tuning starts from."""
-    decoded = tuning.gaussians().transformed(scene.to_canonical.inverse())
-    baked = bake(tuning.gaussians, scene, tuning.rendering)
-    return Prediction(baked, TokenOrigins(decoded, network.config.gaussians_per_token))
+    def _bake(self, tuning: SceneTuning, scene: PreparedScene, times: Sequence[float] | None = None) -> BakedScene:
+        photos = scene.example.target.times
+        if times is None and photos is not None:
+            times = moments_of(photos, self.config.bake_times)
+        return bake(tuning.gaussians, scene, tuning.rendering, times)

@@ -16,6 +16,7 @@ from tokengs_nerfstudio.core.baking import BakedScene
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.rendering import render_cameras
 from tokengs_nerfstudio.core.rendering.along_rays import render_along
+from tokengs_nerfstudio.core.rendering.flow import flow_colors, hue_colors, render_flow
 from tokengs_nerfstudio.core.types import Gaussians, RenderConfig, Renders
 
 # The golden ratio: the hues of neighbouring numbers lie far apart, and no two are alike.
@@ -68,6 +69,8 @@ class ViewSettings:
     minimum_opacity: float = 0.0
     feed_forward: bool = False
     """what the network predicts instead of what the tuning has reached"""
+    flow_time: float | None = None
+    """when flow leads to; None for what the configuration says"""
 
 
 class TokenOrigins:
@@ -105,6 +108,20 @@ class Prediction:
 
 
 @dataclass(frozen=True)
+class SeenMotion:
+    """What moves of Gaussians that are looked at."""
+
+    moving: Bool[Tensor, " gaussian"]
+    """whether they ever do"""
+    displacement: Callable[[], Float[Tensor, "gaussian 3"]]
+    """of their centres, from the time shown to the one that flow leads to"""
+
+    def of(self, kept: Bool[Tensor, " gaussian"]) -> "SeenMotion":
+        """Of some of the Gaussians."""
+        return SeenMotion(self.moving[kept], partial(_chosen, self.displacement, kept))
+
+
+@dataclass(frozen=True)
 class Sight:
     """Gaussians as they are looked at: in nerfstudio's world, over one background colour."""
 
@@ -113,18 +130,22 @@ class Sight:
     background: Float[Tensor, "3"]
     tokens: Callable[[], Int[Tensor, " gaussian"]] | None = None
     """the token that each Gaussian stems from, where that is known"""
+    motion: SeenMotion | None = None
+    """None for a scene that stands still"""
 
     def without(self, hidden: Bool[Tensor, " gaussian"]) -> "Sight":
         """The same with some of the Gaussians left out."""
         tokens = None if self.tokens is None else partial(_chosen, self.tokens, ~hidden)
-        return replace(self, gaussians=self.gaussians.select(~hidden), tokens=tokens)
+        motion = None if self.motion is None else self.motion.of(~hidden)
+        return replace(self, gaussians=self.gaussians.select(~hidden), tokens=tokens, motion=motion)
 
     def outputs(self, camera: Cameras) -> Outputs:
         """What one camera of any kind sees.
 
         RGB over the background, depth (z for a perspective camera, else the length along the pixel's ray),
-        accumulation; on demand the mean opacity of the Gaussians seen, and each token in a colour of its own.
-        ValueError for a camera whose pose is not finite.
+        accumulation; on demand the mean opacity of the Gaussians seen, and each token in a colour of its own. Of a
+        scene that moves also its flow as colours, what stands still alone, and what moves alone. ValueError for a
+        camera whose pose is not finite.
         """
         if not camera.camera_to_worlds.isfinite().all():
             raise UserError("a camera's pose has values that are not finite (nan): correct the camera path")
@@ -140,6 +161,10 @@ class Sight:
         later: dict[str, Callable[[], Tensor]] = {"opacity": partial(self._opacity, camera, alpha)}
         if self.tokens is not None:
             later["token"] = partial(self._token_colors, camera)
+        if self.motion is not None:
+            later["flow"] = partial(self._flow, camera, alpha, depth)
+            later["static"] = partial(self._some, camera, ~self.motion.moving)
+            later["dynamic"] = partial(self._some, camera, self.motion.moving)
         return Outputs(ready, later)
 
     def _opacity(self, camera: Cameras, alpha: Tensor) -> Tensor:
@@ -151,6 +176,26 @@ class Sight:
         assert self.tokens is not None
         colors = token_colors(self.tokens()).to(self.gaussians.colors)
         return _picture(self._drawn(replace(self.gaussians, colors=colors), camera, self.background).rgb).clamp(0, 1)
+
+    def _some(self, camera: Cameras, chosen: Bool[Tensor, " gaussian"]) -> Tensor:
+        return _picture(self._drawn(self.gaussians.select(chosen), camera, self.background).rgb).clamp(0, 1)
+
+    def _flow(self, camera: Cameras, alpha: Tensor, depth: Tensor) -> Tensor:
+        """As colours over white. For cameras other than perspective ones it is as one of their focal length sees it
+        that looks straight at every pixel."""
+        assert self.motion is not None
+        if self.gaussians.count == 0:
+            pixels = alpha.new_zeros(2, *alpha.shape[:2])
+        elif bridge.is_pinhole(camera):
+            displacement = self.motion.displacement()
+            pixels = render_flow(self.gaussians, displacement, bridge.cameras_of(camera), self.rendering).pixels[0]
+        else:
+            moved = replace(self.gaussians, colors=self.motion.displacement())
+            mean = _picture(self._drawn(moved, camera, torch.zeros_like(self.background)).rgb) / alpha.clamp(min=1e-6)
+            axes = camera.camera_to_worlds.reshape(3, 4)[:, :2] * mean.new_tensor([1.0, -1.0])
+            pixels = ((mean @ axes) * float(camera.fx.reshape(-1)[0]) / depth.clamp(min=1e-6)).movedim(-1, 0)
+        solid = alpha.movedim(-1, 0)
+        return (solid * flow_colors(pixels) + (1 - solid)).movedim(0, -1)
 
     def _drawn(self, gaussians: Gaussians, camera: Cameras, background: Tensor) -> Renders:
         config = replace(self.rendering, background=background)
@@ -169,9 +214,7 @@ def _chosen(tokens: Callable[[], Tensor], kept: Tensor) -> Tensor:
 
 def token_colors(tokens: Int[Tensor, " gaussian"]) -> Float[Tensor, "gaussian 3"]:
     """A bright colour for each token's number."""
-    hue = (tokens.double() * _HUE_STEP) % 1.0
-    wave = (hue[:, None] * 6 + hue.new_tensor([5.0, 3.0, 1.0])) % 6
-    return (1 - 0.75 * torch.minimum(wave, 4 - wave).clamp(0, 1)).float()
+    return hue_colors(tokens.double() * _HUE_STEP, 0.75).float()
 
 
 def _picture(channels: Float[Tensor, "1 channel height width"]) -> Float[Tensor, "height width channel"]:

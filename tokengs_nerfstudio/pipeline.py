@@ -17,6 +17,7 @@ from torch import Tensor
 from tokengs_nerfstudio.command_line import check_format_of_rgba, offer_ffmpeg
 from tokengs_nerfstudio.console import say, show_messages_of_the_package
 from tokengs_nerfstudio.core.checkpoint.loading import network_config
+from tokengs_nerfstudio.core.checkpoint.registry import USUAL, USUAL_FOR_MOVING, default_weights
 from tokengs_nerfstudio.core.errors import UserError, content_of, one_line
 from tokengs_nerfstudio.core.fingerprint import Fingerprint
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
@@ -71,6 +72,7 @@ class TokenGSPipeline(VanillaPipeline):
             offer_ffmpeg()
         show_messages_of_the_package()
         super().__init__(config, device, test_mode, world_size, local_rank, grad_scaler)  # type: ignore[arg-type]
+        self._settle_weights(test_mode)
         check_photos(self.train_cameras)
         warn_of_texture(self.device)
         self._content = RunContent()
@@ -78,15 +80,33 @@ class TokenGSPipeline(VanillaPipeline):
         self._is_object = False
         self._add_to_viewer(test_mode)
 
+    def _settle_weights(self, test_mode: str) -> None:
+        """Where the options name no weights, those that suit the capture are taken, and the configuration says so."""
+        if self.config.model.checkpoint is not None:
+            return
+        times = self.train_cameras.times
+        moments = 1 if times is None else len(times.unique())
+        self.config.model.checkpoint = name = default_weights(moving=moments > 1)
+        if test_mode == "val" and name == USUAL_FOR_MOVING:
+            say(
+                f"The photos were taken at {moments} times: reconstructed as a scene that moves, by the "
+                f"weights '{name}' (as one that stands still: --pipeline.model.checkpoint {USUAL})"
+            )
+
     def _add_to_viewer(self, test_mode: str) -> None:
         """nerfstudio's viewer looks for its elements among the attributes of a pipeline."""
         self.opening_view = OpeningView(self)
-        self._controls = SceneControls(self.model.set_minimum_opacity, self.show_feed_forward, self.encode)
+        model = self.model
+        self._controls = SceneControls(
+            model.set_minimum_opacity, self.show_feed_forward, self.encode, model.set_flow_time
+        )
         elements = self._controls.elements()
         name, photos = self.model.weights_name(), self.datamanager.train_dataset.image_filenames
         weights = network_config(name) if test_mode == "val" else weights_still_here(name, photos)
         if test_mode == "val" and weights is not None:
             self.datamanager.includes_time &= weights.time_channels > 0
+        if self.datamanager.includes_time:
+            elements |= self._controls.motion_elements()
         if weights is not None and test_mode in ("val", "test"):
             tokens = self.model.config.num_tokens or weights.tokens
             elements |= self._controls.encoding_elements(self.context, tokens)
@@ -211,7 +231,7 @@ class TokenGSPipeline(VanillaPipeline):
         names = [Path(name).name for name in context]
         say(f"Context: {', '.join(names[:8])}{' ...' if len(names) > 8 else ''}")
         say(
-            f"{self.model.num_points:,} Gaussians from {len(context)} views and {network.config.tokens} tokens in "
+            f"{self.model.num_points:,} Gaussians from {len(context)} views and {network.num_tokens} tokens in "
             f"{seconds[1]:.1f} s (photos and weights read in {seconds[0]:.1f} s); tuning is supervised by {supervised} "
             f"photos of {size[1]}x{size[0]}, {self.datamanager.num_held_out} photos are held out"
         )

@@ -24,7 +24,7 @@ from tokengs_nerfstudio.core.errors import UserError, one_line
 from tokengs_nerfstudio.core.evaluation import score
 from tokengs_nerfstudio.core.metrics import psnr
 from tokengs_nerfstudio.core.types import Gaussians, RenderConfig
-from tokengs_nerfstudio.outputs import Outputs, Sight, ViewSettings
+from tokengs_nerfstudio.outputs import Outputs, SeenMotion, Sight, ViewSettings
 from tokengs_nerfstudio.ray_bundles import outputs_along
 
 
@@ -136,17 +136,36 @@ class SplatsModel(SplatfactoModel):
         wanted = renderers.BACKGROUND_COLOR_OVERRIDE
         background = (self.background_color if wanted is None else wanted).to(self.device)
         baked, tokens = self._looked_at()
-        sight = Sight(baked.at(time), self._rendering, background, tokens)
+        sight = Sight(baked.at(time), self._rendering, background, tokens, self._motion(baked, time))
         if self.view.minimum_opacity > 0:
             sight = sight.without(sight.gaussians.opacities < self.view.minimum_opacity)
         if self.crop_box is not None and not self.training:
             sight = sight.without(~self.crop_box.within(sight.gaussians.means).reshape(-1))
         return sight
 
+    def _motion(self, baked: BakedScene, time: float | None) -> SeenMotion | None:
+        """Flow leads to the next time that is baked, unless another one is stated; after the last one there is none."""
+        if baked.motion is None:
+            return None
+        stated = self.flow_time()
+        end = baked.next_time(time) if stated is None else stated
+        return SeenMotion(baked.moving, partial(baked.displacement, time, time if end is None else end))
+
+    def flow_time(self) -> float | None:
+        """When flow leads to, in [0, 1]; None for the next time that the scene is baked at."""
+        return self.view.flow_time
+
+    def set_flow_time(self, time: float | None) -> None:
+        """Whoever looks sees the flow to that time."""
+        self.view = replace(self.view, flow_time=time)
+
+    def baked(self) -> BakedScene:
+        """The scene, in nerfstudio's world."""
+        return bridge.baked_scene(dict(self.gauss_params.items()), self._rendering)
+
     def _looked_at(self) -> tuple[BakedScene, Callable[[], Tensor] | None]:
         """The scene that is shown, and what finds the tokens of its Gaussians where that is known."""
-        parameters = self.gauss_params
-        return bridge.baked_scene(dict(parameters.items()), self._rendering), self._tokens_of(parameters)
+        return self.baked(), self._tokens_of(self.gauss_params)
 
     def _tokens_of(self, parameters: ParameterDict) -> Callable[[], Tensor] | None:
         return partial(parameters.__getitem__, "tokens") if "tokens" in parameters else None

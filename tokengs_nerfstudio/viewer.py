@@ -9,6 +9,7 @@ from nerfstudio.cameras.cameras import Cameras
 from nerfstudio.viewer.viewer import VISER_NERFSTUDIO_SCALE_RATIO
 from nerfstudio.viewer.viewer_elements import (
     ViewerButton,
+    ViewerCheckbox,
     ViewerControl,
     ViewerDropdown,
     ViewerElement,
@@ -148,9 +149,10 @@ class SceneControls:
         set_minimum_opacity: Callable[[float], None],
         show_feed_forward: Callable[[bool], None],
         encode: Callable[[list[int], int], None],
+        set_flow_time: Callable[[float | None], None],
     ) -> None:
         """`encode` is called with photos (positions among the train photos) and a number of tokens."""
-        self._encode, self._show = encode, show_feed_forward
+        self._encode, self._show, self._set_flow_time = encode, show_feed_forward, set_flow_time
         self.minimum_opacity = ViewerSlider(
             "Minimum opacity",
             0.0,
@@ -171,6 +173,22 @@ class SceneControls:
     def elements(self) -> dict[str, ViewerElement[Any]]:
         """Those that every run has."""
         return {"minimum_opacity": self.minimum_opacity}
+
+    def motion_elements(self) -> dict[str, ViewerElement[Any]]:
+        """Those that runs of captures with times have."""
+        self.flow_to_next = ViewerCheckbox(
+            "Flow to the next time",
+            True,
+            cb_hook=self._flow_changed,
+            hint="The output `flow` leads from the time shown to the next one that the scene is kept at",
+        )
+        self.flow_to = ViewerSlider(
+            "Flow to time", 1.0, 0.0, 1.0, 0.01, cb_hook=self._flow_changed, hint="Where it leads otherwise"
+        )
+        return {"flow_to_next": self.flow_to_next, "flow_to": self.flow_to}
+
+    def _flow_changed(self, element: Any) -> None:
+        self._set_flow_time(None if self.flow_to_next.value else float(self.flow_to.value))
 
     def encoding_elements(self, context: Sequence[int], tokens: int) -> dict[str, ViewerElement[Any]]:
         """Those that need photos and weights, which have `tokens` tokens of their own."""

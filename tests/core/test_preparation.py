@@ -11,7 +11,7 @@ from made.scenes import arc_cameras, blobs, photos, small_network
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.geometry.turntable import object_size
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
-from tokengs_nerfstudio.core.preparation import prepare
+from tokengs_nerfstudio.core.preparation import moments_of, prepare
 from tokengs_nerfstudio.core.types import Example, Similarity, Views
 
 
@@ -127,3 +127,22 @@ def test_other_weights_leave_masks_as_they_are() -> None:
     masks = prepare(small_network(), Example(views, views)).example.target.masks
     assert masks is not None
     assert torch.equal(masks, views.masks)
+
+
+@pytest.mark.parametrize(
+    ("times", "count", "expected"),
+    [
+        ([0.5, 0.0, 0.5, 1.0], None, (0.0, 0.5, 1.0)),
+        ([0.0, 0.25, 0.5, 0.75, 1.0], 3, (0.0, 0.5, 1.0)),
+        ([0.0, 0.5, 1.0], 4, (0.0, 0.25, 0.5, 1.0)),
+        ([0.0, 0.25, 1.0], 5, (0.0, 0.25, 0.4375, 0.625, 1.0)),
+        ([0.5, 0.5], 8, (0.5,)),
+    ],
+)
+def test_as_many_moments_as_asked_for(times, count, expected) -> None:
+    """The photos' own, then the middles of the widest gaps; a scene of one moment has no more."""
+    assert moments_of(torch.tensor(times), count) == expected
+
+
+def test_more_than_the_usual_moments_can_be_asked_for() -> None:
+    assert len(moments_of(torch.linspace(0, 1, 100), 100)) == 100

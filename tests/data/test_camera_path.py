@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.data import camera_path
 
 
@@ -37,3 +38,62 @@ def test_the_path_runs_from_end_to_end_and_leaves_the_widest_gap_out():
     assert (np.diff(angles) > 0).all()
     np.testing.assert_allclose(np.linalg.norm(offsets, axis=1), np.sqrt(5), atol=1e-6)
     np.testing.assert_allclose(offsets[:, 2], 1, atol=1e-6)
+
+
+def photos(angles: list[float], times: list[float]) -> camera_path.Filmed:
+    return camera_path.Filmed(ring(angles), times, 50.0, 64, 48)
+
+
+def filmed(kind: camera_path.MovingKind, **options) -> tuple[np.ndarray, np.ndarray]:
+    """Poses and times of the pictures of a film through photos that were not taken one beside the other."""
+    path = camera_path.moving_path(photos([0, 40, 20], [0.2, 1.0, 0.4]), kind, 41, 24, **options)
+    assert (path["render_width"], path["render_height"], path["seconds"]) == (64, 48, 41 / 24)
+    assert all(camera["fov"] == 50.0 for camera in path["camera_path"])
+    poses = np.array([camera["camera_to_world"] for camera in path["camera_path"]]).reshape(-1, 4, 4)
+    return poses, np.array([camera["render_time"] for camera in path["camera_path"]])
+
+
+def angles_of(poses: np.ndarray) -> np.ndarray:
+    return np.degrees(np.arctan2(poses[:, 1, 3] - 2, poses[:, 0, 3] - 1))
+
+
+def test_bullet_time_moves_the_camera_evenly_while_time_stands():
+    poses, times = filmed("bullet-time")
+    assert (times == 0.6).all()
+    assert (filmed("bullet-time", time=0.3)[1] == 0.3).all()
+    angles = angles_of(poses)
+    assert sorted([angles[0], angles[-1]]) == pytest.approx([0, 40], abs=1e-6)
+    steps = np.diff(angles)
+    assert (np.sign(steps) == np.sign(steps[0])).all()
+    assert np.abs(steps).max() < 1.4 * np.abs(steps).mean()
+    np.testing.assert_allclose(
+        poses[:, :3, :3] @ poses[:, :3, :3].swapaxes(1, 2), np.tile(np.eye(3), (41, 1, 1)), atol=1e-9
+    )
+
+
+def test_a_time_lapse_stands_where_the_first_photo_was_taken_while_time_runs():
+    poses, times = filmed("time-lapse")
+    np.testing.assert_allclose(poses, np.tile(ring([0])[0], (41, 1, 1)))
+    np.testing.assert_allclose(times, np.linspace(0.2, 1.0, 41))
+
+
+def test_the_context_is_filmed_from_photo_to_photo_as_it_was_taken():
+    """At 0, 20 and 40 degrees at times 0.2, 0.4 and 1."""
+    poses, times = filmed("context")
+    np.testing.assert_allclose(poses[[0, 20, 40]], ring([0, 20, 40]), atol=1e-6)
+    np.testing.assert_allclose(times[[0, 10, 20, 40]], [0.2, 0.3, 0.4, 1.0])
+    assert (np.diff(times) > 0).all()
+    assert angles_of(poses)[10] == pytest.approx(10, abs=1.5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "angles", "times", "complaint"),
+    [
+        ("bullet-time", [0, 0], [0.0, 1.0], "several places"),
+        ("time-lapse", [0, 30], [0.5, 0.5], "several times"),
+        ("context", [0, 30], [0.5, 0.5], "several times"),
+    ],
+)
+def test_a_film_in_which_nothing_would_move_is_refused(kind, angles, times, complaint):
+    with pytest.raises(UserError, match=complaint):
+        camera_path.moving_path(photos(angles, times), kind, 10, 24)

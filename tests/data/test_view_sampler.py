@@ -238,3 +238,22 @@ def test_published_index(shared, views):
     assert len(index.scenes) == 140
     for scene in index.scenes:
         assert len(index.select(scene).context) == views
+
+
+def test_frames_of_a_camera_that_stands_still_are_spread_over_time():
+    c2w = torch.eye(4).repeat(9, 1, 1)
+    times = torch.linspace(0.0, 1.0, 9)[torch.tensor([3, 7, 0, 4, 8, 1, 5, 2, 6])]
+    chosen = times[spread_views(c2w, 3, times=times)].sort().values
+    assert chosen[0] < 0.3
+    assert abs(float(chosen[1]) - 0.5) < 0.15
+    assert chosen[2] > 0.7
+
+
+def test_times_are_covered_beside_cameras_and_equal_times_change_nothing():
+    """Four cameras, each at two times."""
+    c2w = torch.eye(4).repeat(8, 1, 1)
+    c2w[:, 0, 3] = torch.tensor([0.0, 1.0, 2.0, 3.0] * 2)
+    times = torch.tensor([0.0] * 4 + [1.0] * 4)
+    first, second = spread_views(c2w, 2, times=times)
+    assert times[first] != times[second]
+    assert spread_views(c2w[:4], 2, times=torch.full((4,), 0.5)) == spread_views(c2w[:4], 2)

@@ -6,6 +6,7 @@ from tokengs_nerfstudio.core.geometry.frame import canonical_frame
 from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.network.memory import SceneMemory
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
+from tokengs_nerfstudio.core.network.tracks import Tracks, tracks
 from tokengs_nerfstudio.core.preparation import PreparedScene, prepare
 from tokengs_nerfstudio.core.reconstruct import reconstruct, reconstruct_scene
 from tokengs_nerfstudio.core.rendering import render
@@ -26,6 +27,7 @@ __all__ = [
     "SceneTuning",
     "Similarity",
     "TokenGSNetwork",
+    "Tracks",
     "TuningConfig",
     "Views",
     "bake",
@@ -36,5 +38,6 @@ __all__ = [
     "reconstruct_scene",
     "render",
     "save_network",
+    "tracks",
     "tune",
 ]

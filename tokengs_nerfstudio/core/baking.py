@@ -7,12 +7,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from tokengs_nerfstudio.core.preparation import PreparedScene
+from tokengs_nerfstudio.core.rotation import slerp
 from tokengs_nerfstudio.core.types import Gaussians, RenderConfig
+
+# Times nearer than this are one: what a slider or a file of 32 bits makes of one another.
+_SAME_TIME = 1e-5
 
 
 @dataclass(frozen=True)
@@ -42,14 +45,21 @@ class Motion:
     def applied(self, still: Gaussians, time: float) -> Gaussians:
         """`still`, with the Gaussians that move as they are at `time`; before the first and after the last: as there.
 
-        Linear between the two neighbouring times in all values, quaternions normalised again.
+        Between the two neighbouring times every Gaussian goes its own way: evenly in position, size, opacity and
+        colour, and turning evenly about one axis (slerp, Shoemake 1985).
         """
         after = int(torch.searchsorted(self.times, time).clamp(1, len(self.times) - 1))
         first, last = float(self.times[after - 1]), float(self.times[after])
         weight = min(max((time - first) / (last - first), 0.0), 1.0)
-        between = self.states[after - 1].zip(self.states[after], lambda a, b: torch.lerp(a, b, weight))
-        between = replace(between, quats=F.normalize(between.quats, dim=-1))
+        start, end = self.states[after - 1], self.states[after]
+        between = start.zip(end, lambda a, b: torch.lerp(a, b, weight))
+        between = replace(between, quats=slerp(start.quats, end.quats, weight))
         return still.zip(between, lambda rest, moved: rest.index_copy(0, self.moving, moved))
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the states take."""
+        return sum(values.nbytes for _, values in self.states.tensors())
 
 
 def _turning_shortly(states: Gaussians) -> Gaussians:
@@ -79,17 +89,46 @@ class BakedScene:
         """The Gaussians at `time`; without one, a scene that moves is as it is at the first time."""
         return self.still if time is None or self.motion is None else self.motion.applied(self.still, time)
 
+    @property
+    def memory(self) -> int:
+        """Bytes that the motion takes beside the Gaussians themselves."""
+        return 0 if self.motion is None else self.motion.memory
 
-def bake(splats_at: Callable[[float | None], Gaussians], scene: PreparedScene, rendering: RenderConfig) -> BakedScene:
+    @property
+    def moving(self) -> Bool[Tensor, " gaussian"]:
+        """Which of the Gaussians move, ever."""
+        found = torch.zeros_like(self.still.opacities, dtype=torch.bool)
+        if self.motion is not None:
+            found[self.motion.moving] = True
+        return found
+
+    def next_time(self, time: float | None = None) -> float | None:
+        """The first of `times` after `time` (without one: after the first of them); None where there is none."""
+        known = self.times
+        now = known[0] if known and time is None else time
+        return next((one for one in known if now is not None and one > now + _SAME_TIME), None)
+
+    def displacement(self, time: float | None, other: float | None) -> Float[Tensor, "gaussian 3"]:
+        """What is added to the centres on their way from `time` to `other`, in the world."""
+        return self.at(other).means - self.at(time).means
+
+
+def bake(
+    splats_at: Callable[[float | None], Gaussians],
+    scene: PreparedScene,
+    rendering: RenderConfig,
+    times: Sequence[float] | None = None,
+) -> BakedScene:
     """The scene that `splats_at` gives in the canonical frame of `scene`, in the world.
 
-    `rendering` is the network's, in canonical units. Gaussians with a value that is not finite, at any time, are left
-    out.
+    A scene that moves is baked at its own times, or at any number of other `times`, in any order. `rendering` is the
+    network's, in canonical units. Gaussians with a value that is not finite, at any time, are left out.
     """
     to_world = scene.to_canonical.inverse()
-    bakes = [splats_at(time).detach().transformed(to_world) for time in scene.times or (None,)]
+    wanted = scene.times if times is None or not scene.times else sorted(set(times))
+    bakes = [splats_at(time).detach().transformed(to_world) for time in wanted or (None,)]
     finite = torch.stack([gaussians.finite for gaussians in bakes]).all(dim=0)
     if not finite.all():
         bakes = [gaussians.select(finite) for gaussians in bakes]
-    motion = Motion.between(scene.times, bakes) if len(bakes) > 1 else None
+    motion = Motion.between(wanted, bakes) if len(bakes) > 1 else None
     return BakedScene(bakes[0], motion, rendering.scaled(float(to_world.scale)))

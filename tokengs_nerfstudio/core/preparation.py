@@ -4,6 +4,7 @@ import logging
 from dataclasses import dataclass, replace
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from tokengs_nerfstudio.core.checks import check_views
@@ -61,7 +62,7 @@ def prepare(network: TokenGSNetwork, example: Example, scale: float | None = Non
         _check_scale(network, frame.cameras(seen.c2w), scale)
     times = example.target.times if network.config.time_channels > 0 else None
     to_canonical = frame if local is None else _in_64_bits(frame).compose(local)
-    moments = () if times is None else _spread(times)
+    moments = () if times is None else moments_of(times)
     return PreparedScene(Example(seen, example.target).moved(frame), to_canonical, moments)
 
 
@@ -150,8 +151,17 @@ def _opaque_or_cut_out(views: Views) -> Views:
     return replace(views, alphas=None) if opaque else views
 
 
-def _spread(times: torch.Tensor, most: int = MOST_TIMES) -> tuple[float, ...]:
-    """The distinct times, ascending; where there are more than `most`, evenly chosen ones with both ends."""
+def moments_of(times: Float[Tensor, " view"], count: int | None = None) -> tuple[float, ...]:
+    """The distinct times of photos, ascending: all of them, or evenly chosen ones with both ends where there are more
+    than 32.
+
+    Where `count` is given so many: where photos have fewer times, the widest gaps between them are halved. One time
+    stays one.
+    """
     distinct = times.unique()
-    chosen = torch.linspace(0, len(distinct) - 1, min(len(distinct), most)).round().long()
-    return tuple(distinct[chosen.to(distinct.device)].tolist())
+    chosen = torch.linspace(0, len(distinct) - 1, min(len(distinct), count or MOST_TIMES)).round().long()
+    found: list[float] = distinct[chosen.to(distinct.device)].tolist()
+    while count is not None and 1 < len(found) < count:
+        wide = max(range(1, len(found)), key=lambda place: found[place] - found[place - 1])
+        found.insert(wide, (found[wide - 1] + found[wide]) / 2)
+    return tuple(found)

@@ -66,3 +66,19 @@ def multiply_quaternions(a: Float[Tensor, "*batch 4"], b: Float[Tensor, "*batch 
     real = aw * bw - (av * bv).sum(dim=-1, keepdim=True)
     imaginary = aw * bv + bw * av + torch.linalg.cross(av, bv)
     return torch.cat([real, imaginary], dim=-1)
+
+
+def slerp(
+    a: Float[Tensor, "*batch 4"], b: Float[Tensor, "*batch 4"], weight: float | Float[Tensor, "*batch 1"]
+) -> Float[Tensor, "*batch 4"]:
+    """The unit quaternion a share `weight` of the way from one to another, turning evenly the way that their signs say.
+
+    Source: Shoemake, Animating rotation with quaternion curves, 1985. Quaternions that are nearly alike are mixed
+    linearly, which there is the same.
+    """
+    cosine = (a * b).sum(-1, keepdim=True).clamp(-1, 1)
+    angle = cosine.acos()
+    sine = angle.sin()
+    near = sine < 1e-3
+    shares = [torch.where(near, share, (share * angle).sin() / sine.clamp(min=1e-3)) for share in (1 - weight, weight)]
+    return F.normalize(shares[0] * a + shares[1] * b, dim=-1)

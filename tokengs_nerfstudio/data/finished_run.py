@@ -91,6 +91,13 @@ class FinishedRun:
         return Cameras(c2w, self.record["context_intrinsics"], int(width), int(height))
 
     @property
+    def context_times(self) -> list[float]:
+        """When those photos were taken, in [0, 1] over the capture. UserError for a scene that stands still."""
+        if not self.baked.times:
+            raise UserError(f"{self.checkpoint}: the scene of this run stands still, there is one time alone")
+        return list(self._of_record("context_times", "give a camera path"))
+
+    @property
     def capture(self) -> Path | None:
         """Where the capture was when the run began; None for runs that do not say it."""
         place = self.record.get("capture")
@@ -109,6 +116,7 @@ _MEANING = {
     "content": "which frame the network worked in",
     "dataparser_transform": "where the capture's own world is",
     "context_c2w": "from where its photos were taken",
+    "context_times": "when its photos were taken",
 }
 
 

@@ -95,18 +95,26 @@ def _ends_and_between(stretch: range, count: int, rng: np.random.Generator) -> l
     return [stretch[0], *sorted(between), stretch[-1]]
 
 
-def spread_views(c2w: Float[Tensor, "frame 4 4"], count: int, candidates: Sequence[int] | None = None) -> list[int]:
+def spread_views(
+    c2w: Float[Tensor, "frame 4 4"],
+    count: int,
+    candidates: Sequence[int] | None = None,
+    times: Float[Tensor, " frame"] | None = None,
+) -> list[int]:
     """`count` frames that cover a capture: k-centre on camera position and viewing direction, most central view first.
 
     Farthest-first traversal (Gonzalez 1985, within twice the best possible radius), then exchanges of single views
     while they lower the largest distance of any candidate from its nearest chosen view. The choice is deterministic
     and does not depend on the capture's scale, orientation or units. `candidates` are the frames that may be chosen
-    (None: all); ValueError where there are fewer than `count` of them.
+    (None: all); ValueError where there are fewer than `count` of them. With `times` frames cover these too: the first
+    and the last time are as far apart as the two cameras that are farthest from each other.
     """
     frames = list(range(len(c2w))) if candidates is None else list(dict.fromkeys(int(index) for index in candidates))
     if not 1 <= count <= len(frames):
         raise UserError(f"cannot choose {count} views among {len(frames)} frames")
     distances = camera_distances(c2w[frames])
+    if times is not None:
+        distances = np.hypot(distances, _apart_in_time(times[frames]))
     chosen = _exchanged(distances, farthest_first(distances, count))
     order = farthest_first(distances[np.ix_(chosen, chosen)], count)
     return [frames[chosen[place]] for place in order]
@@ -141,6 +149,13 @@ def _exchanged(distances: Float[ndarray, "frame frame"], chosen: list[int], pass
         if chosen == before:
             break
     return chosen
+
+
+def _apart_in_time(times: Float[Tensor, " frame"]) -> Float[ndarray, "frame frame"]:
+    """How far apart frames are in time, as a share of the whole span; 0 where there is none."""
+    known = times.detach().cpu().double().numpy()
+    apart = np.abs(known[:, None] - known)
+    return apart / apart.max() if apart.max() > 0 else apart
 
 
 def nearest_views(

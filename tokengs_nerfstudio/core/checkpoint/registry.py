@@ -18,8 +18,9 @@ from tokengs_nerfstudio.core.network.config import PRESETS, NetworkConfig
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 
 SHIPPED = Path(__file__).resolve().parents[2] / "weights"
+USUAL, USUAL_FOR_MOVING = "tiny", "tiny-dynamic"
+"""What is taken where nobody names weights: for scenes that stand still, and for those that move."""
 _HUB = "hf://"
-
 
 _AUTHORS = "jiaweir/tokengs"
 _REVISION = "a7eb20340b99abd29b554c29c339446aebccff36"
@@ -144,6 +145,12 @@ def preset(name: str) -> NetworkConfig:
 def shipped_weights() -> dict[str, Path]:
     """The files that come with the package, by name."""
     return {path.stem: path for path in sorted(SHIPPED.glob("*.safetensors"))}
+
+
+def default_weights(moving: bool) -> str:
+    """The weights that a scene is reconstructed with where nobody names any; those for scenes that move only where
+    they come with the package."""
+    return USUAL_FOR_MOVING if moving and USUAL_FOR_MOVING in shipped_weights() else USUAL
 
 
 def cache_folder() -> Path:

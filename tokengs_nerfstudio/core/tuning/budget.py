@@ -1,5 +1,6 @@
 """Which Gaussians matter, keeping only those, and whether a scene fits into memory before it is started."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -12,6 +13,9 @@ from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.rendering import contributions
 from tokengs_nerfstudio.core.types import Gaussians, RenderConfig, Views
 
+SplatsAt = Callable[[float], Gaussians]
+"""The same Gaussians as they are at a time."""
+
 # A Gaussian whose weights add up to less than this share of one pixel, over all views, is not seen.
 _SEEN = 1 / 255
 # Bytes a step holds per Gaussian (values, gradients, two Adam moments; per rendered view its projection and about
@@ -23,11 +27,16 @@ _PER_ROW, _PER_DECODED = 12, 3 * 14
 
 
 def seen_weights(
-    gaussians: Gaussians, views: Views, rendering: RenderConfig, largest_side: int = 160
+    gaussians: Gaussians,
+    views: Views,
+    rendering: RenderConfig,
+    largest_side: int = 160,
+    splats_at: SplatsAt | None = None,
 ) -> Float[Tensor, " gaussian"]:
     """What each Gaussian adds to the views: its blending weights summed over their valid pixels that show something.
 
     Views are rendered one by one, at most `largest_side` pixels large; pixels count in units of the views as given.
+    Where Gaussians move, `splats_at` gives the same ones as they are at the time of each view.
     """
     height, width = fitted_size(views.height, views.width, largest_side)
     cameras = resized_cameras(views.cameras, height, width)
@@ -35,18 +44,24 @@ def seen_weights(
     for view in range(views.num_views):
         shown = views.select([view]).shown if views.masked or views.cut_out else None
         mask = None if shown is None else resized_images(shown, height, width)
-        total += contributions(gaussians, cameras[view : view + 1], rendering, mask)
+        now = gaussians
+        if splats_at is not None and views.times is not None:
+            now = splats_at(float(views.times[view]))
+        total += contributions(now, cameras[view : view + 1], rendering, mask)
     return total * (views.height * views.width / (height * width))
 
 
-def contributing(gaussians: Gaussians, views: Views, rendering: RenderConfig) -> int:
-    """How many of the Gaussians the views show at all."""
-    return int((seen_weights(gaussians, views, rendering) > _SEEN).sum())
+def contributing(gaussians: Gaussians, views: Views, rendering: RenderConfig, splats_at: SplatsAt | None = None) -> int:
+    """How many of the Gaussians the views show at all; `splats_at` as in `seen_weights`."""
+    return int((seen_weights(gaussians, views, rendering, splats_at=splats_at) > _SEEN).sum())
 
 
-def most_seen(gaussians: Gaussians, views: Views, count: int, rendering: RenderConfig) -> Int[Tensor, " kept"]:
-    """Indices, ascending, of the `count` Gaussians that add most to the views."""
-    return seen_weights(gaussians, views, rendering).topk(min(count, gaussians.count)).indices.sort().values
+def most_seen(
+    gaussians: Gaussians, views: Views, count: int, rendering: RenderConfig, splats_at: SplatsAt | None = None
+) -> Int[Tensor, " kept"]:
+    """Indices, ascending, of the `count` Gaussians that add most to the views; `splats_at` as in `seen_weights`."""
+    weights = seen_weights(gaussians, views, rendering, splats_at=splats_at)
+    return weights.topk(min(count, gaussians.count)).indices.sort().values
 
 
 def step_memory(gaussians: int, views: int, height: int, width: int) -> int:

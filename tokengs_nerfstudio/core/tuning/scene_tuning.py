@@ -26,7 +26,7 @@ from tokengs_nerfstudio.core.tuning.schedule import (
     scene_extent,
     token_level,
 )
-from tokengs_nerfstudio.core.tuning.stages import Stage, StageScene
+from tokengs_nerfstudio.core.tuning.stages import SplatsAt, Stage, StageScene
 from tokengs_nerfstudio.core.tuning.stopping import BestState, TuningReport
 from tokengs_nerfstudio.core.tuning.supervision import Supervision, left_out_view
 from tokengs_nerfstudio.core.tuning.tokens import TokenPlan, TokenStage, latent_stage, token_stage
@@ -153,7 +153,8 @@ class SceneTuning:
         if not self.finished or limit is None or limit >= splats.count:
             return splats
         if self._kept is None:
-            self._kept = most_seen(splats, self.supervision.views, limit, self._rendering)
+            everything = self._over_time(lambda moment: self._splats(moment).detach())
+            self._kept = most_seen(splats, self.supervision.views, limit, self._rendering, everything)
         return splats.select(self._kept)
 
     def report(self) -> TuningReport:
@@ -164,7 +165,9 @@ class SceneTuning:
             steps=self.steps_done,
             best_step=self._best.step if self.supervision.held_out else self.steps_done,
             gaussians=gaussians.count,
-            contributing=contributing(gaussians, self.supervision.views, self._rendering),
+            contributing=contributing(
+                gaussians, self.supervision.views, self._rendering, self._over_time(self.gaussians)
+            ),
             held_out_psnr=self._best.psnr,
             start_psnr=self._start_psnr,
         )
@@ -218,6 +221,12 @@ class SceneTuning:
             "tuning.stopping": f"{self.config.stopping.rule}, without photo {self.supervision.held_out}",
             "antialiased": self._rendering.antialiased,
         }
+
+    def _over_time(self, splats_at: SplatsAt) -> SplatsAt | None:
+        """What is asked for a photo's own Gaussians; None where all photos show the same ones."""
+        times = self.supervision.views.times
+        moves = self._network.config.time_channels > 0 and times is not None and len(times.unique()) > 1
+        return splats_at if moves else None
 
     def _splats(self, time: float | None) -> Gaussians:
         if self._stage is not None:

@@ -1,0 +1,90 @@
+"""Scenes that move in tuning: every photo is compared with the scene as it was when it was taken."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from made.moving import CONTEXT, MOVER, moving_network, photos_at, scene_at
+from made.tuning import USUAL, ready, tuning_config
+
+from tokengs_nerfstudio.core.evaluation import view_psnr
+from tokengs_nerfstudio.core.tuning.budget import contributing, most_seen, seen_weights
+from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
+from tokengs_nerfstudio.core.types import Gaussians, Views
+
+PHOTOS = photos_at([0.0, 0.3, 0.6, 1.0, 0.15, 0.8], cameras=3)
+TUNING = tuning_config(space="tokens", rule="steps", tokens_rate=0.02)
+
+
+def tuned(photos: Views, steps: int = 25) -> SceneTuning:
+    scene = ready(CONTEXT, photos, times=tuple(sorted(set(photos.times.tolist()))))
+    run = SceneTuning(moving_network(), scene, TUNING, steps)
+    while not run.finished:
+        run.step()
+    return run
+
+
+def quality(run: SceneTuning) -> torch.Tensor:
+    """PSNR of every photo at its own time."""
+    views = [PHOTOS.select([place]) for place in range(PHOTOS.num_views)]
+    return torch.cat([view_psnr(run.gaussians(float(view.times)), view, run.rendering) for view in views])
+
+
+def test_photos_supervise_at_their_own_times():
+    """The same photos with their times in another order teach the scene less."""
+    before, after = quality(tuned(PHOTOS, 0)), quality(tuned(PHOTOS))
+    assert (after - before).mean() > 0.3
+    confused = quality(tuned(replace(PHOTOS, times=PHOTOS.times.flip(0))))
+    assert (after - confused).mean() > 0.5
+
+
+def test_static_and_dynamic_tokens_are_tuned():
+    start, end = (tuned(PHOTOS, steps)._stage.snapshot()[0] for steps in (0, 5))
+    changed = (end - start).abs().amax(-1)
+    assert changed.shape == (32,)
+    assert (changed > 0).all()
+
+
+def test_the_time_that_is_asked_for_is_the_one_that_is_shown():
+    run = tuned(PHOTOS, 2)
+    first, last = run.gaussians(0.0), run.gaussians(1.0)
+    still = 24 * 8
+    assert torch.equal(first.means[:still], last.means[:still])
+    assert (first.means[still:] - last.means[still:]).norm(dim=-1).max() > 0.05
+    assert torch.equal(run.gaussians().means, first.means)
+
+
+def test_what_is_seen_at_some_time_counts_as_seen():
+    """The red one leaves the picture: at the first time alone nothing of it would be missed later."""
+
+    def gone(time: float) -> Gaussians:
+        scene = scene_at(0.5)
+        means = scene.means.clone()
+        means[MOVER, 0] = 50.0 * (1 - time)
+        return replace(scene, means=means)
+
+    views = replace(photos_at([0.5, 0.5], cameras=2), times=torch.tensor([0.0, 1.0]))
+    alone, own = (seen_weights(gone(0.0), views, USUAL, splats_at=at) for at in (None, gone))
+    assert alone[MOVER] == 0
+    assert own[MOVER] > 5
+    assert MOVER not in most_seen(gone(0.0), views, MOVER, USUAL)
+    assert MOVER in most_seen(gone(0.0), views, MOVER, USUAL, gone)
+    assert contributing(gone(0.0), views, USUAL, gone) == contributing(gone(0.0), views, USUAL) + 1
+
+
+def test_a_limit_leaves_the_same_gaussians_at_all_times():
+    scene = ready(CONTEXT, PHOTOS, times=(0.0, 1.0))
+    run = SceneTuning(moving_network(), scene, replace(TUNING, max_gaussians=100), 0)
+    first, last, everything = run.gaussians(0.0), run.gaussians(1.0), tuned(PHOTOS, 0)
+    assert first.count == last.count == 100
+    for shown, time in ((first, 0.0), (last, 1.0)):
+        found = (shown.means[:, None] - everything.gaussians(time).means).norm(dim=-1).amin(1)
+        assert found.max() == 0
+    assert run.report().contributing <= 100
+
+
+@pytest.mark.parametrize("space", ["gaussians", "tokens+gaussians"])
+def test_gaussians_of_their_own_are_refused_where_the_weights_know_time(space):
+    scene = ready(CONTEXT, PHOTOS, times=(0.0, 1.0))
+    with pytest.raises(ValueError, match="these weights know time"):
+        SceneTuning(moving_network(), scene, tuning_config(space=space), 2)
