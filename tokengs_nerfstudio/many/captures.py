@@ -57,7 +57,7 @@ def _below(path: Path) -> Iterator[Path]:
             if line.strip() and not line.startswith("#"):
                 yield from _below(path.parent / line.strip())
         return
-    path = Path(os.path.abspath(path))
+    path = Path(os.path.abspath(path.parent if path.name == "transforms.json" else path))
     if path.suffix == ".json" or (path / "transforms.json").is_file() or scene_at(path) is not None:
         yield path
         return
@@ -83,9 +83,7 @@ def _names(paths: Sequence[Path]) -> list[str]:
 
 
 def _name(path: Path, parts: int) -> str:
-    whole = path.parent if path.name == "transforms.json" else path
-    if whole.suffix in (".json", ".zip"):
-        whole = whole.with_suffix("")
+    whole = path.with_suffix("") if path.suffix in (".json", ".zip") else path
     return file_name("_".join(whole.parts[-parts:]))
 
 

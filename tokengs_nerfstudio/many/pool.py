@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 from multiprocessing import connection, get_context, parent_process
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tokengs_nerfstudio.many.folder import Job
 
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
+@runtime_checkable
 class Reconstructs(Protocol):
     """What a worker consists of."""
 
@@ -26,6 +27,7 @@ Make = Callable[[], Reconstructs]
 """Makes what a worker consists of, in the worker; can be pickled."""
 
 
+@runtime_checkable
 class Workers(Protocol):
     """Whatever reconstructs several captures at once."""
 

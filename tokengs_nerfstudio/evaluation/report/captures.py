@@ -32,6 +32,11 @@ class Captures:
     """what failure.json says of each"""
 
 
+def are_captures(folder: Path) -> bool:
+    """Whether `tokengs-reconstruct` writes to a folder."""
+    return (folder / PLAN).is_file()
+
+
 def read_captures(folder: Path) -> Captures:
     """UserError for a file that is not as `tokengs-reconstruct` writes it."""
     done, failed = ([_read(file) for file in sorted(folder.glob(f"*/{name}"))] for name in (METRICS, FAILURE))
