@@ -107,6 +107,7 @@ def test_a_worker_with_a_gpu_sees_that_one_alone(tmp_path, monkeypatch):
     with closing(LocalWorkers(Toy, 1, gpus=True)) as workers:
         done(workers, tmp_path, ["good"])
     assert (tmp_path / "good/log.txt").read_text().split()[2] == "5"
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "5,6"
 
 
 def test_shares_of_gpus_decide_how_many_workers_fit():
@@ -119,6 +120,7 @@ def test_shares_of_gpus_decide_how_many_workers_fit():
 
 
 @needs_ray
+@pytest.mark.slow
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "nonsense address"])
 def test_a_cluster_that_does_not_answer_is_named(address, monkeypatch):
     monkeypatch.setenv("RAY_gcs_rpc_server_reconnect_timeout_s", "1")

@@ -13,6 +13,7 @@ from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.config import TokenCount
 from tokengs_nerfstudio.core.network.tokengs import Precision
 from tokengs_nerfstudio.core.ranges import Count, NotEmpty, Range, Seed, Whole
+from tokengs_nerfstudio.core.tuning.budget import free_memory
 from tokengs_nerfstudio.core.tuning.config import TuningConfig
 
 Device = Literal["cuda", "cpu"]
@@ -107,7 +108,5 @@ def workers_here(options: Reconstructing, captures: int) -> tuple[int, int]:
 
 
 def _that_fit() -> int | None:
-    from tokengs_nerfstudio.core.tuning.budget import free_memory
-
     free = free_memory(torch.device("cpu"))
     return None if free is None else max(1, free // _WORKER_MEMORY)

@@ -3,7 +3,8 @@
 import os
 import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from multiprocessing import connection, get_context, parent_process
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
@@ -80,7 +81,7 @@ class _Slot:
     """The place of one worker: a process that is started with the first job, and again after its death."""
 
     def __init__(self, make: Make, gpu: str | None) -> None:
-        self._arguments = make, gpu
+        self._make, self._gpu = make, gpu
         self._process: SpawnProcess | None = None
         self.connection: Connection | None = None
         self.job: Job | None = None
@@ -89,7 +90,7 @@ class _Slot:
         self.job = job
         try:
             self._connected().send(job)
-        except BrokenPipeError:  # died between two jobs
+        except OSError:  # died between two jobs
             self.close()
             self._connected().send(job)
 
@@ -100,7 +101,7 @@ class _Slot:
             return None
         try:
             problem = there.recv()
-        except (EOFError, ConnectionError):
+        except (EOFError, OSError):
             problem = f"its worker died ({self._end()})"
             self.close()
         self.job = None
@@ -124,18 +125,17 @@ class _Slot:
         if self.connection is None:
             context = get_context("spawn")
             self.connection, theirs = context.Pipe()
-            self._process = context.Process(target=_serve, args=(theirs, *self._arguments), daemon=True)
-            self._process.start()
+            self._process = context.Process(target=_serve, args=(theirs, self._make), daemon=True)
+            with _seeing(self._gpu):
+                self._process.start()
             theirs.close()
         return self.connection
 
 
-def _serve(jobs: Connection, make: Make, gpu: str | None) -> None:
+def _serve(jobs: Connection, make: Make) -> None:
     """Until the other end closes, or the process there ends in whatever way."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the one who started us hears it too, and ends us
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    if gpu is not None:
-        os.environ[_VISIBLE] = gpu
     worker = make()
     while True:
         try:
@@ -143,6 +143,21 @@ def _serve(jobs: Connection, make: Make, gpu: str | None) -> None:
         except EOFError:
             return
         jobs.send(worker.reconstruct(job))
+
+
+@contextmanager
+def _seeing(gpu: str | None) -> Iterator[None]:
+    """Processes that are started meanwhile see that GPU alone: their very first import may look for it."""
+    before = os.environ.get(_VISIBLE)
+    if gpu is not None:
+        os.environ[_VISIBLE] = gpu
+    try:
+        yield
+    finally:
+        if gpu is not None:
+            os.environ.pop(_VISIBLE)
+        if before is not None:
+            os.environ[_VISIBLE] = before
 
 
 def visible_gpu(environment: Mapping[str, str], number: int) -> str:

@@ -19,13 +19,12 @@ class Worker:
     """Reconstructs captures in this process. What is heavy is imported and loaded with the first of them."""
 
     def __init__(self, plan: Plan, threads: int) -> None:
-        os.environ[TRACEBACK] = "1"  # mistakes come as errors, not as the end of the process
         self._plan, self._threads, self._network = plan, threads, None
 
     def reconstruct(self, job: Job) -> str | None:
         """Write everything about a capture to the job's folder; what went wrong in one line, None where nothing did."""
         job.folder.mkdir(parents=True, exist_ok=True)
-        with logged(job.folder / LOG):
+        with logged(job.folder / LOG), _errors_as_they_are():
             try:
                 self._reconstruct(job)
                 return None
@@ -51,6 +50,18 @@ class Worker:
         gc.collect()
         if torch is not None and torch.cuda.is_initialized():
             torch.cuda.empty_cache()
+
+
+@contextlib.contextmanager
+def _errors_as_they_are() -> Iterator[None]:
+    """What a user has to put right is an error here, not the end of the process."""
+    before = os.environ.get(TRACEBACK)
+    os.environ[TRACEBACK] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[TRACEBACK]
 
 
 @contextlib.contextmanager
