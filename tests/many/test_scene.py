@@ -16,6 +16,9 @@ from made.tuned_runs import in_the_capture, run_config, saved, trained
 from made.tuning import tuning_config
 from PIL import Image
 
+from tokengs_nerfstudio.core.evaluation import view_psnr
+from tokengs_nerfstudio.core.types import Gaussians, RenderConfig
+from tokengs_nerfstudio.data import NerfstudioCapture
 from tokengs_nerfstudio.data.splat_files import write_ply
 from tokengs_nerfstudio.many import scene
 from tokengs_nerfstudio.many.captures import Capture
@@ -72,15 +75,23 @@ def test_it_is_what_ns_train_makes_of_it(done, capture, weights, tmp_path):
         assert not torch.is_tensor(value) or torch.equal(value, ours["pipeline"][name]), name
 
 
-def test_splats_are_where_the_cameras_of_the_capture_are(done, capture):
-    """The blobs lie about the origin, which ns-train's world moves elsewhere and scales."""
+def test_cameras_of_the_capture_see_in_the_file_what_was_scored(done, capture):
     found = read_vertices(done / "splats.ply")
-    means = np.stack([found[name] for name in "xyz"], axis=1)
-    assert np.abs(np.median(means, axis=0)).max() < 1.5
-    transform = json.loads((done / "dataparser_transforms.json").read_text())
-    matrix = np.array(transform["transform"])
-    state = torch.load(newest_checkpoint(done), weights_only=True)["pipeline"]["_model.gauss_params.means"].numpy()
-    np.testing.assert_allclose(transform["scale"] * (means @ matrix[:, :3].T + matrix[:, 3]), state, atol=1e-5)
+    columns = {name: torch.from_numpy(np.array(found[name])) for name in found.dtype.names}
+    splats = Gaussians(
+        means=torch.stack([columns[name] for name in "xyz"], dim=1),
+        quats=torch.stack([columns[f"rot_{place}"] for place in range(4)], dim=1),
+        scales=torch.stack([columns[f"scale_{place}"] for place in range(3)], dim=1).exp(),
+        opacities=columns["opacity"].sigmoid(),
+        colors=0.5 + 0.28209479 * torch.stack([columns[f"f_dc_{place}"] for place in range(3)], dim=1),
+    )
+    run = torch.load(newest_checkpoint(done), weights_only=True)["tuning"]["scene"]
+    near, far = (plane / run["dataparser_scale"] for plane in run["near_far"])
+    photos = NerfstudioCapture(capture)
+    held_out = photos.load(photos.split().test)
+    seen = view_psnr(splats, held_out, RenderConfig(near=near, far=far, background=0.5))
+    scored = json.loads((done / "metrics.json").read_text())["views"]["psnr"]
+    np.testing.assert_allclose(seen, scored, atol=0.02)
 
 
 def test_weights_are_loaded_once_a_worker(capture, weights, tmp_path, monkeypatch):
@@ -93,7 +104,7 @@ def test_weights_are_loaded_once_a_worker(capture, weights, tmp_path, monkeypatc
     assert (tmp_path / "one/splats.ply").read_bytes() == (tmp_path / "two/splats.ply").read_bytes()
 
 
-def test_options_are_those_in_the_capture(capture, weights, tmp_path):
+def test_options_are_those_of_ns_train(capture, weights, tmp_path):
     masked = write_blobs(tmp_path / "masked", height=40, width=48)
     mask_left_half(masked, (48, 40))
     plan = plan_of(weights, context=2, tokens=16, max_image_size=24, antialiased=True, steps=2)

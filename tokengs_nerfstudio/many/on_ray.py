@@ -13,6 +13,9 @@ LOCAL = "local"
 _STORE = 2**27
 """bytes of shared memory of a cluster of one's own: nothing but names goes through it"""
 
+_STARTS = 5
+"""tries to start a cluster of one's own: on a busy machine it takes longer than the half minute that Ray waits for it"""
+
 
 @dataclass(frozen=True)
 class Share:
@@ -77,10 +80,14 @@ class RayWorkers:
 
     def _connect(self, address: str) -> None:
         own = {"include_dashboard": False, "object_store_memory": _STORE} if address == LOCAL else {}
-        try:
-            self._ray.init(address=address, log_to_driver=False, configure_logging=False, **own)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            raise UserError(f"--ray {address}: no Ray cluster answers there ({_brief(error)})") from error
+        for left in reversed(range(_STARTS if own else 1)):
+            try:
+                self._ray.init(address=address, log_to_driver=False, configure_logging=False, **own)
+                return
+            except Exception as error:  # Ray has no class of its own for what goes wrong here
+                self._ray.shutdown()
+                if not left:
+                    raise UserError(f"--ray {address}: no Ray cluster answers there ({_brief(error)})") from error
 
     def _that_fit(self) -> int:
         has = self._ray.cluster_resources()

@@ -19,6 +19,8 @@ class Worker:
     """Reconstructs captures in this process. What is heavy is imported and loaded with the first of them."""
 
     def __init__(self, plan: Plan, threads: int) -> None:
+        # torch would wake a pool of compilers, which have nothing to do here.
+        os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
         self._plan, self._threads, self._network = plan, threads, None
 
     def reconstruct(self, job: Job) -> str | None:

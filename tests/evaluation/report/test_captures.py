@@ -45,7 +45,7 @@ def folder(tmp_path) -> Path:
 def test_the_worst_come_first_and_failures_are_named(folder):
     heading, quality, times, failed, failures, table, _, *pictures = captures_page(read_captures(folder))
     assert heading == Heading("3 captures, 1 failed")
-    assert quality == Paragraph("Mean over the 2 captures with held-out photos: PSNR 22.00, SSIM 0.5000")
+    assert quality == Paragraph("Mean over the 2 captures with held-out photos: PSNR 22.00, SSIM 0.500")
     assert times == Paragraph("Seconds a capture: 7.3 in the mean, 6.0 to 10.0")
     assert failed == Heading("failed")
     assert isinstance(failures, Cells)
