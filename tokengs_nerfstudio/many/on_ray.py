@@ -14,7 +14,7 @@ _STORE = 2**27
 """bytes of shared memory of a cluster of one's own: nothing but names goes through it"""
 
 _STARTS = 5
-"""tries to start a cluster of one's own: on a busy machine it takes longer than the half minute that Ray waits for it"""
+"""tries to start a cluster of one's own: a busy machine takes longer than the half minute that Ray waits for it"""
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,7 @@ def in_capture(scene: Mapping[str, Any], model: Mapping[str, Tensor]) -> Gaussia
     """
     prefix = "gauss_params."
     parameters = {name.removeprefix(prefix): value for name, value in model.items() if name.startswith(prefix)}
-    transform = scene["dataparser_transform"].to(parameters["means"].device)
+    transform = scene["dataparser_transform"].to(parameters["means"].device, torch.float64)
     into = Similarity(transform[:, :3], transform[:, 3], transform.new_tensor(scene["dataparser_scale"]))
     still = bridge.baked_scene(parameters, RenderConfig()).at().detach()
     return still.transformed(into.inverse())
