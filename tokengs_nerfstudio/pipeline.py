@@ -179,14 +179,17 @@ class TokenGSPipeline(VanillaPipeline):
             super().load_pipeline(loaded_state, step)
         check_box(self.means)
 
-    def begin(self, steps: int, context_before: Sequence[str] | None = None) -> None:
+    def begin(
+        self, steps: int, context_before: Sequence[str] | None = None, network: TokenGSNetwork | None = None
+    ) -> None:
         """Load the network, choose and read the photos, encode, and bake the feed-forward result.
 
-        The context is that of the run to go on with, by names, unless the options ask for another. Raises ValueError or
-        FileNotFoundError for photos and weights that are not there or do not fit.
+        The context is that of the run to go on with, by names, unless the options ask for another. A `network` is what
+        the model would load, for those who have it already. Raises ValueError or FileNotFoundError for photos and
+        weights that are not there or do not fit.
         """
         started = time.perf_counter()
-        network, data = self.model.load_network(), self.datamanager
+        network, data = network or self.model.load_network(), self.datamanager
         self._take_for_object(network.config.frame == "orbit")
         if context_before is None or data.context_is_asked_for:
             context = data.choose_context(network.config.num_context)

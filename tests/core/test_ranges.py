@@ -16,6 +16,7 @@ from tokengs_nerfstudio.configs import tokengs, tokengs_pretrain
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.config import PRESETS
 from tokengs_nerfstudio.core.ranges import Ascending, Count, NotEmpty, Range, Share, check, check_value, hints_of
+from tokengs_nerfstudio.many.options import Reconstructing
 
 CONFIGURATIONS = {
     "ns-train tokengs": tokengs.config,
@@ -23,6 +24,7 @@ CONFIGURATIONS = {
     "tokengs-pretrain": Pretraining(Path("out"), steps=1),
     "tokengs-evaluate": Evaluating("captures", Path("data")),
     "tokengs-report": Report((Path("run"),)),
+    "tokengs-reconstruct": Reconstructing(captures=(Path("scene"),), out=Path("out")),
     "tokengs-capture procedural": Procedural(Path("out")),
     "tokengs-capture pack-meshes": PackMeshes(Path("in"), Path("out")),
     "weights": PRESETS["tiny"],

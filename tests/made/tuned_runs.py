@@ -10,6 +10,8 @@ from made.tuning import tuning_config
 
 from tokengs_nerfstudio.configs import tokengs
 from tokengs_nerfstudio.core.errors import CommandEnded
+from tokengs_nerfstudio.core.types import Gaussians
+from tokengs_nerfstudio.many.scene import in_capture
 from tokengs_nerfstudio.trainer import TokenGSTrainer, TokenGSTrainerConfig, newest_checkpoint
 
 
@@ -42,6 +44,13 @@ def checkpoints(output: Path) -> list[str]:
 
 def saved(output: Path) -> dict:
     return torch.load(newest_checkpoint(output / "blobs/tokengs/run"), weights_only=True)
+
+
+def in_the_capture(checkpoint: dict) -> Gaussians:
+    """The Gaussians of a run's checkpoint, in the frame of its capture."""
+    model = {name.removeprefix("_model."): value for name, value in checkpoint["pipeline"].items()}
+    tensors = {name: value for name, value in model.items() if torch.is_tensor(value)}
+    return in_capture(checkpoint["tuning"]["scene"], tensors)
 
 
 def refused(config: TokenGSTrainerConfig) -> str:
