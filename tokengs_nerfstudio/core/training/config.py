@@ -42,6 +42,8 @@ class DynamicLossConfig:
 
     weight: Weight = 0.3
     """its weight beside the loss of the whole pictures; 0 for none"""
+    places: Weight = 0.1
+    """weight, relative to that, of how far their Gaussians are from the places of what moves, where these are known"""
     hold: Whole = 5_000
     """steps with that weight"""
     decay: Whole = 10_000

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from tokengs_nerfstudio.core.evaluation import view_psnr
 from tokengs_nerfstudio.core.losses import SceneLosses, depth_error, reconstruction_loss
+from tokengs_nerfstudio.core.losses.places import place_error
 from tokengs_nerfstudio.core.network.memory import DecodedStages
 from tokengs_nerfstudio.core.network.surfaces import surface_error
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
@@ -115,7 +116,11 @@ def _with_dynamic(
 ) -> SceneLosses:
     """Losses, and beside them those of the dynamic tokens' Gaussians `splats`, rendered alone."""
     alone = supervised_loss(splats, _what_moves(example, rendering), rendering, config).per_scene
-    return SceneLosses(losses.per_scene + config.dynamic.weight * alone, {**losses.parts, "dynamic": alone})
+    parts = {**losses.parts, "dynamic": alone}
+    if example.target.moving is not None and example.target.depths is not None:
+        parts["places"] = place_error(splats.means, example.target)
+        alone = alone + config.dynamic.places * parts["places"]
+    return SceneLosses(losses.per_scene + config.dynamic.weight * alone, parts)
 
 
 def _what_moves(example: Example, rendering: RenderConfig) -> Example:
