@@ -144,13 +144,15 @@ class Sight:
 
     def _opacity(self, camera: Cameras, alpha: Tensor) -> Tensor:
         opacities = self.gaussians.opacities[:, None].expand(-1, 3)
-        renders = self._drawn(replace(self.gaussians, colors=opacities), camera, torch.zeros_like(self.background))
+        gaussians = replace(self.gaussians, colors=opacities, harmonics=None)
+        renders = self._drawn(gaussians, camera, torch.zeros_like(self.background))
         return torch.where(alpha > 0, _picture(renders.rgb)[..., :1] / alpha.clamp(min=1e-6), 0.0).clamp(0, 1)
 
     def _token_colors(self, camera: Cameras) -> Tensor:
         assert self.tokens is not None
         colors = token_colors(self.tokens()).to(self.gaussians.colors)
-        return _picture(self._drawn(replace(self.gaussians, colors=colors), camera, self.background).rgb).clamp(0, 1)
+        gaussians = replace(self.gaussians, colors=colors, harmonics=None)
+        return _picture(self._drawn(gaussians, camera, self.background).rgb).clamp(0, 1)
 
     def _drawn(self, gaussians: Gaussians, camera: Cameras, background: Tensor) -> Renders:
         config = replace(self.rendering, background=background)

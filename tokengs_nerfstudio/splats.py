@@ -22,6 +22,7 @@ from tokengs_nerfstudio.core.baking import BakedScene
 from tokengs_nerfstudio.core.checks import all_finite
 from tokengs_nerfstudio.core.errors import UserError, one_line
 from tokengs_nerfstudio.core.evaluation import score
+from tokengs_nerfstudio.core.harmonics import degree_of
 from tokengs_nerfstudio.core.metrics import psnr
 from tokengs_nerfstudio.core.types import Gaussians, RenderConfig
 from tokengs_nerfstudio.outputs import Outputs, Sight, ViewSettings
@@ -72,6 +73,8 @@ class SplatsModel(SplatfactoModel):
         # The viewer may look from its own thread at any moment: made in full, then assigned once.
         kept = {name: Parameter(value, requires_grad=False) for name, value in parameters.items()}
         self._rendering, self.gauss_params = rendering, ParameterDict(kept)
+        # splatfacto's exporters and viewers ask how colours are stored.
+        self.config.sh_degree = degree_of(kept["features_rest"].shape[1]) if "features_rest" in kept else 0
         self.background_color = torch.as_tensor(rendering.background).expand(3)
 
     @property

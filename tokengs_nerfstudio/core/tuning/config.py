@@ -48,6 +48,10 @@ class GaussianStageConfig:
     """learning rate of logit opacities"""
     colors_rate: Rate = 0.03
     """learning rate of logit colours"""
+    harmonics: Annotated[int, Range(0, 3)] = 0
+    """degree of the spherical harmonics by which colours change with the direction; 0: they do not"""
+    harmonics_rate: Rate = 2e-3
+    """learning rate of the harmonics' coefficients"""
     rates_decay: Share = 0.3
     """what the rates of everything but the centres have fallen to at the end, as a factor"""
     levels: Levels = ((0.0, 4.0), (0.35, 2.0), (0.8, 1.0))

@@ -219,6 +219,7 @@ class SceneTuning:
         return {
             "tuning.space": self.space,
             "tuning.gaussians.densification": self.config.gaussians.densification,
+            "tuning.gaussians.harmonics": self.config.gaussians.harmonics,
             "refined poses": cameras.pose_rate > 0,
             "adjusted poses": cameras.adjust,
             "tuned exposures": cameras.exposure_rate > 0,
