@@ -17,7 +17,7 @@ from nerfstudio.pipelines.base_pipeline import Pipeline
 from nerfstudio.utils.eval_utils import eval_setup
 
 from tokengs_nerfstudio.core.errors import CommandEnded
-from tokengs_nerfstudio.run_folder import newest_checkpoint
+from tokengs_nerfstudio.data.finished_run import newest_checkpoint
 
 
 @pytest.mark.parametrize(

@@ -188,7 +188,12 @@ class TokenGSPipeline(VanillaPipeline):
                 "supervised": len(supervised),
                 "size": list(size),
             },
-            {**placed(data.train_dataparser_outputs), **cameras(seen), "near_far": self.model.near_far},
+            {
+                "capture": str(data.get_datapath().absolute()),
+                **placed(data.train_dataparser_outputs),
+                **cameras(seen),
+                "near_far": self.model.near_far,
+            },
             Fingerprint.of(network, self.model.prepared_scene(), views, data.names(supervised)),
         )
         seconds = (loaded - started, time.perf_counter() - loaded)
@@ -214,9 +219,9 @@ class TokenGSPipeline(VanillaPipeline):
     def state_of_tuning(self) -> dict[str, Any]:
         """Tensors and plain values: what the run was made of, which `resume` compares, and where its tuning stands.
 
-        What viewing and exporting need stands under "scene" too: the transform from the capture's world to
-        nerfstudio's [3, 4] and the scale that follows it (with what ns-process-data had applied before), the context
-        cameras in nerfstudio's world with OpenCV axes, their times, and the near and far planes there.
+        What viewing and exporting need stands under "scene" too: where the capture was, the transform from its world
+        to nerfstudio's [3, 4] and the scale that follows it (with what ns-process-data had applied before), the
+        context cameras in nerfstudio's world with OpenCV axes, their times, and the near and far planes there.
         """
         return {"scene": self._content.state_dict(), "state": self.model.running_tuning().state_dict()}
 

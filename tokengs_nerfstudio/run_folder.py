@@ -1,6 +1,5 @@
 """The folder that a run writes to: its own, locked while it writes, gone again after a start that failed."""
 
-import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -9,10 +8,10 @@ from pathlib import Path
 from rich.errors import MarkupError
 from rich.text import Text
 
-from tokengs_nerfstudio.core.errors import ExistingFileError, MissingFileError, UserError
+from tokengs_nerfstudio.core.errors import ExistingFileError, UserError
 from tokengs_nerfstudio.core.files import FolderLock, remove_scratch
+from tokengs_nerfstudio.data.finished_run import steps_in
 
-_CHECKPOINT = re.compile(r"step-(\d+)\.ckpt")
 _ELSEWHERE = "give this run another --timestamp, --experiment-name or --output-dir"
 
 
@@ -91,27 +90,3 @@ def check_name(folder: Path) -> None:
         Text.from_markup(str(folder))
     except MarkupError as error:
         raise UserError(f"the output folder {folder} cannot be printed by nerfstudio: {error}; {_ELSEWHERE}") from error
-
-
-def steps_in(folder: Path) -> dict[int, str]:
-    """The names of the checkpoints in a folder of nothing else, by their step."""
-    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-    return {int(name[1]): name[0] for name in map(_CHECKPOINT.fullmatch, names) if name}
-
-
-def newest_checkpoint(folder: Path, step: int | None = None) -> Path:
-    """The last checkpoint in `folder` (a run's, or its nerfstudio_models), or that of `step`.
-
-    MissingFileError that says why there is none.
-    """
-    inner = folder / "nerfstudio_models"
-    folder = inner if inner.is_dir() else folder
-    found = steps_in(folder)
-    if not found:
-        reason = "no complete checkpoint in it" if folder.is_dir() else "there is no such folder"
-        if any((run / "config.yml").is_file() for run in (folder, folder.parent)):
-            reason = "that run ended before its first checkpoint was complete"
-        raise MissingFileError(f"nothing to resume at {folder}: {reason}; start anew without --load-dir")
-    if step is not None and step not in found:
-        raise MissingFileError(f"no checkpoint of step {step} in {folder}; there are those of {sorted(found)}")
-    return folder / found[max(found) if step is None else step]

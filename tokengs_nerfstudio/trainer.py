@@ -19,10 +19,11 @@ from tokengs_nerfstudio.console import say
 from tokengs_nerfstudio.core.errors import MissingFileError, UserError, content_of, one_line
 from tokengs_nerfstudio.core.files import replacing, write_text
 from tokengs_nerfstudio.core.ranges import Whole, check_value
+from tokengs_nerfstudio.data.finished_run import newest_checkpoint
 from tokengs_nerfstudio.flags import check_options
 from tokengs_nerfstudio.heartbeat import Heartbeat
 from tokengs_nerfstudio.pipeline import TokenGSPipeline
-from tokengs_nerfstudio.run_folder import RunFolder, check_name, newest_checkpoint
+from tokengs_nerfstudio.run_folder import RunFolder, check_name
 
 _CHECKPOINT = ("a checkpoint", "remove it and resume from another")
 

@@ -20,6 +20,7 @@ from torch import Tensor
 from viser.transforms import SO3
 
 from tokengs_nerfstudio.core.errors import UserError
+from tokengs_nerfstudio.core.geometry.looking import distance_seen
 
 TUNED, FEED_FORWARD = "tuned", "feed-forward"
 _ORANGE = (255, 140, 0)
@@ -123,16 +124,9 @@ class OpeningView(ViewerControl):
 def opening(
     c2w: Float[ndarray, "3 4"], means: Float[ndarray, "gaussian 3"]
 ) -> tuple[Float[ndarray, "3"], Float[ndarray, "3"]]:
-    """Where a nerfstudio camera [3, 4] stands, and the point on its axis as far away as what it looks at.
-
-    The distance is the median of the Gaussians within 17 degrees of the axis; 1 where there are none.
-    """
+    """Where a nerfstudio camera [3, 4] stands, and the point on its axis as far away as what it looks at."""
     position, axis = c2w[:, 3], -c2w[:, 2]
-    offsets = means - position
-    along = offsets @ axis
-    ahead = (along > 0) & (np.linalg.norm(offsets - along[:, None] * axis, axis=1) < 0.3 * along)
-    distance = float(np.median(along[ahead])) if ahead.any() else 1.0
-    return position, position + distance * axis
+    return position, position + distance_seen(position, axis, means) * axis
 
 
 def held_upright(c2w: Float[ndarray, "3 4"]) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from tokengs_nerfstudio.core.preparation import PreparedScene
@@ -84,19 +84,12 @@ def bake(splats_at: Callable[[float | None], Gaussians], scene: PreparedScene, r
     """The scene that `splats_at` gives in the canonical frame of `scene`, in the world.
 
     `rendering` is the network's, in canonical units. Gaussians with a value that is not finite, at any time, are left
-    out: no renderer can draw them and viewers choke on them.
+    out.
     """
     to_world = scene.to_canonical.inverse()
     bakes = [splats_at(time).detach().transformed(to_world) for time in scene.times or (None,)]
-    finite = torch.stack([_finite(gaussians) for gaussians in bakes]).all(dim=0)
+    finite = torch.stack([gaussians.finite for gaussians in bakes]).all(dim=0)
     if not finite.all():
         bakes = [gaussians.select(finite) for gaussians in bakes]
     motion = Motion.between(scene.times, bakes) if len(bakes) > 1 else None
     return BakedScene(bakes[0], motion, rendering.scaled(float(to_world.scale)))
-
-
-def _finite(gaussians: Gaussians) -> Bool[Tensor, " gaussian"]:
-    finite = gaussians.opacities.isfinite()
-    for _, values in gaussians.tensors():
-        finite = finite & values.isfinite().reshape(len(finite), -1).all(dim=-1)
-    return finite

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from einops import einsum
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from tokengs_nerfstudio.core.harmonics import turned
@@ -226,6 +226,14 @@ class Gaussians(TensorRecord):
     @property
     def count(self) -> int:
         return self.means.shape[-2]
+
+    @property
+    def finite(self) -> Bool[Tensor, "*batch gaussian"]:
+        """Which have finite values only: others no renderer can draw, and viewers choke on them."""
+        finite = self.opacities.isfinite()
+        for _, values in self.tensors():
+            finite = finite & values.isfinite().reshape(*finite.shape, -1).all(dim=-1)
+        return finite
 
     def select(self, index: Tensor | slice) -> "Gaussians":
         """The Gaussians at `index` (indices, a mask or a slice), along the Gaussian axis."""
