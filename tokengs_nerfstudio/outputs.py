@@ -113,17 +113,21 @@ class Sight:
     background: Float[Tensor, "3"]
     tokens: Callable[[], Int[Tensor, " gaussian"]] | None = None
     """the token that each Gaussian stems from, where that is known"""
+    confidence: Float[Tensor, " gaussian"] | None = None
+    """how far each Gaussian can be believed, where that is known"""
 
     def without(self, hidden: Bool[Tensor, " gaussian"]) -> "Sight":
         """The same with some of the Gaussians left out."""
         tokens = None if self.tokens is None else partial(_chosen, self.tokens, ~hidden)
-        return replace(self, gaussians=self.gaussians.select(~hidden), tokens=tokens)
+        confidence = None if self.confidence is None else self.confidence[~hidden]
+        return replace(self, gaussians=self.gaussians.select(~hidden), tokens=tokens, confidence=confidence)
 
     def outputs(self, camera: Cameras) -> Outputs:
         """What one camera of any kind sees.
 
         RGB over the background, depth (z for a perspective camera, else the length along the pixel's ray),
-        accumulation; on demand the mean opacity of the Gaussians seen, and each token in a colour of its own.
+        accumulation; on demand the mean opacity of the Gaussians seen, each token in a colour of its own, and the
+        confidence of each pixel, which is none where nothing is.
         ValueError for a camera whose pose is not finite.
         """
         if not camera.camera_to_worlds.isfinite().all():
@@ -140,6 +144,8 @@ class Sight:
         later: dict[str, Callable[[], Tensor]] = {"opacity": partial(self._opacity, camera, alpha)}
         if self.tokens is not None:
             later["token"] = partial(self._token_colors, camera)
+        if self.confidence is not None:
+            later["confidence"] = partial(self._confidence, camera, self.confidence)
         return Outputs(ready, later)
 
     def _opacity(self, camera: Cameras, alpha: Tensor) -> Tensor:
@@ -147,6 +153,12 @@ class Sight:
         gaussians = replace(self.gaussians, colors=opacities, harmonics=None)
         renders = self._drawn(gaussians, camera, torch.zeros_like(self.background))
         return torch.where(alpha > 0, _picture(renders.rgb)[..., :1] / alpha.clamp(min=1e-6), 0.0).clamp(0, 1)
+
+    def _confidence(self, camera: Cameras, confidence: Tensor) -> Tensor:
+        values = confidence[:, None].expand(-1, 3).to(self.gaussians.colors)
+        gaussians = replace(self.gaussians, colors=values, harmonics=None)
+        renders = self._drawn(gaussians, camera, torch.zeros_like(self.background))
+        return _picture(renders.rgb)[..., :1].clamp(0, 1)
 
     def _token_colors(self, camera: Cameras) -> Tensor:
         assert self.tokens is not None

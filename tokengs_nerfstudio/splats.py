@@ -138,18 +138,19 @@ class SplatsModel(SplatfactoModel):
         # A crop's own colour, in the viewer and in a camera path.
         wanted = renderers.BACKGROUND_COLOR_OVERRIDE
         background = (self.background_color if wanted is None else wanted).to(self.device)
-        baked, tokens = self._looked_at()
-        sight = Sight(baked.at(time), self._rendering, background, tokens)
+        baked, tokens, confidence = self._looked_at()
+        sight = Sight(baked.at(time), self._rendering, background, tokens, confidence)
         if self.view.minimum_opacity > 0:
             sight = sight.without(sight.gaussians.opacities < self.view.minimum_opacity)
         if self.crop_box is not None and not self.training:
             sight = sight.without(~self.crop_box.within(sight.gaussians.means).reshape(-1))
         return sight
 
-    def _looked_at(self) -> tuple[BakedScene, Callable[[], Tensor] | None]:
-        """The scene that is shown, and what finds the tokens of its Gaussians where that is known."""
+    def _looked_at(self) -> tuple[BakedScene, Callable[[], Tensor] | None, Tensor | None]:
+        """The scene that is shown; where known, what finds the tokens of its Gaussians, and how sure these are."""
         parameters = self.gauss_params
-        return bridge.baked_scene(dict(parameters.items()), self._rendering), self._tokens_of(parameters)
+        known = dict(parameters.items())
+        return bridge.baked_scene(known, self._rendering), self._tokens_of(parameters), known.get("confidence")
 
     def _tokens_of(self, parameters: ParameterDict) -> Callable[[], Tensor] | None:
         return partial(parameters.__getitem__, "tokens") if "tokens" in parameters else None
