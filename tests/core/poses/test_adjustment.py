@@ -9,12 +9,13 @@ from made.points import relative_error
 from tokengs_nerfstudio.core.geometry.disturbance import disturbed
 from tokengs_nerfstudio.core.poses import adjusted_poses, with_adjusted_poses
 from tokengs_nerfstudio.core.types import Example, Views
-from tokengs_nerfstudio.data.procedural.tracing import procedural_views
+from tokengs_nerfstudio.data import NerfstudioCapture
+from tokengs_nerfstudio.samples import sample_capture
 
 
 @pytest.fixture(scope="module")
 def views() -> Views:
-    return replace(procedural_views(5, 8, 160, 160), depths=None)
+    return NerfstudioCapture(sample_capture()).load(range(8))
 
 
 def test_right_cameras_are_left_alone(views: Views) -> None:

@@ -15,7 +15,8 @@ from tokengs_nerfstudio.core.rendering import render
 from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
 from tokengs_nerfstudio.core.tuning.whole import tune
 from tokengs_nerfstudio.core.types import Gaussians, Similarity, Views
-from tokengs_nerfstudio.data.procedural.tracing import procedural_views
+from tokengs_nerfstudio.data import NerfstudioCapture
+from tokengs_nerfstudio.samples import sample_capture
 
 FIXED = tuning_config(rule="steps", check_every=5, growth_every=10, levels=((0.0, 1.0),))
 
@@ -114,7 +115,7 @@ def test_no_view_is_left_out_while_poses_are_refined() -> None:
 
 
 def test_poses_are_adjusted_before_anything_is_encoded() -> None:
-    network, views = small_network(), replace(procedural_views(5, 8, 128, 128), depths=None)
+    network, views = small_network(), crop_and_resize(NerfstudioCapture(sample_capture()).load(range(6)), 192, 288)
     wrong = disturbed(views, 1.0, 0.01, seed=0)
     config = changed(FIXED, space="tokens", cameras_adjust=True)
     right = SceneTuning(network, ready(views.select([0, 4]), views), config, steps=1)
