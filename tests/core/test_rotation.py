@@ -33,8 +33,8 @@ def test_rigid_motions_are_rigid() -> None:
 
 
 def test_rotation_vectors_are_what_the_rotation_was_made_of() -> None:
-    vectors = torch.randn(20, 3, dtype=torch.float64)
-    vectors[0] = 0
+    vectors = torch.nn.functional.normalize(torch.randn(20, 3, dtype=torch.float64), dim=-1)
+    vectors = vectors * torch.linspace(0, 3, 20, dtype=torch.float64)[:, None]
     vectors[1] = vectors[1] * 1e-7
     turned = rigid_motion(vectors, torch.zeros_like(vectors))[:, :3, :3]
     torch.testing.assert_close(rotation_vector(turned), vectors, rtol=1e-6, atol=1e-12)

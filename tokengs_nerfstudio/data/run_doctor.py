@@ -86,7 +86,8 @@ def _confidence(run: FinishedRun) -> Float[Tensor, " gaussian"]:
 def draw_next_photo(run: FinishedRun, found: RunExamination, path: Path) -> None:
     """Three pictures side by side, as PNG: what the next photo would show, how sure that is, and a map from above."""
     camera = found.place.camera
-    small = resized_cameras(camera, *fitted_size(camera.height, camera.width, _SIDE))
+    larger = _SIDE / max(camera.height, camera.width)
+    small = resized_cameras(camera, *(max(1, round(larger * side)) for side in (camera.height, camera.width)))
     splats, rendering = run.baked.still, run.baked.rendering
     rgb = render_cameras(splats, small, rendering, depth=False).rgb[0]
     confidence = drawn_confidence(splats, _confidence(run), small, rendering).rgb[0, :1]

@@ -20,7 +20,7 @@ def test_cameras_two_degrees_wrong_are_found_among_mistaken_sightings() -> None:
     given = shaken(true, 2.0)
     found = adjusted(tracks, given, intrinsics)
     assert relative_error(given, true) > 2.0
-    assert relative_error(found.c2w, true) < 0.3
+    assert relative_error(found.c2w, true) < 0.5
     assert 0.5 < math.degrees(found.uncertainty.turn) < 2.0
 
 

@@ -21,7 +21,8 @@ _SHARP, _STEPS = (1.0, 0.6, 0.4), (10, 10, 16)
 # One point in so many is left out, and tells whether the others have led to better cameras: its sightings must agree so
 # much better, and there must be so many.
 _LEFT_OUT, _BETTER, _ENOUGH = 4, 0.7, 40
-_FEWEST_VIEWS = 3
+_FEWEST_VIEWS, _MOST_VIEWS = 3, 300
+"""of more the equations, which are solved as one, take minutes"""
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Adjustment:
     def text(self) -> str:
         """What a person wants to know."""
         if self.before != self.before:
-            return "the poses are as given: the photos share too few features to tell"
+            return f"the poses are as given: too few shared features to tell, or more than {_MOST_VIEWS} photos"
         moved = "the poses were adjusted" if self.accepted else "the poses are as given, which adjusting would not mend"
         return f"{moved}: points that it did not see lie {self.after:.2f} px off instead of {self.before:.2f}"
 
@@ -52,11 +53,12 @@ def adjusted_poses(views: Views) -> Adjustment:
     Every camera may be wrong by two degrees or so. They move no more than their own errors seem to be large, which is
     estimated along with them, and stay exactly as given where a quarter of the points, which the adjustment has not
     seen, does not agree much better with moved cameras: so photos with good cameras lose nothing. The frame
-    stays that of the given cameras in the mean. Of photos with few features, or of several moments, nothing is known.
+    stays that of the given cameras in the mean. Of photos with few features, of several moments, of
+    fewer than 3 or more than 300, nothing is known.
     """
     moving = views.times is not None and bool((views.times != views.times[0]).any())
     unknown = Adjustment(views.c2w, float("nan"), float("nan"), accepted=False)
-    if moving or views.num_views < _FEWEST_VIEWS:
+    if moving or not _FEWEST_VIEWS <= views.num_views <= _MOST_VIEWS:
         return unknown
     found = features(views)
     given, intrinsics = views.c2w.double().cpu(), views.intrinsics.double().cpu()
