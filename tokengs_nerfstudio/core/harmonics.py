@@ -37,8 +37,8 @@ def basis(directions: Float[Tensor, "*batch 3"], degree: int) -> Float[Tensor, "
     x, y, z = directions.unbind(-1)
     root = math.sqrt(3 / (4 * math.pi))
     values = [-root * y, root * z, -root * x]
+    xx, yy, zz = x * x, y * y, z * z
     if degree > 1:
-        xx, yy, zz = x * x, y * y, z * z
         root = math.sqrt(15 / (4 * math.pi))
         middle = math.sqrt(5 / (16 * math.pi)) * (2 * zz - xx - yy)
         values += [root * x * y, -root * y * z, middle, -root * x * z, root / 2 * (xx - yy)]

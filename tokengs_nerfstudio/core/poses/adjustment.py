@@ -13,11 +13,11 @@ from tokengs_nerfstudio.core.types import Example, Views
 
 # How far off its epipolar line a feature is looked for, as a share of a photo's longer side: two cameras, each two or
 # three degrees wrong. Then, with better cameras, nearer to it.
-_BANDS = (0.08, 0.04, 0.0)
+_BANDS = (0.08, 0.06, 0.04, 0.02, 0.0)
 _NARROWEST = 1.6
 """pixels"""
 # Robust scales that each round ends at, in pixels, and its steps.
-_SHARP, _STEPS = (1.0, 0.6, 0.4), (10, 10, 16)
+_SHARP, _STEPS = (2.0, 1.5, 1.0, 0.6, 0.4), (10, 8, 8, 8, 14)
 # One point in so many is left out, and tells whether the others have led to better cameras: its sightings must agree so
 # much better, and there must be so many.
 _LEFT_OUT, _BETTER, _ENOUGH = 4, 0.7, 40

@@ -40,7 +40,8 @@ def _features_of(view: Views) -> Features:
         nfeatures=_MOST, contrastThreshold=_CONTRAST, edgeThreshold=_EDGE, enable_precise_upscale=True
     )
     grey = (view.images[0].mean(0) * 255).clamp(0, 255).byte().cpu().numpy()
-    shown = None if view.shown is None else (view.shown[0, 0] > 0.5).byte().cpu().numpy()
+    valid = torch.ones_like(view.images[0, 0]) if view.shown is None else view.shown[0, 0]
+    shown = (valid > 0.5).byte().cpu().numpy()
     corners, found = finder.detectAndCompute(grey, shown)
     if found is None or len(corners) == 0:
         return Features(torch.zeros(0, 2, dtype=torch.float64), torch.zeros(0, 128))
