@@ -5,7 +5,7 @@ import math
 import torch
 from made.points import relative_error, shaken, sightings
 
-from tokengs_nerfstudio.core.poses.bundle import Bundle, Uncertainty, _jacobians, bundled, sighting_errors
+from tokengs_nerfstudio.core.poses.bundle import Bundle, Uncertainty, bundled, sighting_errors, slopes
 from tokengs_nerfstudio.core.poses.tracks import Tracks, triangulated
 from tokengs_nerfstudio.core.rotation import invert_rigid, rigid_motion
 
@@ -51,6 +51,6 @@ def test_slopes_are_those_of_the_projection() -> None:
     by_camera, by_point = torch.autograd.functional.jacobian(lambda *moves: placed(*moves).sum(0), still)
     inverse = invert_rigid(pose)
     in_camera = (inverse[:, :3, :3] @ points[..., None])[..., 0] + inverse[:, :3, 3]
-    found = _jacobians(pose, matrix, in_camera)
+    found = slopes(pose, matrix, in_camera)
     torch.testing.assert_close(found[0], by_camera.transpose(0, 1))
     torch.testing.assert_close(found[1], by_point.transpose(0, 1))

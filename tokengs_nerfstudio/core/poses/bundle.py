@@ -131,7 +131,7 @@ class _System:
         in_camera: Float[Tensor, "sighting 3"],
         weight: Float[Tensor, " sighting"],
     ) -> "_System":
-        by_camera, by_point = _jacobians(bundle.c2w[tracks.view], intrinsics[tracks.view], in_camera)
+        by_camera, by_point = slopes(bundle.c2w[tracks.view], intrinsics[tracks.view], in_camera)
         views, points = len(bundle.c2w), tracks.points
         weighed = by_camera.mT * weight[:, None, None]
         falling = by_point.mT * weight[:, None, None]
@@ -183,7 +183,7 @@ def _gathered(values: Float[Tensor, "..."], owner: Int[Tensor, " sighting"], cou
     return values.new_zeros(count, *values.shape[1:]).index_add_(0, owner, values)
 
 
-def _jacobians(
+def slopes(
     c2w: Float[Tensor, "sighting 4 4"],
     intrinsics: Float[Tensor, "sighting 3 3"],
     in_camera: Float[Tensor, "sighting 3"],

@@ -67,10 +67,10 @@ def tracks_between(
     places = torch.cat([some.places for some in found])
     used, view = used[order], view[order]
     point = label[used].unique_consecutive(return_inverse=True)[1]
-    return _selected(Tracks(view, point, places[used]))
+    return distinct(Tracks(view, point, places[used]))
 
 
-def _selected(tracks: Tracks) -> Tracks:
+def distinct(tracks: Tracks) -> Tracks:
     """Without points that one view shows twice; the most seen ones."""
     good = torch.ones(tracks.points, dtype=torch.bool)
     twice = (tracks.point[1:] == tracks.point[:-1]) & (tracks.view[1:] == tracks.view[:-1])
