@@ -1,5 +1,7 @@
 """Both conventions meet: nerfstudio's rays are ours, parameters survive the way there and back."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from nerfstudio.cameras.cameras import Cameras, CameraType
@@ -104,6 +106,16 @@ def test_gaussians_survive_splatfactos_parameters():
     back = bridge.baked_scene(bridge.splat_parameters(BakedScene(gaussians)), RenderConfig()).at()
     for name in ("means", "quats", "scales", "opacities", "colors"):
         torch.testing.assert_close(getattr(back, name), getattr(gaussians, name), atol=2e-6, rtol=1e-5)
+
+
+def test_harmonics_stand_where_splatfacto_has_them_and_come_back():
+    gaussians = replace(some_gaussians(5), harmonics=torch.randn(5, 15, 3))
+    parameters = bridge.splat_parameters(BakedScene(gaussians))
+    assert torch.equal(parameters["features_rest"], gaussians.harmonics)
+    torch.testing.assert_close(0.5 + 0.28209479 * parameters["features_dc"], gaussians.colors)
+    back = bridge.baked_scene(parameters, RenderConfig()).at()
+    for name, value in gaussians.tensors():
+        torch.testing.assert_close(getattr(back, name), value, atol=2e-6, rtol=1e-5)
 
 
 def test_parameters_have_splatfactos_shapes():

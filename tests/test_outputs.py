@@ -185,3 +185,18 @@ def test_cameras_of_one_size_are_rendered_together():
     other = sight(dots(FORWARD)).outputs(camera(CameraType.PERSPECTIVE, 64, 64))
     with pytest.raises(ValueError, match="size"):
         Outputs.stack([other, sight(dots(FORWARD)).outputs(camera(CameraType.PERSPECTIVE))])
+
+
+def test_a_pixel_is_as_sure_as_what_is_seen_and_not_at_all_where_nothing_is():
+    gaussians = dots((-0.5, 0.0, -1.0), (0.5, 0.0, -1.0))
+    looked_at = Sight(gaussians, RenderConfig(), GREY, confidence=torch.tensor([0.8, 0.1]))
+    perspective = camera(CameraType.PERSPECTIVE, 128, 64, (64.0, 64.0))
+    shown = looked_at.outputs(perspective)["confidence"]
+    assert shown.shape == (64, 128, 1)
+    assert float(shown[32, 32]) == pytest.approx(0.9 * 0.8, abs=0.02)
+    assert 0 < float(shown[32, 96]) < 0.1
+    assert float(shown[0, 0]) == 0
+    right = looked_at.without(torch.tensor([True, False])).outputs(perspective)["confidence"]
+    assert float(right[32, 32]) == 0
+    assert torch.equal(right[32, 96], shown[32, 96])
+    assert "confidence" not in Sight(gaussians, RenderConfig(), GREY).outputs(perspective)

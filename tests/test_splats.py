@@ -49,6 +49,20 @@ def test_outputs_are_what_render_makes_of_the_baked_gaussians():
     assert outputs["rgb"][15, 32].argmax() == 2
 
 
+def test_exporters_are_told_of_harmonics_and_views_show_them():
+    model = baked_model()
+    assert model.config.sh_degree == 0
+    plain = model.get_outputs(front_camera())
+    harmonics = torch.zeros(2, 3, 3)
+    harmonics[:, 1] = 1.0  # darker where one looks down the z axis
+    model.show(BakedScene(replace(two_gaussians(), harmonics=harmonics)))
+    assert model.config.sh_degree == 1
+    shown = model.get_outputs(front_camera())
+    assert shown["rgb"][15, 20, 0] < plain["rgb"][15, 20, 0] - 0.3
+    assert torch.equal(shown["opacity"], plain["opacity"])
+    torch.testing.assert_close(model.colors, two_gaussians().colors)
+
+
 def test_depth_is_finite_where_nothing_is_seen():
     outputs = baked_model().get_outputs_for_camera(front_camera())
     assert float(outputs["accumulation"][0, 0]) == 0

@@ -19,7 +19,7 @@ _FOREIGN = {
     "--pipeline.model.use-bilateral-grid": _EXPOSURES,
     "--pipeline.model.grid-shape": _EXPOSURES,
     "--pipeline.model.color-corrected-metrics": f"ns-eval measures pictures as they are; {_EXPOSURES}",
-    "--pipeline.model.sh-degree": "colours do not change with the direction here",
+    "--pipeline.model.sh-degree": "--pipeline.model.tuning.gaussians.harmonics lets colours change with the direction",
     "--pipeline.model.random-init": _START,
     "--pipeline.model.num-random": _START,
     "--pipeline.model.random-scale": _START,

@@ -12,6 +12,7 @@ from torch.nn import ParameterDict
 from tokengs_nerfstudio.core.baking import BakedScene, bake
 from tokengs_nerfstudio.core.checkpoint import load_network
 from tokengs_nerfstudio.core.checkpoint.registry import default_weights
+from tokengs_nerfstudio.core.confidence import confidences
 from tokengs_nerfstudio.core.network.config import TokenCount
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.preparation import PreparedScene, moments_of, prepare
@@ -173,22 +174,32 @@ class TokenGSModel(SplatsModel):
     def bake(self, with_tokens: bool = False) -> None:
         """Make what the tuning has reached what everybody sees; nothing happens for a run that is only looked at.
 
-        `with_tokens` keeps the number of each Gaussian's token with it, which a finished run cannot find out.
+        `with_tokens` keeps the number of each Gaussian's token with it, and how far it can be believed: a finished run
+        cannot find these out.
         """
         if self.tuning is None or self._prepared is None:
             return
         self.show(self._bake(self.tuning, self._prepared))
         if with_tokens and self._origins is not None:
-            tokens = self._origins.of(self.gauss_params["means"])
-            self._take({**dict(self.gauss_params.items()), "tokens": tokens}, self._rendering)
+            beside = {"tokens": self._origins.of(self.gauss_params["means"]), **self._confidence()}
+            self._take({**dict(self.gauss_params.items()), **beside}, self._rendering)
+
+    def _confidence(self) -> dict[str, Tensor]:
+        """How far each baked Gaussian can be believed; of a scene that moves nothing is said."""
+        tuning = self.running_tuning()
+        if self.baked_times or self._prepared is None:
+            return {}
+        splats = tuning.gaussians()
+        kept = splats.transformed(self._prepared.to_canonical.inverse()).finite
+        return {"confidence": confidences(splats, tuning.supervision.views, tuning.rendering)[kept]}
 
     def show_feed_forward(self, wanted: bool) -> None:
         """Whoever looks sees what the network predicts, or what the tuning has reached."""
         self.view = replace(self.view, feed_forward=wanted)
 
-    def _looked_at(self) -> tuple[BakedScene, Callable[[], Tensor] | None]:
+    def _looked_at(self) -> tuple[BakedScene, Callable[[], Tensor] | None, Tensor | None]:
         if self.view.feed_forward and self._prediction is not None:
-            return self._prediction.baked, self._prediction.tokens
+            return self._prediction.baked, self._prediction.tokens, None
         return super()._looked_at()
 
     def _tokens_of(self, parameters: ParameterDict) -> Callable[[], Tensor] | None:

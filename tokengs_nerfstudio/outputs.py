@@ -132,20 +132,24 @@ class Sight:
     """the token that each Gaussian stems from, where that is known"""
     motion: SeenMotion | None = None
     """None for a scene that stands still"""
+    confidence: Float[Tensor, " gaussian"] | None = None
+    """how far each Gaussian can be believed, where that is known"""
 
     def without(self, hidden: Bool[Tensor, " gaussian"]) -> "Sight":
         """The same with some of the Gaussians left out."""
         tokens = None if self.tokens is None else partial(_chosen, self.tokens, ~hidden)
         motion = None if self.motion is None else self.motion.of(~hidden)
-        return replace(self, gaussians=self.gaussians.select(~hidden), tokens=tokens, motion=motion)
+        confidence = None if self.confidence is None else self.confidence[~hidden]
+        seen = {"tokens": tokens, "motion": motion, "confidence": confidence}
+        return replace(self, gaussians=self.gaussians.select(~hidden), **seen)
 
     def outputs(self, camera: Cameras) -> Outputs:
         """What one camera of any kind sees.
 
         RGB over the background, depth (z for a perspective camera, else the length along the pixel's ray),
-        accumulation; on demand the mean opacity of the Gaussians seen, and each token in a colour of its own. Of a
-        scene that moves also its flow as colours, what stands still alone, and what moves alone. ValueError for a
-        camera whose pose is not finite.
+        accumulation; on demand the mean opacity of the Gaussians seen, each token in a colour of its own, and the
+        confidence of each pixel, which is none where nothing is. Of a scene that moves also its flow as colours, what
+        stands still alone, and what moves alone. ValueError for a camera whose pose is not finite.
         """
         if not camera.camera_to_worlds.isfinite().all():
             raise UserError("a camera's pose has values that are not finite (nan): correct the camera path")
@@ -165,17 +169,27 @@ class Sight:
             later["flow"] = partial(self._flow, camera, alpha, depth)
             later["static"] = partial(self._some, camera, ~self.motion.moving)
             later["dynamic"] = partial(self._some, camera, self.motion.moving)
+        if self.confidence is not None:
+            later["confidence"] = partial(self._confidence, camera, self.confidence)
         return Outputs(ready, later)
 
     def _opacity(self, camera: Cameras, alpha: Tensor) -> Tensor:
         opacities = self.gaussians.opacities[:, None].expand(-1, 3)
-        renders = self._drawn(replace(self.gaussians, colors=opacities), camera, torch.zeros_like(self.background))
+        gaussians = replace(self.gaussians, colors=opacities, harmonics=None)
+        renders = self._drawn(gaussians, camera, torch.zeros_like(self.background))
         return torch.where(alpha > 0, _picture(renders.rgb)[..., :1] / alpha.clamp(min=1e-6), 0.0).clamp(0, 1)
+
+    def _confidence(self, camera: Cameras, confidence: Tensor) -> Tensor:
+        values = confidence[:, None].expand(-1, 3).to(self.gaussians.colors)
+        gaussians = replace(self.gaussians, colors=values, harmonics=None)
+        renders = self._drawn(gaussians, camera, torch.zeros_like(self.background))
+        return _picture(renders.rgb)[..., :1].clamp(0, 1)
 
     def _token_colors(self, camera: Cameras) -> Tensor:
         assert self.tokens is not None
         colors = token_colors(self.tokens()).to(self.gaussians.colors)
-        return _picture(self._drawn(replace(self.gaussians, colors=colors), camera, self.background).rgb).clamp(0, 1)
+        gaussians = replace(self.gaussians, colors=colors, harmonics=None)
+        return _picture(self._drawn(gaussians, camera, self.background).rgb).clamp(0, 1)
 
     def _some(self, camera: Cameras, chosen: Bool[Tensor, " gaussian"]) -> Tensor:
         return _picture(self._drawn(self.gaussians.select(chosen), camera, self.background).rgb).clamp(0, 1)
@@ -190,7 +204,7 @@ class Sight:
             displacement = self.motion.displacement()
             pixels = render_flow(self.gaussians, displacement, bridge.cameras_of(camera), self.rendering).pixels[0]
         else:
-            moved = replace(self.gaussians, colors=self.motion.displacement())
+            moved = replace(self.gaussians, colors=self.motion.displacement(), harmonics=None)
             mean = _picture(self._drawn(moved, camera, torch.zeros_like(self.background)).rgb) / alpha.clamp(min=1e-6)
             axes = camera.camera_to_worlds.reshape(3, 4)[:, :2] * mean.new_tensor([1.0, -1.0])
             pixels = ((mean @ axes) * float(camera.fx.reshape(-1)[0]) / depth.clamp(min=1e-6)).movedim(-1, 0)

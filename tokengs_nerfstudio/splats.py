@@ -22,6 +22,7 @@ from tokengs_nerfstudio.core.baking import BakedScene
 from tokengs_nerfstudio.core.checks import all_finite
 from tokengs_nerfstudio.core.errors import UserError, one_line
 from tokengs_nerfstudio.core.evaluation import score
+from tokengs_nerfstudio.core.harmonics import degree_of
 from tokengs_nerfstudio.core.metrics import psnr
 from tokengs_nerfstudio.core.types import Gaussians, RenderConfig
 from tokengs_nerfstudio.outputs import Outputs, SeenMotion, Sight, ViewSettings
@@ -72,6 +73,8 @@ class SplatsModel(SplatfactoModel):
         # The viewer may look from its own thread at any moment: made in full, then assigned once.
         kept = {name: Parameter(value, requires_grad=False) for name, value in parameters.items()}
         self._rendering, self.gauss_params = rendering, ParameterDict(kept)
+        # splatfacto's exporters and viewers ask how colours are stored.
+        self.config.sh_degree = degree_of(kept["features_rest"].shape[1]) if "features_rest" in kept else 0
         self.background_color = torch.as_tensor(rendering.background).expand(3)
 
     @property
@@ -135,8 +138,8 @@ class SplatsModel(SplatfactoModel):
         # A crop's own colour, in the viewer and in a camera path.
         wanted = renderers.BACKGROUND_COLOR_OVERRIDE
         background = (self.background_color if wanted is None else wanted).to(self.device)
-        baked, tokens = self._looked_at()
-        sight = Sight(baked.at(time), self._rendering, background, tokens, self._motion(baked, time))
+        baked, tokens, confidence = self._looked_at()
+        sight = Sight(baked.at(time), self._rendering, background, tokens, self._motion(baked, time), confidence)
         if self.view.minimum_opacity > 0:
             sight = sight.without(sight.gaussians.opacities < self.view.minimum_opacity)
         if self.crop_box is not None and not self.training:
@@ -163,9 +166,9 @@ class SplatsModel(SplatfactoModel):
         """The scene, in nerfstudio's world."""
         return bridge.baked_scene(dict(self.gauss_params.items()), self._rendering)
 
-    def _looked_at(self) -> tuple[BakedScene, Callable[[], Tensor] | None]:
-        """The scene that is shown, and what finds the tokens of its Gaussians where that is known."""
-        return self.baked(), self._tokens_of(self.gauss_params)
+    def _looked_at(self) -> tuple[BakedScene, Callable[[], Tensor] | None, Tensor | None]:
+        """The scene that is shown; where known, what finds the tokens of its Gaussians, and how sure these are."""
+        return self.baked(), self._tokens_of(self.gauss_params), dict(self.gauss_params.items()).get("confidence")
 
     def _tokens_of(self, parameters: ParameterDict) -> Callable[[], Tensor] | None:
         return partial(parameters.__getitem__, "tokens") if "tokens" in parameters else None

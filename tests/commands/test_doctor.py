@@ -6,11 +6,16 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from made.captures import edit, mask_left_half, write_blobs
 from made.cut_outs import write_cut_outs
+from made.scenes import arc_cameras, blobs
 from PIL import Image, ImageFilter
 
 from tokengs_nerfstudio.commands.doctor import main
+from tokengs_nerfstudio.core.baking import BakedScene
+from tokengs_nerfstudio.core.geometry.rays import intrinsics_matrix
+from tokengs_nerfstudio.core.splat_parameters import splat_parameters
 
 
 @pytest.fixture
@@ -124,3 +129,44 @@ def test_no_capture_at_all(tmp_path, capsys):
     code, text = doctor(tmp_path / "nothing", capsys)
     assert code == 1
     assert "NOT USABLE" in text
+
+
+def write_run(folder: Path, confidence: bool = True) -> Path:
+    """A finished run that is sure on its left side and not on its right."""
+    scene, side = blobs(40), torch.full((3,), 40.0)
+    parameters = splat_parameters(BakedScene(scene))
+    if confidence:
+        parameters["confidence"] = torch.where(scene.means[:, 0] > 0.2, 0.05, 0.8)
+    record = {
+        "context": ["images/left.jpg", "images/middle.jpg", "images/right.jpg"],
+        "context_c2w": arc_cameras(3),
+        "context_intrinsics": intrinsics_matrix(side, side, side / 2, side / 2),
+        "context_size": [40, 40],
+    }
+    (folder / "nerfstudio_models").mkdir(parents=True)
+    state = {f"_model.gauss_params.{name}": value for name, value in parameters.items()}
+    saved = {"pipeline": state, "tuning": {"scene": record}}
+    torch.save(saved, folder / "nerfstudio_models/step-000000007.ckpt")
+    return folder
+
+
+def test_a_run_says_where_the_next_photo_would_help_and_draws_it(tmp_path, capsys):
+    run = write_run(tmp_path / "run")
+    code, text = doctor(run, capsys)
+    assert code == 0
+    assert "gaussians 40, " in text
+    assert "a photo a step to the right of images/" in text
+    assert text.endswith(f"drawn     {run / 'next_photo.png'}\n")
+    assert Image.open(run / "next_photo.png").width > 300
+    code, text = doctor(run, capsys, "--json", "--drawing", str(tmp_path / "there.png"))
+    found = json.loads(text)
+    assert found["next"]["where"] == "to the right of"
+    assert len(found["next"]["c2w"]) == 4
+    assert (tmp_path / "there.png").is_file()
+
+
+def test_a_run_of_an_older_version_ends_in_one_line(tmp_path, capsys):
+    run = write_run(tmp_path / "run", confidence=False)
+    with pytest.raises(SystemExit) as ended:
+        doctor(run, capsys)
+    assert "does not say how far its Gaussians can be believed" in str(ended.value.code)

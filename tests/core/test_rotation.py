@@ -3,7 +3,13 @@ import math
 import torch
 from made.cameras import random_cameras, random_rotations
 
-from tokengs_nerfstudio.core.rotation import invert_rigid, matrix_from_quaternion, quaternion_from_matrix, rigid_motion
+from tokengs_nerfstudio.core.rotation import (
+    invert_rigid,
+    matrix_from_quaternion,
+    quaternion_from_matrix,
+    rigid_motion,
+    rotation_vector,
+)
 
 
 def test_quaternions_of_all_half_turns() -> None:
@@ -24,3 +30,11 @@ def test_rigid_motions_are_rigid() -> None:
     motion = rigid_motion(torch.tensor([[0.0, math.pi / 2, 0.0]]), torch.tensor([[1.0, 2.0, 3.0]]))
     torch.testing.assert_close(motion[0, :3, :3] @ torch.tensor([0.0, 0.0, 1.0]), torch.tensor([1.0, 0.0, 0.0]))
     torch.testing.assert_close(motion[0, :3, 3], torch.tensor([1.0, 2.0, 3.0]))
+
+
+def test_rotation_vectors_are_what_the_rotation_was_made_of() -> None:
+    vectors = torch.nn.functional.normalize(torch.randn(20, 3, dtype=torch.float64), dim=-1)
+    vectors = vectors * torch.linspace(0, 3, 20, dtype=torch.float64)[:, None]
+    vectors[1] = vectors[1] * 1e-7
+    turned = rigid_motion(vectors, torch.zeros_like(vectors))[:, :3, :3]
+    torch.testing.assert_close(rotation_vector(turned), vectors, rtol=1e-6, atol=1e-12)

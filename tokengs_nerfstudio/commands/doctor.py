@@ -1,6 +1,8 @@
 """tokengs-doctor CAPTURE: what a capture looks like to the method, before any training.
 
 Exit code 0: usable; 1: not. Looks at photos and cameras, runs no network.
+
+tokengs-doctor RUN: how far a finished run can be believed, and where another photo would help most, which is drawn.
 """
 
 import json
@@ -12,20 +14,29 @@ from tokengs_nerfstudio.commands.options import parsed
 from tokengs_nerfstudio.core.checkpoint import load_network
 from tokengs_nerfstudio.core.errors import one_line
 from tokengs_nerfstudio.data.doctor import Examination, examine
+from tokengs_nerfstudio.data.finished_run import read_run
+from tokengs_nerfstudio.data.run_doctor import draw_next_photo, examine_run
 
 _MARKS = {"unusable": "NOT USABLE", "warning": "warning", "note": "note"}
 
 
 @dataclass(frozen=True)
 class Doctor:
-    """Look a capture through."""
+    """Look a capture through, or a finished run."""
 
     capture: Path
-    """folder with a transforms.json, or a JSON file of that form"""
+    """folder with a transforms.json, or a JSON file of that form; or the folder of a run of ns-train tokengs"""
     checkpoint: str = "tiny"
     """weights that it is to be reconstructed with: a registered name, a .safetensors file, or hf://owner/repo/path"""
     json: bool = False
     """everything that was measured, as JSON"""
+    drawing: Path | None = None
+    """of a run: where to draw what the next photo would show; next_photo.png in the run's folder if not said"""
+
+    @property
+    def is_run(self) -> bool:
+        """Whether a run is to be looked at."""
+        return any((self.capture / name).exists() for name in ("nerfstudio_models", "config.yml"))
 
 
 def lines(found: Examination) -> list[str]:
@@ -54,9 +65,23 @@ def lines(found: Examination) -> list[str]:
     return text
 
 
+def look_at_run(options: Doctor) -> int:
+    """How sure the run is, and a drawing of what the next photo would show."""
+    with one_line():
+        run = read_run(options.capture)
+        found = examine_run(run)
+        drawing = options.capture / "next_photo.png" if options.drawing is None else options.drawing
+        draw_next_photo(run, found, drawing)
+    text = [str(options.capture), *found.lines(), f"drawn     {drawing}"]
+    print(json.dumps({**found.as_dict(), "drawing": str(drawing)}, indent=1) if options.json else "\n".join(text))
+    return 0
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """`tokengs-doctor`; 1 for a capture that cannot be used, and a line for weights that cannot be read."""
     options = parsed("tokengs-doctor", Doctor, arguments, positional=True)
+    if options.is_run:
+        return look_at_run(options)
     with one_line():
         network = load_network(options.checkpoint).config
     found = examine(options.capture, network)

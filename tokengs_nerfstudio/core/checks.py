@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from tokengs_nerfstudio.core.errors import UserError
+from tokengs_nerfstudio.core.harmonics import degree_of
 from tokengs_nerfstudio.core.types import Gaussians, Views
 
 # What float32 makes of rotations and of colours at the ends of their range.
@@ -91,6 +92,10 @@ def check_gaussians(splats: Any, name: str) -> None:
         raise UserError(f"{name}.scales are lengths, not below 0, got {_span(splats.scales)}; give no logarithms")
     _check_range(splats.opacities, f"{name}.opacities", "opacities in [0, 1]; give no logits")
     _check_range(splats.colors, f"{name}.colors", "RGB in [0, 1]; divide 8-bit values by 255")
+    if splats.harmonics is not None:
+        _check_tensor(splats.harmonics, f"{name}.harmonics", None, means)
+        _check_finite(splats.harmonics, f"{name}.harmonics")
+        degree_of(splats.harmonics.shape[-2])
 
 
 def all_finite(tree: Any) -> bool:

@@ -28,6 +28,15 @@ def rigid_motion(turn: Float[Tensor, "view 3"], shift: Float[Tensor, "view 3"]) 
     return torch.cat([upper, last], dim=-2)
 
 
+def rotation_vector(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3"]:
+    """Axis times angle (radians) of rotations by less than half a turn: the inverse of the exponential map."""
+    m = rotation
+    axis = torch.stack([m[..., 2, 1] - m[..., 1, 2], m[..., 0, 2] - m[..., 2, 0], m[..., 1, 0] - m[..., 0, 1]], -1) / 2
+    sine, cosine = axis.norm(dim=-1, keepdim=True), (m.diagonal(dim1=-2, dim2=-1).sum(-1, keepdim=True) - 1) / 2
+    angle = torch.atan2(sine, cosine)
+    return axis * torch.where(sine > 1e-9, angle / sine.clamp(min=1e-9), torch.ones_like(sine))
+
+
 def matrix_from_quaternion(quats: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch 3 3"]:
     """Rotation matrices of unit wxyz quaternions; their columns are the turned axes."""
     w, x, y, z = quats.unbind(-1)

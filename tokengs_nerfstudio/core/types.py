@@ -9,6 +9,7 @@ from einops import einsum
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from tokengs_nerfstudio.core.harmonics import turned
 from tokengs_nerfstudio.core.records import TensorRecord
 from tokengs_nerfstudio.core.rotation import multiply_quaternions, quaternion_from_matrix, rotate
 
@@ -211,13 +212,18 @@ class Example(TensorRecord):
 
 @dataclass(frozen=True)
 class Gaussians(TensorRecord):
-    """3D Gaussians with activated values: unit wxyz quaternions, linear scales, opacities and RGB in [0, 1]."""
+    """3D Gaussians with activated values: unit wxyz quaternions, linear scales, opacities and RGB in [0, 1].
+
+    `harmonics`, where there are any, are added to the colours by the direction that a Gaussian is seen in: coefficients
+    of degree 1 on (3, 8 or 15 of them; see `core.harmonics`).
+    """
 
     means: Float[Tensor, "*batch gaussian 3"]
     quats: Float[Tensor, "*batch gaussian 4"]
     scales: Float[Tensor, "*batch gaussian 3"]
     opacities: Float[Tensor, "*batch gaussian"]
     colors: Float[Tensor, "*batch gaussian 3"]
+    harmonics: Float[Tensor, "*batch gaussian coefficient 3"] | None = None
 
     @property
     def count(self) -> int:
@@ -239,6 +245,7 @@ class Gaussians(TensorRecord):
             scales=self.scales[..., index, :],
             opacities=self.opacities[..., index],
             colors=self.colors[..., index, :],
+            harmonics=None if self.harmonics is None else self.harmonics[..., index, :, :],
         )
 
     def transformed(self, similarity: "Similarity") -> "Gaussians":
@@ -306,4 +313,5 @@ class Similarity(TensorRecord):
             scales=gaussians.scales * self.scale[..., None, None].to(gaussians.scales),
             opacities=gaussians.opacities,
             colors=gaussians.colors,
+            harmonics=None if gaussians.harmonics is None else turned(gaussians.harmonics, self.rotation),
         )

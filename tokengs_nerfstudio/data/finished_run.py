@@ -62,6 +62,8 @@ class FinishedRun:
     """in nerfstudio's world"""
     record: Mapping[str, Any]
     """what stood under `scene`: see TokenGSPipeline.state_of_tuning; runs of older versions have less or nothing"""
+    confidence: Tensor | None = None
+    """of each Gaussian; None for a scene that moves, and for runs of older versions"""
 
     def from_nerfstudio(self, frame: Frame) -> Similarity:
         """Where nerfstudio's world lies in `frame`, with 64 bits.
@@ -137,4 +139,4 @@ def read_run(run: Path) -> FinishedRun:
         # Runs of version 0.1 do not say how they are rendered: as is usual.
         rendering = RenderConfig.of_numbers(state.get(f"{_MODEL}_extra_state", {}))
         baked = baked_scene(parameters, rendering)
-    return FinishedRun(checkpoint, baked, saved.get("tuning", {}).get("scene", {}))
+    return FinishedRun(checkpoint, baked, saved.get("tuning", {}).get("scene", {}), parameters.get("confidence"))

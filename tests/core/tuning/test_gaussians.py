@@ -17,8 +17,10 @@ from tokengs_nerfstudio.core.types import Gaussians, Similarity, Views
 RATES = GaussianStageConfig(means_rate=1e-2, means_decay=0.05)
 
 
-def optimised(start: Gaussians, views: Views, extent: float, steps: int = 40) -> Gaussians:
-    variables = GaussianVariables(start, extent, RATES)
+def optimised(
+    start: Gaussians, views: Views, extent: float, steps: int = 40, config: GaussianStageConfig = RATES
+) -> Gaussians:
+    variables = GaussianVariables(start, extent, config)
     supervision, cameras = Supervision(views, [], seed=0), still_cameras(views)
     for step in range(steps):
         PHOTOMETRY.backward(Drawing(variables.splats, 2), supervision.batch(2, 1.0), cameras)
@@ -49,3 +51,26 @@ def test_optimising_does_not_depend_on_the_scale_of_the_scene() -> None:
     scaled = optimised(start_large, large, scene_extent(start_large, large.c2w))
     drift = (scaled.means / 8 - plain.means).norm(dim=-1).median()
     assert drift < 0.1 * (plain.means - start.means).norm(dim=-1).median()
+
+
+def test_harmonics_are_tuned_where_they_are_wanted_and_kept_where_the_start_has_some() -> None:
+    scene, cameras = blobs(40), arc_cameras(4, span=1.2)
+    tilt = torch.zeros(40, 3, 3)
+    tilt[:, 2] = 0.8  # a slope from left to right
+    views = photos(replace(scene, colors=scene.colors * 0.6 + 0.2, harmonics=tilt), cameras)
+    start = replace(scene, colors=scene.colors * 0.6 + 0.2)
+
+    def error(harmonics: int) -> tuple[Gaussians, float]:
+        config = replace(RATES, means_rate=1e-4, harmonics=harmonics, harmonics_rate=2e-2)
+        found = optimised(start, views, 2.0, steps=40, config=config)
+        return found, PHOTOMETRY.error(found, views)
+
+    (plain, without), (found, with_harmonics) = error(0), error(1)
+    assert plain.harmonics is None
+    assert found.harmonics is not None
+    assert found.harmonics.shape == (40, 3, 3)
+    assert with_harmonics < 0.5 * without
+    again = GaussianVariables(found, 2.0, RATES)
+    assert torch.equal(again.parameters["harmonics"], found.harmonics)
+    # New ones beside them begin without.
+    assert again.raw(start)["harmonics"].abs().max() == 0

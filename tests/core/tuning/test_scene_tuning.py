@@ -7,6 +7,7 @@ import torch
 from made.scenes import arc_cameras, blobs, photos, small_network
 from made.tuning import changed, ready, tuning_config
 
+from tokengs_nerfstudio.core.geometry.disturbance import disturbed
 from tokengs_nerfstudio.core.geometry.frame import canonical_frame
 from tokengs_nerfstudio.core.geometry.resize import crop_and_resize
 from tokengs_nerfstudio.core.reconstruct import reconstruct
@@ -14,6 +15,8 @@ from tokengs_nerfstudio.core.rendering import render
 from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
 from tokengs_nerfstudio.core.tuning.whole import tune
 from tokengs_nerfstudio.core.types import Gaussians, Similarity, Views
+from tokengs_nerfstudio.data import NerfstudioCapture
+from tokengs_nerfstudio.samples import sample_capture
 
 FIXED = tuning_config(rule="steps", check_every=5, growth_every=10, levels=((0.0, 1.0),))
 
@@ -109,6 +112,21 @@ def test_no_view_is_left_out_while_poses_are_refined() -> None:
         tuning.step()
     assert tuning.steps_done == 3
     assert not torch.equal(tuning.cameras.cameras(), views.c2w)
+
+
+def test_poses_are_adjusted_before_anything_is_encoded() -> None:
+    network, views = small_network(), crop_and_resize(NerfstudioCapture(sample_capture()).load(range(6)), 192, 288)
+    wrong = disturbed(views, 1.0, 0.01, seed=0)
+    config = changed(FIXED, space="tokens", cameras_adjust=True)
+    right = SceneTuning(network, ready(views.select([0, 4]), views), config, steps=1)
+    assert right.adjustment is not None
+    assert torch.equal(right.cameras.cameras(), views.c2w)
+    assert "poses are as given" in right.report().text
+    tuning = SceneTuning(network, ready(wrong.select([0, 4]), wrong), config, steps=1)
+    given = SceneTuning(network, ready(wrong.select([0, 4]), wrong), changed(config, cameras_adjust=False), steps=1)
+    assert not torch.equal(tuning.cameras.cameras(), wrong.c2w)
+    assert not torch.equal(tuning.gaussians().means, given.gaussians().means)
+    assert "the poses were adjusted" in tuning.report().text
 
 
 def test_gaussians_never_end_worse_than_they_started_on_the_left_out_view() -> None:

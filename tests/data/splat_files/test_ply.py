@@ -1,5 +1,7 @@
 """Gaussians in files, against the published exporter's."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -49,3 +51,15 @@ def test_points_have_places_and_colours(tmp_path) -> None:
     assert rows.dtype.names == ("x", "y", "z", "red", "green", "blue")
     assert np.array_equal(rows["z"], scene.means[:, 2].numpy())
     assert rows["green"] == pytest.approx(255 * scene.colors[:, 1].numpy(), abs=0.5)
+
+
+def test_harmonics_stand_by_colour_after_the_constant(tmp_path) -> None:
+    scene = replace(blobs(4), harmonics=torch.randn(4, 8, 3))
+    write_ply(tmp_path / "s.ply", scene)
+    rows = read_vertices(tmp_path / "s.ply")
+    assert rows.dtype.names[3:30] == (*(f"f_dc_{i}" for i in range(3)), *(f"f_rest_{i}" for i in range(24)))
+    assert np.array_equal(rows["f_rest_0"], scene.harmonics[:, 0, 0].numpy())
+    assert np.array_equal(rows["f_rest_7"], scene.harmonics[:, 7, 0].numpy())
+    assert np.array_equal(rows["f_rest_8"], scene.harmonics[:, 0, 1].numpy())
+    assert np.array_equal(rows["f_rest_23"], scene.harmonics[:, 7, 2].numpy())
+    assert np.array_equal(rows["rot_3"], scene.quats[:, 3].numpy())

@@ -58,7 +58,7 @@ def render_mean(
     backend: Backend = "auto",
 ) -> Float[Tensor, "view 3 height width"]:
     """Values of Gaussians, of any size and sign, as the mean over what each pixel shows; 0 where nothing is."""
-    valued = replace(splats, colors=values.to(splats.colors))
+    valued = replace(splats, colors=values.to(splats.colors), harmonics=None)
     renders = render_cameras(valued, cameras, replace(config, background=0.0), depth=False, backend=backend)
     return torch.where(renders.alpha > 0, renders.rgb / renders.alpha.clamp(min=1e-6), 0.0)
 

@@ -86,6 +86,8 @@ def render_with_info(
     """
     if cameras.c2w.ndim != 3:
         raise UserError(f"densification works on one scene: c2w must be [view 4 4], got {list(cameras.c2w.shape)}")
+    if splats.harmonics is not None:
+        raise UserError("gsplat's densification strategies know no harmonics here: use the densification 'budget'")
     return _drawn(checked(splats, cameras, config, depth, backend), tap=True)
 
 
@@ -104,7 +106,8 @@ def contributions(
     with torch.enable_grad():
         colors = torch.zeros_like(frozen.colors).requires_grad_()
         dark = replace(config, background=0.0)
-        renders = render_cameras(replace(frozen, colors=colors), cameras.detach(), dark, depth=False, backend=backend)
+        grey = replace(frozen, colors=colors, harmonics=None)
+        renders = render_cameras(grey, cameras.detach(), dark, depth=False, backend=backend)
         added = renders.rgb[..., :1, :, :]
         (weights,) = torch.autograd.grad((added if masks is None else added * masks).sum(), colors)
     return weights[..., 0]
@@ -116,7 +119,7 @@ def _drawn(request: Request, tap: bool = False) -> tuple[Renders, dict[str, Any]
         rgb, alpha, depth, info = _rasterize(request, tap)
 
     def unflat(picture: Tensor) -> Tensor:
-        return picture.reshape(*request.batch, *picture.shape[1:])
+        return picture.reshape(*request.leading, *picture.shape[2:])
 
     return Renders(unflat(rgb), unflat(alpha), None if depth is None else unflat(depth)), info
 

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from tokengs_nerfstudio.core.errors import UserError
+from tokengs_nerfstudio.core.harmonics import seen_colors
 from tokengs_nerfstudio.core.rotation import invert_rigid
 from tokengs_nerfstudio.core.types import Cameras, Gaussians, RenderConfig
 
@@ -29,8 +31,8 @@ class Request:
     """each opacity times sqrt(det of the projected covariance / det of the blurred one)"""
     backend: str
     """gsplat, numba or torch"""
-    batch: tuple[int, ...]
-    """the caller's batch axes, whose product is `scene`"""
+    leading: tuple[int, ...]
+    """the caller's batch axes and that of the views, whose product is that of `scene` and `view`"""
 
     @property
     def scenes(self) -> int:
@@ -55,7 +57,7 @@ def checked(splats: Gaussians, cameras: Cameras, config: RenderConfig, depth: bo
     def flat(tensor: Tensor) -> Tensor:
         return tensor.to(dtype).reshape(batch.numel(), *tensor.shape[len(batch) :])
 
-    return Request(
+    request = Request(
         splats=splats.map(flat),
         viewmats=flat(_world_to_camera(c2w.to(dtype))),
         intrinsics=flat(intrinsics),
@@ -67,8 +69,23 @@ def checked(splats: Gaussians, cameras: Cameras, config: RenderConfig, depth: bo
         depth=depth,
         antialiased=config.antialiased,
         backend=backend,
-        batch=tuple(batch),
+        leading=(*batch, views),
     )
+    return request if splats.harmonics is None else _seen_by_each_view(request)
+
+
+def _seen_by_each_view(request: Request) -> Request:
+    """Gaussians whose colours change with the direction: for every view a scene of its own, in the colours it sees."""
+    views = request.views
+    splats = request.splats.map(lambda tensor: tensor[:, None].expand(-1, views, *tensor.shape[1:]).flatten(0, 1))
+    assert splats.harmonics is not None  # asked by the caller
+    viewmats, intrinsics, background = (
+        tensor.flatten(0, 1)[:, None] for tensor in (request.viewmats, request.intrinsics, request.background)
+    )
+    eyes = invert_rigid(viewmats)[..., :3, 3]
+    colors = seen_colors(splats.colors, splats.harmonics, F.normalize(splats.means - eyes, dim=-1))
+    splats = replace(splats, colors=colors, harmonics=None)
+    return replace(request, splats=splats, viewmats=viewmats, intrinsics=intrinsics, background=background)
 
 
 def _near_the_first_camera(splats: Gaussians, c2w: Tensor) -> tuple[Gaussians, Tensor]:
@@ -110,6 +127,8 @@ def _checked_batch(splats: Gaussians, c2w: Tensor, intrinsics: Tensor) -> torch.
         "colors": [*batch, count, 3],
     }
     tensors = {f"splats.{name}": (getattr(splats, name), shape) for name, shape in expected.items()}
+    if splats.harmonics is not None:
+        tensors["splats.harmonics"] = (splats.harmonics, [*batch, count, *splats.harmonics.shape[-2:-1], 3])
     tensors["intrinsics"] = (intrinsics, [*c2w.shape[:-2], 3, 3])
     for name, (tensor, shape) in tensors.items():
         if list(tensor.shape) != shape:

@@ -48,6 +48,10 @@ class GaussianStageConfig:
     """learning rate of logit opacities"""
     colors_rate: Rate = 0.03
     """learning rate of logit colours"""
+    harmonics: Annotated[int, Range(0, 3)] = 0
+    """degree of the spherical harmonics by which colours change with the direction; 0: they do not"""
+    harmonics_rate: Rate = 2e-3
+    """learning rate of the harmonics' coefficients"""
     rates_decay: Share = 0.3
     """what the rates of everything but the centres have fallen to at the end, as a factor"""
     levels: Levels = ((0.0, 4.0), (0.35, 2.0), (0.8, 1.0))
@@ -81,6 +85,10 @@ class GaussianStageConfig:
 class CameraConfig:
     """What may be wrong with the photos themselves, corrected beside the scene."""
 
+    adjust: bool = False
+    """correct the poses before anything is tuned, by features that the photos share, where points that the correction
+    has not seen agree much better with it; else they stay as given, to the bit. For errors of up to two degrees or so,
+    of photos with some texture; takes seconds"""
     pose_rate: Rate = 0.0
     """learning rate of the poses of all supervised cameras but the first: radians, and fractions of the extent. 0: the
     poses stay as given; 1e-3 is for errors of about a degree. No view is left out then, for its own pose would be

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool
 from torch import Tensor
 
+from tokengs_nerfstudio.core.harmonics import count_of, degree_of
 from tokengs_nerfstudio.core.rendering.gsplat_strategies import GsplatDensification
 from tokengs_nerfstudio.core.tuning.budget import free_memory, most_seen, views_that_fit
 from tokengs_nerfstudio.core.tuning.config import GaussianStageConfig, TuningConfig
@@ -24,7 +25,9 @@ _MARGIN = 0.01
 
 
 class GaussianVariables:
-    """Log scales, logit opacities, logit colours, means and quaternions, each with an Adam of its own."""
+    """Log scales, logit opacities, logit colours, means and quaternions, each with an Adam of its own; and harmonics,
+    where these are wanted or the start has some.
+    """
 
     def __init__(self, start: Gaussians, extent: float, config: GaussianStageConfig):
         self._rates = {
@@ -33,9 +36,13 @@ class GaussianVariables:
             "quats": config.quats_rate,
             "opacities": config.opacities_rate,
             "colors": config.colors_rate,
+            "harmonics": config.harmonics_rate,
         }
         self._config = config
-        self.parameters = {name: value.requires_grad_() for name, value in raw(start).items()}
+        self._degree = config.harmonics
+        if start.harmonics is not None:
+            self._degree = max(self._degree, degree_of(start.harmonics.shape[1]))
+        self.parameters = {name: value.requires_grad_() for name, value in self.raw(start).items()}
         self.optimizers = self._new_optimizers()
 
     @property
@@ -51,7 +58,19 @@ class GaussianVariables:
             scales=values["scales"].exp(),
             opacities=values["opacities"].sigmoid(),
             colors=values["colors"].sigmoid(),
+            harmonics=values.get("harmonics"),
         )
+
+    def raw(self, gaussians: Gaussians) -> dict[str, Tensor]:
+        """`raw` of Gaussians that are to stand beside these, with harmonics of zero where they have none."""
+        values = raw(gaussians)
+        if self._degree > 0:
+            given, count = values.get("harmonics"), count_of(self._degree)
+            harmonics = gaussians.means.new_zeros(gaussians.count, count, 3)
+            if given is not None:
+                harmonics[:, : given.shape[1]] = given
+            values["harmonics"] = harmonics
+        return values
 
     def step(self, progress: float) -> None:
         """One Adam step on the gradients at hand; `progress` from 0 to 1 sets the rates."""
@@ -135,7 +154,7 @@ class GaussianStage:
         supervision, start = self._scene.supervision, self.splats().detach()
         trained, impossible = supervision.views.subset(supervision.trained), supervision.impossible(start)
         dropped, new = replacements(start, trained, self._scene.rendering, self._scene.seed, impossible)
-        exchange(self.variables.parameters, self.variables.optimizers, ~dropped, raw(new))
+        exchange(self.variables.parameters, self.variables.optimizers, ~dropped, self.variables.raw(new))
 
     def step(self, progress: float) -> None:
         self._densification.observe(self.variables.parameters)
@@ -208,10 +227,13 @@ def raw(gaussians: Gaussians) -> dict[str, Tensor]:
     """Fresh tensors whose activations are `gaussians`; values at the ends of [0, 1] are moved inside."""
     opacities = gaussians.opacities.detach().clamp(_MARGIN, 1 - _MARGIN)
     colors = gaussians.colors.detach().clamp(_MARGIN, 1 - _MARGIN)
-    return {
+    values = {
         "means": gaussians.means.detach().clone(),
         "scales": gaussians.scales.detach().clamp(min=1e-9).log(),
         "quats": gaussians.quats.detach().clone(),
         "opacities": opacities.logit(),
         "colors": colors.logit(),
     }
+    if gaussians.harmonics is not None:
+        values["harmonics"] = gaussians.harmonics.detach().clone()
+    return values

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
+from tokengs_nerfstudio.core.poses import Adjustment, with_adjusted_poses
 from tokengs_nerfstudio.core.preparation import PreparedScene
 from tokengs_nerfstudio.core.tuning.budget import check_decoding, contributing, most_seen
 from tokengs_nerfstudio.core.tuning.cameras import CameraVariables
@@ -57,6 +58,10 @@ class SceneTuning:
         antialiased: bool = False,
     ):
         check_arguments(scene, config, steps, seed, start)
+        self.adjustment: Adjustment | None = None
+        if config.cameras.adjust:
+            example, self.adjustment = with_adjusted_poses(scene.example)
+            scene = replace(scene, example=example)
         supervised = scene.example.target
         self.config, self.steps, self.steps_done = config, steps, 0
         chosen = chosen_space(config.space, network.config, supervised.num_views, config.few_views)
@@ -170,6 +175,7 @@ class SceneTuning:
             ),
             held_out_psnr=self._best.psnr,
             start_psnr=self._start_psnr,
+            poses="" if self.adjustment is None else self.adjustment.text,
         )
 
     def state_dict(self) -> dict[str, Any]:
@@ -216,7 +222,9 @@ class SceneTuning:
         return {
             "tuning.space": self.space,
             "tuning.gaussians.densification": self.config.gaussians.densification,
+            "tuning.gaussians.harmonics": self.config.gaussians.harmonics,
             "refined poses": cameras.pose_rate > 0,
+            "adjusted poses": cameras.adjust,
             "tuned exposures": cameras.exposure_rate > 0,
             "tuning.stopping": f"{self.config.stopping.rule}, without photo {self.supervision.held_out}",
             "antialiased": self._rendering.antialiased,

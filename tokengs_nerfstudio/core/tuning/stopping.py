@@ -45,14 +45,17 @@ class TuningReport:
     held_out_psnr: float | None
     start_psnr: float | None
     """PSNR of the left-out view before tuning; None where no view is left out"""
+    poses: str = ""
+    """what was found of the cameras, where they were to be adjusted"""
 
     @property
     def text(self) -> str:
-        """One sentence."""
+        """One sentence, and what was found of the cameras."""
         text = (
             f"{self.steps} tuning steps ({self.space}); {self.contributing:,} of {self.gaussians:,} Gaussians are "
             "seen in the supervised photos"
         )
-        if self.held_out_psnr is None or self.start_psnr is None:
-            return text
-        return f"{text}; the photo left out to stop by went from {self.start_psnr:.1f} to {self.held_out_psnr:.1f} dB"
+        if self.held_out_psnr is not None and self.start_psnr is not None:
+            gain = f"from {self.start_psnr:.1f} to {self.held_out_psnr:.1f} dB"
+            text = f"{text}; the photo left out to stop by went {gain}"
+        return f"{text}; {self.poses}" if self.poses else text

@@ -7,34 +7,37 @@ import numpy as np
 import torch
 
 from tokengs_nerfstudio.core.files import replacing
+from tokengs_nerfstudio.core.harmonics import CONSTANT
 from tokengs_nerfstudio.core.types import Gaussians
 from tokengs_nerfstudio.data.splat_files.packing import as_bytes
 
-BAND_0 = 0.28209479177387814
-"""The constant spherical harmonic, 1 / (2 sqrt(pi)), by which a colour is stored."""
-_NAMES = ("x", "y", "z", "f_dc_0", "f_dc_1", "f_dc_2", "opacity", "scale_0", "scale_1", "scale_2")
-_TURNS = ("rot_0", "rot_1", "rot_2", "rot_3")
+_NAMES = ("x", "y", "z", "f_dc_0", "f_dc_1", "f_dc_2")
+_SHAPE = ("opacity", "scale_0", "scale_1", "scale_2", "rot_0", "rot_1", "rot_2", "rot_3")
 
 
 def write_ply(path: Path, gaussians: Gaussians, least_opacity: float = 0.0) -> None:
     """Gaussians of one scene in the form of 3D Gaussian splatting (Kerbl et al. 2023), 32 bits, little-endian.
 
-    Opacities are stored as logits, scales as logarithms, colours as (rgb - 0.5) / 0.282, quaternions wxyz. Those with
-    less than `least_opacity` are left out.
+    Opacities are stored as logits, scales as logarithms, colours as (rgb - 0.5) / 0.282, quaternions wxyz; harmonics
+    of degree 1 on as f_rest, all of red before those of green and blue. Those with less than `least_opacity` are left
+    out.
     """
     kept = gaussians.detach().select(gaussians.opacities >= least_opacity).to(torch.float32).to("cpu")
     opacities = kept.opacities.clamp(1e-6, 1 - 1e-6)
+    rest = kept.means.new_zeros(kept.count, 0) if kept.harmonics is None else kept.harmonics.mT.flatten(1)
     columns = torch.cat(
         [
             kept.means,
-            (kept.colors - 0.5) / BAND_0,
+            (kept.colors - 0.5) / CONSTANT,
+            rest,
             opacities.logit()[:, None],
             (kept.scales + 1e-8).log(),
             kept.quats,
         ],
         dim=1,
     )
-    head = _head(len(columns), dict.fromkeys((*_NAMES, *_TURNS), "float"))
+    more = (f"f_rest_{number}" for number in range(rest.shape[1]))
+    head = _head(len(columns), dict.fromkeys((*_NAMES, *more, *_SHAPE), "float"))
     with replacing(path) as scratch:
         scratch.write_bytes(head + columns.numpy().astype(np.dtype("<f4")).tobytes())
 

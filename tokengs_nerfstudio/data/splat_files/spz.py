@@ -13,9 +13,9 @@ from torch import Tensor
 
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.files import replacing
+from tokengs_nerfstudio.core.harmonics import CONSTANT
 from tokengs_nerfstudio.core.types import Gaussians
 from tokengs_nerfstudio.data.splat_files.packing import as_bytes, without_largest
-from tokengs_nerfstudio.data.splat_files.ply import BAND_0
 
 _MAGIC, _VERSION = 0x5053474E, 3
 _LARGEST = 2**23 - 1
@@ -36,7 +36,7 @@ def write_spz(path: Path, gaussians: Gaussians) -> None:
     """
     fraction = _fraction(float(gaussians.means.abs().max()))
     header = struct.pack("<IIIBBBB", _MAGIC, _VERSION, gaussians.count, 0, fraction, 0, 0)
-    harmonics = (gaussians.colors - 0.5) / BAND_0
+    harmonics = (gaussians.colors - 0.5) / CONSTANT
     columns = [
         _positions(gaussians.means, fraction),
         as_bytes(gaussians.opacities),

@@ -1,0 +1,47 @@
+"""Cameras of photos: mended where they are wrong, to the bit as given where they are right."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from made.points import relative_error
+
+from tokengs_nerfstudio.core.geometry.disturbance import disturbed
+from tokengs_nerfstudio.core.poses import adjusted_poses, with_adjusted_poses
+from tokengs_nerfstudio.core.types import Example, Views
+from tokengs_nerfstudio.data import NerfstudioCapture
+from tokengs_nerfstudio.samples import sample_capture
+
+
+@pytest.fixture(scope="module")
+def views() -> Views:
+    return NerfstudioCapture(sample_capture()).load(range(8))
+
+
+def test_right_cameras_are_left_alone(views: Views) -> None:
+    found = adjusted_poses(views)
+    assert not found.accepted
+    assert torch.equal(found.c2w, views.c2w)
+    assert found.before < 1.0
+
+
+def test_wrong_cameras_come_back_and_those_of_the_context_with_them(views: Views) -> None:
+    wrong = disturbed(views, 1.0, 0.01, seed=0)
+    context = replace(wrong.select([0, 3, 6]), images=torch.zeros(3, 3, 32, 32))
+    example, found = with_adjusted_poses(Example(context, wrong))
+    assert found.accepted
+    assert found.after < 0.7 * found.before
+    # Turning and moving look alike through this long lens: what is left of the one goes with some of the other.
+    assert relative_error(example.target.c2w, views.c2w) < 0.6 * relative_error(wrong.c2w, views.c2w)
+    assert torch.equal(example.context.c2w, example.target.c2w[[0, 3, 6]])
+    assert example.context.images is context.images
+
+
+def test_photos_that_say_nothing_change_nothing(views: Views) -> None:
+    plain = replace(views, images=torch.full_like(views.images, 0.5))
+    moving = replace(views, times=torch.linspace(0, 1, 8))
+    for some in (plain, moving, views.select([0, 1])):
+        found = adjusted_poses(some)
+        assert not found.accepted
+        assert torch.equal(found.c2w, some.c2w)
+        assert found.before != found.before
