@@ -3,7 +3,13 @@ import math
 import torch
 from made.cameras import random_cameras, random_rotations
 
-from tokengs_nerfstudio.core.rotation import invert_rigid, matrix_from_quaternion, quaternion_from_matrix, rigid_motion
+from tokengs_nerfstudio.core.rotation import (
+    invert_rigid,
+    matrix_from_quaternion,
+    quaternion_from_matrix,
+    rigid_motion,
+    slerp,
+)
 
 
 def test_quaternions_of_all_half_turns() -> None:
@@ -24,3 +30,18 @@ def test_rigid_motions_are_rigid() -> None:
     motion = rigid_motion(torch.tensor([[0.0, math.pi / 2, 0.0]]), torch.tensor([[1.0, 2.0, 3.0]]))
     torch.testing.assert_close(motion[0, :3, :3] @ torch.tensor([0.0, 0.0, 1.0]), torch.tensor([1.0, 0.0, 0.0]))
     torch.testing.assert_close(motion[0, :3, 3], torch.tensor([1.0, 2.0, 3.0]))
+
+
+def test_slerp_turns_by_a_share_of_the_angle_about_one_axis():
+    """Against the exponential map; quaternions that are nearly or wholly alike stay what they are."""
+    turn = torch.tensor([[0.3, -1.1, 0.7]]).double()
+    whole, part = (rigid_motion(share * turn, torch.zeros(1, 3).double())[:, :3, :3] for share in (1.0, 0.3))
+    start = torch.tensor([[1.0, 0, 0, 0]]).double()
+    end = quaternion_from_matrix(whole)
+    torch.testing.assert_close(matrix_from_quaternion(slerp(start, end, 0.3)), part)
+    torch.testing.assert_close(slerp(start, end, 1.0), end)
+    several = slerp(start.expand(2, 4), end.expand(2, 4), torch.tensor([[0.0], [0.3]]).double())
+    torch.testing.assert_close(matrix_from_quaternion(several[1:]), part)
+    near = torch.nn.functional.normalize(start + 1e-5 * end, dim=-1)
+    torch.testing.assert_close(slerp(start, near, 0.5), torch.nn.functional.normalize(start + near, dim=-1))
+    assert torch.equal(slerp(start, start, 0.7), start)
