@@ -9,7 +9,7 @@ from made.training import random_example
 from tokengs_nerfstudio.core.checkpoint.loading import load_network, save_network
 from tokengs_nerfstudio.core.network.config import PRESETS, NetworkConfig
 from tokengs_nerfstudio.core.network.initial import SCRATCH
-from tokengs_nerfstudio.core.network.photo_colors import TIME_UNIT, PhotoColors
+from tokengs_nerfstudio.core.network.photo_colors import PhotoColors
 from tokengs_nerfstudio.core.network.surfaces import SurfacePull, Surfaces
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.training.start import starting_network
@@ -60,8 +60,26 @@ def test_times_have_gradients_through_all_that_knows_them(photos):
     (moving.means.sum() + moving.colors.sum()).backward()
     assert (times.grad != 0).all()
     assert (target.grad != 0).all()
-    for part in (network.photo_colors, network.surface_pull):
+    for part in (network.photo_colors, network.surface_pull, *network.decoder):
         assert part.time_doubt.grad != 0
+
+
+def test_dynamic_tokens_read_the_photos_of_their_time(photos):
+    network = TokenGSNetwork(MOVING, initial=SCRATCH)
+    with torch.no_grad():
+        for block in network.decoder:
+            block.time_doubt.fill_(3.0)
+    memory = network.encode(photos)
+    changed = memory.values.clone()
+    patches = changed.shape[2] // 3
+    changed[:, :, 2 * patches :] += torch.randn_like(changed[:, :, 2 * patches :])
+    other = replace(memory, values=changed)
+    early, late = (
+        (network.decode(memory, time=time).scales - network.decode(other, time=time).scales).abs().mean(-1)
+        for time in (0.0, 1.0)
+    )
+    assert torch.equal(early[:, :STILL], late[:, :STILL])
+    assert early[:, STILL:].mean() < 0.2 * late[:, STILL:].mean()
 
 
 def test_photos_of_another_time_are_doubted():
@@ -79,7 +97,6 @@ def test_photos_of_another_time_are_doubted():
     still, moving = blend(grey, means, torch.zeros(1, 1, 8), photos, apart)[0]
     torch.testing.assert_close(still, torch.tensor([0.5, 0.0, 0.5]))
     torch.testing.assert_close(moving, torch.tensor([1.0, 0.0, 0.0]), atol=1e-4, rtol=0)
-    assert TIME_UNIT > 0
 
 
 def test_surfaces_of_another_time_do_not_draw():

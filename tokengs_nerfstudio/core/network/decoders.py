@@ -16,7 +16,7 @@ from tokengs_nerfstudio.core.network.anchors import (
     shrunk,
 )
 from tokengs_nerfstudio.core.network.config import NetworkConfig
-from tokengs_nerfstudio.core.network.layers import MLP, SelfAttention, heads_first
+from tokengs_nerfstudio.core.network.layers import MLP, SelfAttention, doubted, heads_first
 from tokengs_nerfstudio.core.network.memory import SceneMemory
 
 FIRST_RAY_SCALE = -2.25
@@ -93,20 +93,35 @@ class DecoderBlock(_DecoderLayers):
 
 
 class AnchoredDecoderBlock(_DecoderLayers):
-    """A decoder block whose tokens prefer patches that look at their anchor, and know where it is (LocusGS)."""
+    """A decoder block whose tokens prefer patches that look at their anchor, and know where it is (LocusGS).
 
-    def __init__(self, width: int, heads: int, hidden: int, init_scale: float) -> None:
+    With `timed` dynamic tokens prefer patches of photos near the target's time, too (ours).
+    """
+
+    def __init__(self, width: int, heads: int, hidden: int, init_scale: float, timed: bool = False) -> None:
         super().__init__(width, heads, hidden, init_scale)
         self.ray_scale = nn.Parameter(torch.tensor(FIRST_RAY_SCALE))
+        self.time_doubt = nn.Parameter(torch.zeros(())) if timed else None
         self.position = MLP(POSITION_CHANNELS, width, width)
 
     def forward(
-        self, x: Float[Tensor, "batch token dim"], memory: SceneMemory, anchors: Anchors, static: int | None = None
+        self,
+        x: Float[Tensor, "batch token dim"],
+        memory: SceneMemory,
+        anchors: Anchors,
+        static: int | None = None,
+        apart: Float[Tensor, "batch view token"] | None = None,
     ) -> Float[Tensor, "batch token dim"]:
-        """`memory` with rays. Geometry is computed in the anchors' own precision."""
+        """`memory` with rays. Geometry is computed in the anchors' own precision.
+
+        `apart`: how far each photo is in time from each token, if anything moves.
+        """
         assert memory.rays is not None  # checked where memories come in
         with torch.autocast(x.device.type, enabled=False):
             bias = F.softplus(self.ray_scale) * ray_bias(anchors, memory.rays)
+            if apart is not None:
+                apart = apart.mT.repeat_interleave(memory.rays.shape[1] // apart.shape[1], dim=-1)
+                bias = -doubted(-bias, self.time_doubt, apart)
             channels = position_channels(anchors.coordinates)
         x = x + self.cross_scale * self.cross_attention(self.cross_norm(x), memory, bias)
         x = x + self.self_scale * self.self_attention(self.self_norm(x + self.position(channels)), static)
@@ -130,8 +145,8 @@ class TokenDecoder(nn.ModuleList):
 class AnchoredDecoder(nn.ModuleList):
     """A stack of decoder blocks with anchors; `TokenAnchors` moves these after every block."""
 
-    def __init__(self, depth: int, width: int, heads: int, hidden: int, init_scale: float) -> None:
-        super().__init__(AnchoredDecoderBlock(width, heads, hidden, init_scale) for _ in range(depth))
+    def __init__(self, depth: int, width: int, heads: int, hidden: int, init_scale: float, timed: bool = False) -> None:
+        super().__init__(AnchoredDecoderBlock(width, heads, hidden, init_scale, timed) for _ in range(depth))
 
 
 class TokenAnchors(nn.Module):

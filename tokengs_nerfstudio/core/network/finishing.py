@@ -20,15 +20,17 @@ def finished(
     pull: SurfacePull | None,
     colors: PhotoColors | None,
     footprint: float,
-    apart: Float[Tensor, "batch view gaussian"] | None,
+    apart: Float[Tensor, "batch view token"] | None,
 ) -> Gaussians:
     """Drawn to the photos' surfaces, in the photos' colours, and blurred by `footprint` of their pixels.
 
-    Each as far as the network does that. `apart`: how far each photo is in time, if anything moves.
+    Each as far as the network does that. `apart`: how far each photo is in time from each token, if anything moves.
     """
     photos = memory.photos
     if photos is None:
         return gaussians
+    if apart is not None:
+        apart = apart.repeat_interleave(gaussians.count // tokens.shape[1], dim=-1)
     if pull is not None and memory.surfaces is not None:
         gaussians = replace(gaussians, means=pull(gaussians.means, tokens, photos, memory.surfaces, apart))
     if colors is not None:
@@ -40,12 +42,14 @@ def finished(
 
 
 def times_apart(
-    photos: Views | None, times: Float[Tensor, " batch"] | None, still: int, tokens: int, per_token: int
-) -> Float[Tensor, "batch view gaussian"] | None:
-    """How far each photo is in time from each Gaussian; 0 for those of the first `still` tokens, which are of all
-    times. None without times."""
+    photos: Views | None, times: Float[Tensor, " batch"] | None, still: int, tokens: int
+) -> Float[Tensor, "batch view token"] | None:
+    """How far each photo is in time from each token; 0 for the first `still` ones, which are of all times.
+
+    None without times.
+    """
     if photos is None or photos.times is None or times is None:
         return None
     apart = (photos.times - times[:, None]).abs()
-    moving = torch.arange(tokens * per_token, device=apart.device) >= still * per_token
+    moving = torch.arange(tokens, device=apart.device) >= still
     return apart[..., None] * moving.to(apart)

@@ -16,6 +16,9 @@ from tokengs_nerfstudio.core.types import Gaussians
 
 RAW_CHANNELS = 14
 
+TIME_UNIT = 30.0
+"""How strongly photos that are of another time are doubted, for a parameter of one; times are in [0, 1]."""
+
 # Limits that only the head of LocusGS has.
 _LOWEST_ANCHORED_SCALE = -10.0
 _ANCHORED_QUATERNION_FLOOR = 1e-4
@@ -53,6 +56,13 @@ def time_channels(times: Float[Tensor, "*batch"], count: int) -> Float[Tensor, "
     steps = torch.arange(half, dtype=times.dtype, device=times.device)
     angles = times[..., None] * torch.exp(-math.log(10000.0) * steps / max(half, 1))
     return F.pad(torch.cat([angles.cos(), angles.sin()], dim=-1), (0, count % 2))
+
+
+def doubted(
+    doubt: Float[Tensor, "*batch"], of_time: Float[Tensor, ""] | None, apart: Float[Tensor, "*batch"] | None
+) -> Float[Tensor, "*batch"]:
+    """The doubt about photos, with that about their being of another time by `apart`, where anything moves."""
+    return doubt if of_time is None or apart is None else doubt + TIME_UNIT * F.softplus(of_time) * apart
 
 
 class MLP(nn.Module):

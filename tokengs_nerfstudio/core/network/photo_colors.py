@@ -8,12 +8,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tokengs_nerfstudio.core.network.layers import doubted
 from tokengs_nerfstudio.core.types import Views
 
 SHARPNESS_UNIT = 20.0
 """How strongly a view whose colour differs is doubted, for a parameter of one; squared colour distances are up to 3."""
-TIME_UNIT = 30.0
-"""The same for a view that is of another time; times are in [0, 1]."""
 _NEAREST = 1e-3
 _NOT_SEEN = -1e4
 
@@ -55,15 +54,6 @@ class PhotoColors(nn.Module):
             logits = torch.where(seen, -doubt, doubt.new_tensor(_NOT_SEEN))
             weights = torch.cat([logits, decoded[:, None]], dim=1).softmax(dim=1)[..., None]
             return (weights * torch.cat([colours, colors[:, None]], dim=1)).sum(1)
-
-
-def doubted(
-    doubt: Float[Tensor, "batch view gaussian"],
-    of_time: Float[Tensor, ""] | None,
-    apart: Float[Tensor, "batch view gaussian"] | None,
-) -> Float[Tensor, "batch view gaussian"]:
-    """The doubt about each view, with that about its being of another time."""
-    return doubt if of_time is None or apart is None else doubt + TIME_UNIT * F.softplus(of_time) * apart
 
 
 def photo_colors(

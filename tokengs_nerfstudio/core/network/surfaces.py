@@ -11,8 +11,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tokengs_nerfstudio.core.network.layers import doubted
 from tokengs_nerfstudio.core.network.memory import Surfaces
-from tokengs_nerfstudio.core.network.photo_colors import doubted, places
+from tokengs_nerfstudio.core.network.photo_colors import places
 from tokengs_nerfstudio.core.network.sweep import DEPTHS, SHRINK, TEMPERATURE, ladder
 from tokengs_nerfstudio.core.types import Views
 

@@ -75,8 +75,9 @@ class TokenGSNetwork(nn.Module):
         self.tokens = nn.Parameter(torch.empty(config.tokens, width))
         self.dynamic_tokens = nn.Parameter(torch.empty(config.dynamic_tokens, width)) if config.dynamic_tokens else None
         self.anchors = TokenAnchors(config) if config.anchors else None
-        decoder = AnchoredDecoder if config.anchors else TokenDecoder
-        self.decoder = decoder(config.decoder_depth, width, heads, hidden, self.initial.decoder_scale)
+        blocks = (config.decoder_depth, width, heads, hidden, self.initial.decoder_scale)
+        timed = has_time and config.photo_colors
+        self.decoder = AnchoredDecoder(*blocks, timed) if config.anchors else TokenDecoder(*blocks)
         self.head = GaussianHead(
             width,
             config.gaussians_per_token,
@@ -176,7 +177,7 @@ class TokenGSNetwork(nn.Module):
         """
         tokens = self._tokens_for(memory, tokens)
         times = self._target_times(time, tokens)
-        return self._decode(memory, tokens, self._channels(times), times)
+        return self._decode(memory, tokens, self._channels(times), self._apart(memory, tokens, times))
 
     def decode_stages(
         self,
@@ -194,9 +195,10 @@ class TokenGSNetwork(nn.Module):
             raise UserError(f"blocks to decode after are {blocks}; they must be ascending numbers from 1 to {depth}")
         tokens = self._tokens_for(memory, tokens)
         times = self._target_times(time, tokens)
-        walked = self._walked(memory, tokens, self._channels(times))
+        apart = self._apart(memory, tokens, times)
+        walked = self._walked(memory, tokens, self._channels(times), apart)
         stages = [walked[number - 1] for number in blocks]
-        gaussians = [self._gaussians(memory, tokens, anchors, times) for tokens, anchors in stages]
+        gaussians = [self._gaussians(memory, tokens, anchors, apart) for tokens, anchors in stages]
         anchors = [anchors.centers for _, anchors in stages if anchors is not None]
         return DecodedStages(
             Gaussians.joined(gaussians, lambda fields: torch.stack(fields, dim=1)),
@@ -273,24 +275,25 @@ class TokenGSNetwork(nn.Module):
         return torch.cat([norm(output) for norm, output in zip(self.readout_norms, outputs)], dim=-1)
 
     def _decode(
-        self, memory: SceneMemory, tokens: Tensor, channels: Tensor | None, times: Tensor | None = None
+        self, memory: SceneMemory, tokens: Tensor, channels: Tensor | None, apart: Tensor | None = None
     ) -> Gaussians:
-        return self._gaussians(memory, *self._walked(memory, tokens, channels)[-1], times)
+        return self._gaussians(memory, *self._walked(memory, tokens, channels, apart)[-1], apart)
 
     def _gaussians(
-        self, memory: SceneMemory, tokens: Tensor, anchors: Anchors | None, times: Tensor | None
+        self, memory: SceneMemory, tokens: Tensor, anchors: Anchors | None, apart: Tensor | None
     ) -> Gaussians:
-        still, per_token = self._moving_from(tokens), self.config.gaussians_per_token
-        apart = times_apart(memory.photos, times, still, tokens.shape[1], per_token)
         parts = (self.surface_pull, self.photo_colors, self.config.footprint)
         return finished(self.head(tokens, anchors), tokens, memory, *parts, apart)
+
+    def _apart(self, memory: SceneMemory, tokens: Tensor, times: Tensor | None) -> Tensor | None:
+        return times_apart(memory.photos, times, self._moving_from(tokens), tokens.shape[1])
 
     def _moving_from(self, tokens: Tensor) -> int:
         """The first of the tokens that know the target time: dynamic ones, or all where there are none."""
         return tokens.shape[1] - self.config.dynamic_tokens if self.config.dynamic_tokens else 0
 
     def _walked(
-        self, memory: SceneMemory, tokens: Tensor, channels: Tensor | None
+        self, memory: SceneMemory, tokens: Tensor, channels: Tensor | None, apart: Tensor | None
     ) -> list[tuple[Tensor, Anchors | None]]:
         """Tokens and anchors after each block of the decoder."""
         first = self._moving_from(tokens)
@@ -303,7 +306,7 @@ class TokenGSNetwork(nn.Module):
                 return [(tokens := block(tokens, memory, static), None) for block in self.decoder]
             anchors, walked = self.anchors.begin(tokens.shape[0]), []
             for block in self.decoder:
-                tokens = block(tokens, memory, anchors, static)
+                tokens = block(tokens, memory, anchors, static, apart)
                 anchors = self.anchors(anchors, tokens)
                 walked.append((tokens, anchors))
         return walked
