@@ -35,6 +35,12 @@ NOTED = {
     "pymeshlab": "nerfstudio asks for it and imports it for meshes (`ns-export poisson`, texturing); nothing here does",
 }
 
+# What lies in the package itself.
+BUNDLED = (
+    "npm's gsplat 1.2.9 (MIT) draws the pages of `tokengs-export`; its licence is at the head of "
+    "`data/splat_files/page/gsplat.js` and in every page."
+)
+
 
 def locked() -> list[str]:
     """The packages of constraints.txt that belong on this platform and this Python."""
@@ -98,7 +104,7 @@ def main() -> int:
     print("# Licences of what this package stands on\n")
     print(f"Made by `scripts/licences.py` from the {len(table)} packages of constraints.txt that are installed on a")
     print("Linux machine, all extras included. tokengs_nerfstudio itself is Apache-2.0;")
-    print("it asks for those that nobody else does.\n\n## Not plainly free\n")
+    print(f"it asks for those that nobody else does.\n\n{BUNDLED}\n\n## Not plainly free\n")
     print("| package | licence | asked for by | |\n|---|---|---|---|")
     for name, _, said, behind in (row for row in table if row in odd or row[0] in NOTED):
         print(f"| {name} | {said or 'says nothing'} | {behind} | {note(name) or '**?**'} |")

@@ -106,11 +106,11 @@ def test_what_is_faint_outside_of_the_box_or_not_finite_is_left_out(tmp_path):
     scene.means[1] = torch.tensor([9.0, 0.0, 2.0])
     scene.means[2, 0] = float("nan")
     run = checkpoint(tmp_path / "run", BakedScene(scene))
-    box = ("--crop", *"-5 -5 -5 5 5 5".split())
+    box = ("--crop", *["-5", "-5", "-5", "5", "5", "5"])
     main([str(run), str(tmp_path / "s.ply"), "--frame", "nerfstudio", "--least-opacity", "0.1", *box])
     same(read_ply(tmp_path / "s.ply"), scene.select(slice(3, 6)))
     assert "none of the 6 Gaussians is left: their centres are" in ended(
-        run, tmp_path / "t.ply", "--frame", "nerfstudio", "--crop", *"90 90 90 91 91 91".split()
+        run, tmp_path / "t.ply", "--frame", "nerfstudio", "--crop", *["90", "90", "90", "91", "91", "91"]
     )
     assert not (tmp_path / "t.ply").exists()
 

@@ -10,6 +10,7 @@ import tyro
 
 from tokengs_nerfstudio.commands.capture import PackMeshes, Procedural
 from tokengs_nerfstudio.commands.evaluating import Evaluating
+from tokengs_nerfstudio.commands.export import Export
 from tokengs_nerfstudio.commands.flow import FlowOptions
 from tokengs_nerfstudio.commands.pretraining import Pretraining
 from tokengs_nerfstudio.commands.report import Report
@@ -24,6 +25,7 @@ CONFIGURATIONS = {
     "tokengs-pretrain": Pretraining(Path("out"), steps=1),
     "tokengs-evaluate": Evaluating("captures", Path("data")),
     "tokengs-flow": FlowOptions(Path("run"), Path("out")),
+    "tokengs-export": Export(Path("run"), Path("scene.ply")),
     "tokengs-report": Report((Path("run"),)),
     "tokengs-capture procedural": Procedural(Path("out")),
     "tokengs-capture pack-meshes": PackMeshes(Path("in"), Path("out")),

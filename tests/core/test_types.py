@@ -93,3 +93,12 @@ def test_depths_follow_a_similarity() -> None:
 
 def test_planes_follow_the_scale_of_a_frame() -> None:
     assert RenderConfig(0.5, 10.0, 0.25).scaled(2.0) == RenderConfig(1.0, 20.0, 0.25)
+
+
+def test_gaussians_with_a_value_that_is_no_number_are_not_finite() -> None:
+    gaussians = Gaussians(torch.zeros(4, 3), torch.ones(4, 4), torch.ones(4, 3), torch.ones(4), torch.ones(4, 3))
+    gaussians.means[0, 1] = float("nan")
+    gaussians.opacities[2] = float("inf")
+    gaussians.quats[3, 3] = float("-inf")
+    assert gaussians.finite.tolist() == [False, True, False, False]
+    assert gaussians.unsqueeze().finite.tolist() == [[False, True, False, False]]

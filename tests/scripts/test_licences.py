@@ -39,6 +39,7 @@ def test_every_package_that_is_not_plainly_free_is_explained(capsys):
     page = capsys.readouterr().out
     assert "| pymeshlab | GPL3 | nerfstudio | nerfstudio asks for it" in page
     assert "plyfile" not in page
+    assert "npm's gsplat 1.2.9 (MIT)" in page
 
 
 def test_a_licence_that_nobody_looked_at_is_an_error(monkeypatch, capsys):

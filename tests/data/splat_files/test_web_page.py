@@ -31,7 +31,8 @@ def cameras(c2w: Tensor | None = None, focal: float = 100.0) -> Cameras:
 def states() -> list[Gaussians]:
     """Half of the blobs go to the right, the faster the later; one's quaternion changes its sign on the way."""
     still, moves = blobs(60), torch.arange(60) % 2 == 0
-    moved = [replace(still, means=still.means + by * moves[:, None] * torch.tensor([1.0, 0, 0])) for by in (0, 0.1, 0.5)]
+    way = moves[:, None] * torch.tensor([1.0, 0, 0])
+    moved = [replace(still, means=still.means + by * way) for by in (0, 0.1, 0.5)]
     moved[1] = replace(moved[1], quats=-moved[1].quats)
     return moved
 
@@ -137,7 +138,7 @@ def test_a_browser_shows_what_we_render_and_its_controls_move_it(written, tmp_pa
         assert agreement(page, between) > 35
         turned = page.value("viewer.pose")
         page.wheel(100, 60, -300)
-        page.settled(80)
+        page.settled(30)
         assert 0.2 < moved(page, turned) < 4
 
         page.key("down", "KeyM")
