@@ -11,6 +11,7 @@ import tyro
 from tokengs_nerfstudio.commands.capture import PackMeshes, Procedural
 from tokengs_nerfstudio.commands.evaluating import Evaluating
 from tokengs_nerfstudio.commands.export import Export
+from tokengs_nerfstudio.commands.flow import FlowOptions
 from tokengs_nerfstudio.commands.pretraining import Pretraining
 from tokengs_nerfstudio.commands.report import Report
 from tokengs_nerfstudio.configs import tokengs, tokengs_pretrain
@@ -24,6 +25,7 @@ CONFIGURATIONS = {
     "ns-train tokengs-pretrain": tokengs_pretrain.config,
     "tokengs-pretrain": Pretraining(Path("out"), steps=1),
     "tokengs-evaluate": Evaluating("captures", Path("data")),
+    "tokengs-flow": FlowOptions(Path("run"), Path("out")),
     "tokengs-export": Export(Path("run"), Path("scene.ply")),
     "tokengs-report": Report((Path("run"),)),
     "tokengs-reconstruct": Reconstructing(captures=(Path("scene"),), out=Path("out")),

@@ -9,6 +9,7 @@ from tokengs_nerfstudio.core.rotation import (
     quaternion_from_matrix,
     rigid_motion,
     rotation_vector,
+    slerp,
 )
 
 
@@ -38,3 +39,18 @@ def test_rotation_vectors_are_what_the_rotation_was_made_of() -> None:
     vectors[1] = vectors[1] * 1e-7
     turned = rigid_motion(vectors, torch.zeros_like(vectors))[:, :3, :3]
     torch.testing.assert_close(rotation_vector(turned), vectors, rtol=1e-6, atol=1e-12)
+
+
+def test_slerp_turns_by_a_share_of_the_angle_about_one_axis():
+    """Against the exponential map; quaternions that are nearly or wholly alike stay what they are."""
+    turn = torch.tensor([[0.3, -1.1, 0.7]]).double()
+    whole, part = (rigid_motion(share * turn, torch.zeros(1, 3).double())[:, :3, :3] for share in (1.0, 0.3))
+    start = torch.tensor([[1.0, 0, 0, 0]]).double()
+    end = quaternion_from_matrix(whole)
+    torch.testing.assert_close(matrix_from_quaternion(slerp(start, end, 0.3)), part)
+    torch.testing.assert_close(slerp(start, end, 1.0), end)
+    several = slerp(start.expand(2, 4), end.expand(2, 4), torch.tensor([[0.0], [0.3]]).double())
+    torch.testing.assert_close(matrix_from_quaternion(several[1:]), part)
+    near = torch.nn.functional.normalize(start + 1e-5 * end, dim=-1)
+    torch.testing.assert_close(slerp(start, near, 0.5), torch.nn.functional.normalize(start + near, dim=-1))
+    assert torch.equal(slerp(start, start, 0.7), start)
