@@ -150,3 +150,11 @@ def test_reconstruct_takes_seconds():
     assert splats.count > 0
     with pytest.raises(UserError, match="seconds is 0"):
         reconstruct(small_network(), views, LONG, seconds=0)
+
+
+def test_without_time_there_is_what_the_network_predicts(monkeypatch, caplog):
+    machine = Machine(fixed=0.01).installed(monkeypatch)
+    planned = planned_tuning(small_network(), scene(), LONG, seconds=1.0, clock=machine.clock, began=-2.0)
+    assert planned.tuning.finished
+    assert planned.plan().steps == machine.steps == 0
+    assert "1 s leave no time to tune" in caplog.text

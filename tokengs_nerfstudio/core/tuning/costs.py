@@ -17,8 +17,6 @@ from tokengs_nerfstudio.core.types import Gaussians, Views
 Clock = Callable[[], float]
 """Seconds since any moment that stays the same."""
 
-# Steps that are timed for one figure, after one that is not: the least of them is what a step costs.
-_TIMED = 2
 # Points of a stage at which its mean cost is reckoned.
 _POINTS = 40
 
@@ -113,15 +111,18 @@ def _step_seconds(
     network: TokenGSNetwork, scene: PreparedScene, config: TuningConfig, start: Gaussians | None, clock: Clock
 ) -> float:
     stopping = replace(config.stopping, rule="steps")
-    run = SceneTuning(network, scene, replace(config, stopping=stopping), _TIMED + 2, start)
-    seconds: list[float] = []
-    for _ in range(_TIMED + 1):
-        before = clock()
-        run.step()
-        if start is not None and start.means.is_cuda:
-            torch.cuda.synchronize()
-        seconds.append(clock() - before)
-    return min(seconds[1:])
+    run = SceneTuning(network, scene, replace(config, stopping=stopping), 3, start)
+    run.step()  # the first one is slower
+    before = _settled(clock, scene)
+    run.step()
+    return _settled(clock, scene) - before
+
+
+def _settled(clock: Clock, scene: PreparedScene) -> float:
+    """What the clock says once the device has done what it was asked for."""
+    if scene.example.target.c2w.is_cuda:
+        torch.cuda.synchronize()
+    return clock()
 
 
 def _as_many(gaussians: Gaussians, count: int) -> Gaussians:

@@ -83,6 +83,9 @@ class Planner:
         if evidence is not None and evidence.best.space == FEED_FORWARD:
             return PlannedTuning(self._tuning(self.config, 0), self.config, trials=_rows(evidence))
         config = self.config if evidence is None else evidence.best.applied(self.config)
+        if allowance.left <= 0:
+            _log.warning(f"{allowance.seconds:g} s leave no time to tune: this is what the network predicts")
+            return PlannedTuning(self._tuning(config, 0), self.config, trials=_rows(evidence))
         views = self.scene.example.target
         space = chosen_space(config.space, self.network.config, views.num_views, config.few_views)
         config = replace(config, space=space)
@@ -125,6 +128,9 @@ class Planner:
             return None
         tried = candidates(self.config, self.network.config)
         tried = [candidate for candidate in tried if seconds is not None or candidate.space != FEED_FORWARD]
+        if tried:
+            most = "" if seconds is None else f", for at most {max(seconds, 0):.0f} s"
+            _log.info(f"{len(tried)} ways to tune are tried on photos that are left out{most}")
         trials = Trials(self.network, self.config, self.seed, self.antialiased, self.told)
         evidence = gathered(trials, self.scene, tried, seconds, clock)
         if evidence is not None:

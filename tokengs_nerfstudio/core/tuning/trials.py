@@ -216,21 +216,22 @@ def gathered(
     None where nothing is to be tried, where there are too few photos, and where time is too short to show anything.
     """
     size, began = TrialSize(), clock()
-    left_out = list(turns(scene, size.turns)) if tried else []
+    left_out = list(turns(scene, size.turns)) if tried and (seconds is None or seconds > 0) else []
     if not left_out:
         return None
+    made = turn_of(trials.network, scene, left_out[0])
     if seconds is not None:
-        trials.told("their cost")
-        before, steps = trials.seconds(turn_of(trials.network, scene, left_out[0]), tried, size, clock)
+        trials.told("what trials cost")
+        before, steps = trials.seconds(made, tried, size, clock)
         size = fitted(size, before, steps, seconds - (clock() - began))
     scores: list[list[float]] = []
-    for left in left_out[: size.turns]:
-        scores.append(trials.scores(turn_of(trials.network, scene, left), tried, size))
+    for number, left in enumerate(left_out[: size.turns]):
+        turn = made if number == 0 else turn_of(trials.network, scene, left)
+        scores.append(trials.scores(turn, tried, size))
     if not scores:
         return None
-    by_candidate = tuple(zip(*scores))
     used = tuple(tuple(left) for left in left_out[: len(scores)])
-    return Evidence(tuple(tried), by_candidate, used, size, clock() - began)
+    return Evidence(tuple(tried), tuple(zip(*scores)), used, size, clock() - began)
 
 
 def fitted(size: TrialSize, before: float, steps: float, seconds: float) -> TrialSize:
