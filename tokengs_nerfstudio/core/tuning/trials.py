@@ -29,7 +29,7 @@ _LEVELS = ((0.0, 2.0), (0.4, 1.0))
 # Share of a trial of tokens after which Gaussians take over.
 _TOKENS_FIRST = 0.5
 # Steps that are timed; trials shorter than this share of their usual length show nothing.
-_TIMED, _SHORTEST = 2, 0.4
+_TIMED, _SHORTEST = 2, 0.5
 # With so many photos or more, several are left out at once: one in so many.
 _MANY, _ONE_IN = 9, 8
 
@@ -38,10 +38,10 @@ _MANY, _ONE_IN = 9, 8
 class TrialSize:
     """How long trials are."""
 
-    token_steps: int = 30
-    gaussian_steps: int = 90
-    turns: int = 2
-    """how often other photos are left out"""
+    token_steps: int = 20
+    gaussian_steps: int = 60
+    turns: int = 4
+    """how often other photos are left out, at most; half as often where several are left out together"""
 
     def scaled(self, factor: float) -> "TrialSize":
         """Trials `factor` times as long."""
@@ -116,7 +116,8 @@ def turns(scene: PreparedScene, number: int) -> Iterator[list[int]]:
     unseen = [place for place in usable if place not in positions(context, views)]
     if len(usable) >= _MANY and len(unseen) >= 2:
         count = max(1, min(len(unseen) // 2, round(len(usable) / _ONE_IN)))
-        for turn in range(min(number, len(unseen) // count)):
+        number = max(1, min(number // 2, len(unseen) // count))
+        for turn in range(number):
             yield [unseen[int((place + (turn + 0.5) / number) * len(unseen) / count)] for place in range(count)]
         return
     rest = list(usable)
@@ -223,7 +224,7 @@ def gathered(
     if seconds is not None:
         trials.told("what trials cost")
         before, steps = trials.seconds(made, tried, size, clock)
-        size = fitted(size, before, steps, seconds - (clock() - began))
+        size = fitted(replace(size, turns=len(left_out)), before, steps, seconds - (clock() - began))
     scores: list[list[float]] = []
     for number, left in enumerate(left_out[: size.turns]):
         turn = made if number == 0 else turn_of(trials.network, scene, left)
@@ -235,15 +236,15 @@ def gathered(
 
 
 def fitted(size: TrialSize, before: float, steps: float, seconds: float) -> TrialSize:
-    """As many turns as `seconds` allow; of a single one that is still too long, shorter trials; else none.
+    """As many turns as `seconds` allow, rather of shorter trials than fewer; none where not even one fits.
 
     A turn costs `before` its first step and then `steps` seconds, if its trials have the length of `size`.
     """
-    whole = int(seconds / max(before + steps, 1e-9))
-    if whole >= 1:
-        return replace(size, turns=min(whole, size.turns))
-    factor = (seconds - before) / max(steps, 1e-9)
-    return replace(size.scaled(factor), turns=1) if factor >= _SHORTEST else replace(size, turns=0)
+    number = min(size.turns, max(0, int(seconds / max(before + _SHORTEST * steps, 1e-9))))
+    if number == 0:
+        return replace(size, turns=0)
+    factor = (seconds / number - before) / max(steps, 1e-9)
+    return replace(size.scaled(min(factor, 1.0)), turns=number)
 
 
 def _step_seconds(run: SceneTuning, clock: Clock) -> float:
