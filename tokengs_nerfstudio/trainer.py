@@ -12,6 +12,7 @@ import tyro
 import yaml
 from nerfstudio.configs.base_config import LocalWriterConfig, LoggingConfig, MachineConfig, ViewerConfig
 from nerfstudio.engine.trainer import Trainer, TrainerConfig
+from nerfstudio.utils import writer
 from nerfstudio.utils.decorators import check_main_thread
 from nerfstudio.utils.rich_utils import CONSOLE
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -150,6 +151,7 @@ class TokenGSTrainer(Trainer):
         asked = self.config.max_num_iterations
         if asked is None:
             self.config.max_num_iterations = _ENDLESS if self.pipeline.steps_left else 0
+            writer.GLOBAL_BUFFER["max_iter"] = self.pipeline.steps_left  # which it reckons remaining time from
         try:
             yield
         finally:
@@ -182,13 +184,13 @@ class TokenGSTrainer(Trainer):
         path = self._origin
         asked = self.config.max_num_iterations
         if path is None:
-            self.pipeline.begin(planned=lambda planner: planner.tuning(asked, self._allowance()))
+            self.pipeline.begin(asked or 0, None, lambda planner: planner.tuning(asked, self._allowance()))
             return
         with content_of(path, *_CHECKPOINT):
             saved = _read(path)
             context, step, plan = _context_of(saved), _step_of(saved), _plan_of(saved)
             steps = sum(stage[1] for stage in saved["tuning"]["state"]["plan"]) if asked is None else asked
-        self.pipeline.begin(context_before=context, planned=lambda planner: planner.going_on(plan, steps))
+        self.pipeline.begin(steps, context, lambda planner: planner.going_on(plan, steps))
         with content_of(path, *_CHECKPOINT):
             self.config.max_num_iterations = self.pipeline.resume(saved["tuning"], steps)
         self._start_step = step + 1
