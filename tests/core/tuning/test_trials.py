@@ -1,5 +1,7 @@
 """Trials: which photos are left out, what is tried, how long, and the table that names the best."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from made.scenes import arc_cameras, blobs, photos, small_network
@@ -40,8 +42,16 @@ def test_the_table_names_the_best_first():
     lines = EVIDENCE.table().splitlines()
     assert lines[1].split() == ["*", "tokens", "18.50", "dB"]
     assert [line.split()[0] for line in lines[2:]] == ["gaussians,", "feed-forward"]
-    assert "2 photos that were left out, in 2 turns" in lines[0]
+    assert "2 left-out photos, 2 turns" in lines[0]
     assert EVIDENCE.rows()[1] == {"tried": "tokens", "psnr": 18.5, "by_turn": [18.0, 19.0], "chosen": True}
+
+
+@pytest.mark.parametrize(("score", "best"), [(18.9, "tokens"), (19.1, "gaussians")])
+def test_what_is_no_better_than_tokens_by_a_lead_is_not_chosen(score, best):
+    evidence = replace(EVIDENCE, scores=((15.0,), (18.5,), (score,)))
+    assert evidence.best.space == best
+    starred = next(line for line in evidence.table().splitlines() if "*" in line)
+    assert best in starred
 
 
 def test_of_few_photos_one_is_left_out_in_turn_and_of_many_those_that_the_network_does_not_see():
