@@ -149,7 +149,7 @@ class TokenGSTrainer(Trainer):
     def _as_long_as_it_takes(self) -> Iterator[None]:
         """nerfstudio's loop wants a number of steps before it starts; where that may change, the tuning ends it."""
         asked = self.config.max_num_iterations
-        if asked is None:
+        if asked is None or self.pipeline.model.config.tuning.plan is not None:
             self.config.max_num_iterations = _ENDLESS if self.pipeline.steps_left else 0
             writer.GLOBAL_BUFFER["max_iter"] = self.pipeline.steps_left  # which it reckons remaining time from
         try:

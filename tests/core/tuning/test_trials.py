@@ -75,6 +75,13 @@ def test_a_turn_is_placed_anew_without_what_is_left_out():
     torch.testing.assert_close(back.c2w, views.c2w[1:2], atol=1e-5, rtol=1e-5)
 
 
+def test_a_trial_of_a_large_capture_looks_at_some_of_its_photos():
+    views = photos(blobs(), arc_cameras(60))
+    turn = turn_of(small_network(), ready(views.select([0, 20, 40, 59]), views), [7, 30])
+    assert turn.scene.example.context.num_views == 4
+    assert turn.scene.example.target.num_views == 48
+
+
 def test_views_are_found_by_their_cameras():
     views = photos(blobs(), arc_cameras(5))
     assert positions(views.select([3, 1]), views) == [1, 3]

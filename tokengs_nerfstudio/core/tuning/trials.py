@@ -12,6 +12,7 @@ from typing import Any
 from tokengs_nerfstudio.core.geometry.resize import level_size, resized
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.preparation import PreparedScene, prepare
+from tokengs_nerfstudio.core.stored_views import joined
 from tokengs_nerfstudio.core.tuning.candidates import FEED_FORWARD, Candidate
 from tokengs_nerfstudio.core.tuning.config import TuningConfig
 from tokengs_nerfstudio.core.tuning.costs import Clock
@@ -34,6 +35,8 @@ _LEAD = 0.5
 _TIMED, _SHORTEST = 2, 0.5
 # With so many photos or more, several are left out at once: one in so many.
 _MANY, _ONE_IN = 9, 8
+# Photos that a trial looks at, spread over the capture: more would only take longer to read.
+_MOST = 48
 
 
 @dataclass(frozen=True)
@@ -143,15 +146,17 @@ def turn_of(network: TokenGSNetwork, scene: PreparedScene, left: Sequence[int]) 
     """The scene without the photos at `left`, which the network does not see either; placed anew."""
     context, views = scene.example.context, scene.example.target
     kept = [place for place in range(views.num_views) if place not in left]
+    kept = [kept[int(number * len(kept) / _MOST)] for number in range(_MOST)] if len(kept) > _MOST else kept
     gone = positions(views.subset(left), context)
     seen = context.select([place for place in range(context.num_views) if place not in gone])
-    placed = prepare(network, Example(seen, _small(views.select(kept))))
-    return Turn(placed, placed.to_canonical.views(_small(views.select(list(left)))))
+    placed = prepare(network, Example(seen, _small(views, kept)))
+    return Turn(placed, placed.to_canonical.views(_small(views, left)))
 
 
-def _small(views: Views) -> Views:
+def _small(views: Views, places: Sequence[int]) -> Views:
+    """Some of the views, read and made small one by one: a large capture does not fit into memory."""
     size = level_size(views.height, views.width, max(1.0, min(views.height, views.width) / _SIDE))
-    return views if size == (views.height, views.width) else resized(views, *size)
+    return joined([resized(views.select([place]), *size) for place in places])
 
 
 @dataclass(frozen=True)
