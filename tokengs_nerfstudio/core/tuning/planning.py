@@ -22,8 +22,9 @@ from tokengs_nerfstudio.core.tuning.trials import Evidence, Trials, gathered
 
 _log = logging.getLogger(__name__)
 
-# Trials take no more than this share of the time, and none before fewer steps than this that were asked for.
-_FOR_TRIALS, _FEWEST_STEPS = 0.25, 100
+# Trials are to take this share of the time, so that they stay below a quarter where a few steps promised too much; there
+# are none before fewer steps than this that were asked for.
+_FOR_TRIALS, _FEWEST_STEPS = 0.22, 100
 
 
 @dataclass(frozen=True)
