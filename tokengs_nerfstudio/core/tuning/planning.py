@@ -22,7 +22,7 @@ from tokengs_nerfstudio.core.tuning.trials import Evidence, Trials, gathered
 
 _log = logging.getLogger(__name__)
 
-# Trials are to take this share of the time, so that they stay below a quarter where a few steps promised too much; there
+# Trials are to take this share of the time: they stay below a quarter also where a few steps promised too much. There
 # are none before fewer steps than this that were asked for.
 _FOR_TRIALS, _FEWEST_STEPS = 0.22, 100
 
