@@ -91,7 +91,7 @@ def test_no_trials_where_they_are_not_wanted_or_the_space_is_given(monkeypatch):
 
 def test_a_plan_repeats_a_tuning_to_the_bit(tmp_path, monkeypatch):
     """Though the machine is another one now, and far slower."""
-    machine = Machine(fixed=0.02, slowness=lambda now: 1 + now / 20).installed(monkeypatch)
+    machine = Machine(fixed=0.04, slowness=lambda now: 1 + now / 20).installed(monkeypatch)
     config = tuning_config(rule="steps")
     first = planned_tuning(small_network(), scene(), config, seed=3, seconds=25.0, clock=machine.clock)
     run_through(first)
