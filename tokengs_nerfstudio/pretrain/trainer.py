@@ -24,7 +24,7 @@ class PretrainTrainerConfig(TokenGSTrainerConfig):
     """Training of a network over many scenes."""
 
     _target: type = field(default_factory=lambda: PretrainTrainer)
-    max_num_iterations: Whole = 10_000
+    max_num_iterations: Whole = 10_000  # type: ignore[assignment]
     """Training steps. Resuming an interrupted run takes the steps that it still had to take, resuming a finished one
     takes so many more."""
     steps_per_save: Whole = 200
