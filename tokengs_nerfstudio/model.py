@@ -16,6 +16,7 @@ from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.preparation import PreparedScene, prepare
 from tokengs_nerfstudio.core.ranges import Count, Length
 from tokengs_nerfstudio.core.tuning import SceneTuning, TuningConfig
+from tokengs_nerfstudio.core.tuning.planning import PlannedTuning, Planner
 from tokengs_nerfstudio.core.types import Example
 from tokengs_nerfstudio.outputs import Prediction, TokenOrigins
 from tokengs_nerfstudio.splats import SplatsModel, SplatsModelConfig
@@ -55,6 +56,10 @@ class TokenGSModelConfig(SplatsModelConfig):
             self.tuning.max_gaussians = limit
 
 
+PlanOf = Callable[[Planner], PlannedTuning]
+"""What is to be tuned, and how, on a scene that is ready."""
+
+
 class TokenGSModel(SplatsModel):
     """Shows baked Gaussians; while a scene is tuned, bakes what the tuning has reached.
 
@@ -66,6 +71,7 @@ class TokenGSModel(SplatsModel):
     def populate_modules(self) -> None:
         super().populate_modules()
         self.tuning: SceneTuning | None = None
+        self._planned: PlannedTuning | None = None
         self._prediction: Prediction | None = None
         self._origins: TokenOrigins | None = None
         self._prepared: PreparedScene | None = None
@@ -85,13 +91,15 @@ class TokenGSModel(SplatsModel):
         )
         return network.float().requires_grad_(False)
 
-    def begin(self, network: TokenGSNetwork, example: Example, steps: int) -> None:
-        """Encode the context and bake the feed-forward result; `steps` tuning steps may follow.
+    def begin(self, network: TokenGSNetwork, example: Example, steps: int, plan: PlanOf | None = None) -> None:
+        """Encode the context and bake the feed-forward result; `steps` tuning steps may follow, or what is the plan.
 
         The photos are one scene's, in nerfstudio's world with OpenCV axes, at the size of the supervision.
         """
         scene = prepare(network, example.to(self.device), self.config.scene_scale)
-        self.tuning, self._prepared = self._tuning_of(network, scene, steps), scene
+        planner = Planner(network, scene, self.config.tuning, antialiased=self._antialiased)
+        self._planned = planner.by_steps(steps) if plan is None else plan(planner)
+        self.tuning, self._prepared = self._planned.tuning, scene
         self._prediction = _prediction(network, self.tuning, scene)
         self._origins = self._prediction.origins
         self.bake()
@@ -102,8 +110,11 @@ class TokenGSModel(SplatsModel):
         self._prediction = _prediction(network, self._tuning_of(network, scene, 0), scene)
 
     def _tuning_of(self, network: TokenGSNetwork, scene: PreparedScene, steps: int) -> SceneTuning:
-        antialiased = self.config.rasterize_mode == "antialiased"
-        return SceneTuning(network, scene, self.config.tuning, steps, antialiased=antialiased)
+        return SceneTuning(network, scene, self.config.tuning, steps, antialiased=self._antialiased)
+
+    @property
+    def _antialiased(self) -> bool:
+        return self.config.rasterize_mode == "antialiased"
 
     @property
     def has_prediction(self) -> bool:
@@ -130,6 +141,12 @@ class TokenGSModel(SplatsModel):
             raise RuntimeError("this run is only looked at: nothing is being tuned")
         return self.tuning
 
+    def planned(self) -> PlannedTuning:
+        """The tuning with its plan; RuntimeError for a run that is only looked at."""
+        if self._planned is None:
+            raise RuntimeError("this run is only looked at: nothing is being tuned")
+        return self._planned
+
     @property
     def finished(self) -> bool:
         return self.tuning is not None and self.tuning.finished
@@ -141,7 +158,7 @@ class TokenGSModel(SplatsModel):
 
     def tuning_step(self, step: int) -> dict[str, Tensor]:
         """One step; the loss and its parts, detached. Every `steps_per_bake` steps everybody sees the result."""
-        parts = {name: torch.as_tensor(value).detach() for name, value in self.running_tuning().step().items()}
+        parts = {name: torch.as_tensor(value).detach() for name, value in self.planned().step().items()}
         if (step + 1) % self.config.steps_per_bake == 0 or self.finished:
             self.bake()
         return parts

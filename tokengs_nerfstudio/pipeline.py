@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,13 +21,15 @@ from tokengs_nerfstudio.core.errors import UserError, content_of, one_line
 from tokengs_nerfstudio.core.fingerprint import Fingerprint
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.ranges import check
+from tokengs_nerfstudio.core.tuning.plan import TuningPlan
+from tokengs_nerfstudio.core.tuning.planning import PlannedTuning, Planner
 from tokengs_nerfstudio.core.types import Example
 from tokengs_nerfstudio.data.checkup import warnings
 from tokengs_nerfstudio.datamanager import SceneDataManager, SceneDataManagerConfig
 from tokengs_nerfstudio.exports import check_box, check_export, check_photos, warn_of_texture
 from tokengs_nerfstudio.flags import flag
 from tokengs_nerfstudio.heartbeat import quality
-from tokengs_nerfstudio.model import TokenGSModel, TokenGSModelConfig
+from tokengs_nerfstudio.model import PlanOf, TokenGSModel, TokenGSModelConfig
 from tokengs_nerfstudio.run_content import RunContent, cameras, placed, weights_still_here
 from tokengs_nerfstudio.viewer import OpeningView, SceneControls, within
 
@@ -160,9 +162,14 @@ class TokenGSPipeline(VanillaPipeline):
         check_box(self.means)
 
     def begin(
-        self, steps: int, context_before: Sequence[str] | None = None, network: TokenGSNetwork | None = None
+        self,
+        steps: int = 0,
+        context_before: Sequence[str] | None = None,
+        planned: PlanOf | None = None,
+        network: TokenGSNetwork | None = None,
     ) -> None:
-        """Load the network, choose and read the photos, encode, and bake the feed-forward result.
+        """Load the network, choose and read the photos, encode, and bake the feed-forward result; `steps` of tuning may
+        follow, or what is `planned`.
 
         The context is that of the run to go on with, by names, unless the options ask for another. A `network` is what
         the model would load, for those who have it already. Raises ValueError or FileNotFoundError for photos and
@@ -182,8 +189,13 @@ class TokenGSPipeline(VanillaPipeline):
             _log.warning(str(finding))
         seen = views.select([supervised.index(position) for position in context])
         loaded = time.perf_counter()
-        with CONSOLE.status("Encoding the context views"):
-            self.model.begin(network, Example(seen, views), steps)
+        with CONSOLE.status("Encoding the context views") as status:
+
+            def plan(planner: Planner) -> PlannedTuning:
+                planner = replace(planner, told=lambda what: status.update(f"Trying {what}"))
+                return planner.by_steps(steps) if planned is None else planned(planner)
+
+            self.model.begin(network, Example(seen, views), steps, plan)
         self._content = RunContent(
             {
                 "checkpoint": self.model.weights_name(),
@@ -221,7 +233,12 @@ class TokenGSPipeline(VanillaPipeline):
         nerfstudio's [3, 4] and the scale that follows it (with what ns-process-data had applied before), the context
         cameras in nerfstudio's world with OpenCV axes, their times, and the near and far planes there.
         """
-        return {"scene": self._content.state_dict(), "state": self.model.running_tuning().state_dict()}
+        tuning = self.model.running_tuning().state_dict()
+        return {"scene": self._content.state_dict(), "state": tuning, "plan": self.plan().as_numbers()}
+
+    def plan(self) -> TuningPlan:
+        """What the tuning has settled on, for whoever wants to repeat it."""
+        return self.model.planned().plan()
 
     def resume(self, saved: Mapping[str, Any], steps: int) -> int:
         """Go on from `state_of_tuning` and say how many steps are to come: the rest of an interrupted plan, or `steps`.

@@ -1,6 +1,8 @@
 """TokenGSTrainer: nerfstudio's Trainer with checkpoints that are whole or absent, and errors a person can read."""
 
-from contextlib import closing
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -10,20 +12,29 @@ import tyro
 import yaml
 from nerfstudio.configs.base_config import LocalWriterConfig, LoggingConfig, MachineConfig, ViewerConfig
 from nerfstudio.engine.trainer import Trainer, TrainerConfig
+from nerfstudio.utils import writer
 from nerfstudio.utils.decorators import check_main_thread
 from nerfstudio.utils.rich_utils import CONSOLE
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from tokengs_nerfstudio.command_line import run_that_is_looked_at
+from tokengs_nerfstudio.command_time import seconds_before_now
 from tokengs_nerfstudio.console import say
 from tokengs_nerfstudio.core.errors import MissingFileError, UserError, content_of, one_line
 from tokengs_nerfstudio.core.files import replacing, write_text
 from tokengs_nerfstudio.core.ranges import Whole, check_value
+from tokengs_nerfstudio.core.tuning.costs import Clock
+from tokengs_nerfstudio.core.tuning.pacing import Allowance
+from tokengs_nerfstudio.core.tuning.plan import TuningPlan
 from tokengs_nerfstudio.flags import check_options
 from tokengs_nerfstudio.heartbeat import Heartbeat
 from tokengs_nerfstudio.pipeline import TokenGSPipeline
 from tokengs_nerfstudio.run_folder import RunFolder, check_name, newest_checkpoint
 
+# More steps than any time has room for.
+_ENDLESS = 10**9
+# Seconds from the last step to the end of the command: writing, and for each photo a look at what it sees.
+_AFTERWARDS, _PER_PHOTO = 1.0, 0.02
 _CHECKPOINT = ("a checkpoint", "remove it and resume from another")
 
 
@@ -32,9 +43,10 @@ class TokenGSTrainerConfig(TrainerConfig):
     """Tuning of one scene."""
 
     _target: type = field(default_factory=lambda: TokenGSTrainer)
-    max_num_iterations: Whole = 600
-    """Tuning steps; 0 for the feed-forward result. Resuming an interrupted run takes the steps that it still had to
-    take, resuming a finished one takes so many more."""
+    max_num_iterations: Whole | None = None  # type: ignore[assignment]
+    """Tuning steps; 0 for the feed-forward result. If not set: as many as the time of the command
+    (--pipeline.model.tuning.seconds) has room for. Resuming an interrupted run takes the steps that it still had to
+    take, resuming a finished one takes so many more, or if not set as many as it was planned with."""
     steps_per_save: Whole = 100
     """Steps between two checkpoints; there is always one at the end."""
     load_dir: Path | None = None
@@ -92,9 +104,17 @@ class TokenGSTrainer(Trainer):
     pipeline: TokenGSPipeline  # pyright: ignore[reportIncompatibleVariableOverride]
 
     @one_line()
-    def __init__(self, config: TokenGSTrainerConfig, local_rank: int = 0, world_size: int = 1) -> None:
+    def __init__(
+        self,
+        config: TokenGSTrainerConfig,
+        local_rank: int = 0,
+        world_size: int = 1,
+        clock: Clock = time.perf_counter,
+    ) -> None:
+        """`clock` counts the seconds of the command."""
         check_options(config)
         check_name(config.get_base_dir())
+        self._clock, self._began = clock, clock() - seconds_before_now()
         super().__init__(config, local_rank, world_size)
 
     @one_line()
@@ -120,14 +140,29 @@ class TokenGSTrainer(Trainer):
             TextColumn("loss {task.fields[loss]}"),
         )
         self._progress = Progress(*columns, console=CONSOLE, transient=True)
-        self._task = self._progress.add_task("", total=self.config.max_num_iterations, what="", loss="")
+        self._task = self._progress.add_task("", total=self.pipeline.steps_left, what="", loss="")
         self._beat = None if CONSOLE.is_terminal else Heartbeat(CONSOLE.log)
-        with closing(self._folder), self._progress:
+        with closing(self._folder), self._progress, self._as_long_as_it_takes():
             super().train()
+
+    @contextmanager
+    def _as_long_as_it_takes(self) -> Iterator[None]:
+        """nerfstudio's loop wants a number of steps before it starts; where that may change, the tuning ends it."""
+        asked = self.config.max_num_iterations
+        if asked is None or self.pipeline.model.config.tuning.plan is not None:
+            self.config.max_num_iterations = _ENDLESS if self.pipeline.steps_left else 0
+            writer.GLOBAL_BUFFER["max_iter"] = self.pipeline.steps_left  # which it reckons remaining time from
+        try:
+            yield
+        finally:
+            self.config.max_num_iterations = asked
 
     def train_iteration(self, step: int) -> Any:
         result = super().train_iteration(step)
-        self._progress.update(self._task, advance=1, what=self.pipeline.stage)
+        done = self._progress.tasks[self._task].completed + 1
+        self._progress.update(
+            self._task, completed=done, total=done + self.pipeline.steps_left, what=self.pipeline.stage
+        )
         if step % 10 == 0:  # reading the loss makes a GPU wait
             self._progress.update(self._task, loss=f"{float(result[0]):.4f}")
         if self._beat is not None:
@@ -147,17 +182,28 @@ class TokenGSTrainer(Trainer):
         An interrupted run is brought to its planned end; a finished one gets max_num_iterations steps more.
         """
         path = self._origin
+        asked = self.config.max_num_iterations
         if path is None:
-            self.pipeline.begin(self.config.max_num_iterations)
+            self.pipeline.begin(asked or 0, None, lambda planner: planner.tuning(asked, self._allowance()))
             return
         with content_of(path, *_CHECKPOINT):
             saved = _read(path)
-            context, step = _context_of(saved), _step_of(saved)
-        self.pipeline.begin(self.config.max_num_iterations, context)
+            context, step, plan = _context_of(saved), _step_of(saved), _plan_of(saved)
+            steps = sum(stage[1] for stage in saved["tuning"]["state"]["plan"]) if asked is None else asked
+        self.pipeline.begin(steps, context, lambda planner: planner.going_on(plan, steps))
         with content_of(path, *_CHECKPOINT):
-            self.config.max_num_iterations = self.pipeline.resume(saved["tuning"], self.config.max_num_iterations)
+            self.config.max_num_iterations = self.pipeline.resume(saved["tuning"], steps)
         self._start_step = step + 1
         say(f"Resumed {path}: {self.config.max_num_iterations} steps to go")
+
+    def _allowance(self) -> Allowance:
+        seconds = self.pipeline.model.config.tuning.seconds
+        return Allowance(seconds, self._clock, self._began, self.afterwards)
+
+    @property
+    def afterwards(self) -> float:
+        """Seconds from the last step to the end of the command."""
+        return _AFTERWARDS + _PER_PHOTO * len(self.pipeline.datamanager.train_dataset)
 
     def _checkpoint_to_load(self) -> Path | None:
         if self.config.load_checkpoint is not None:
@@ -173,6 +219,7 @@ class TokenGSTrainer(Trainer):
         """Write the checkpoint beside its place, then move it there: killed at any moment, only whole ones remain."""
         self.pipeline.bake()
         self._write_checkpoint(step, {"tuning": self.pipeline.state_of_tuning()})
+        self.pipeline.plan().write(self.base_dir / "plan.json")
 
     def _write_checkpoint(self, step: int, more: dict[str, Any]) -> None:
         """What nerfstudio looks for in a checkpoint, and `more` to go on with."""
@@ -200,6 +247,12 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(saved, dict) or "tuning" not in saved:
         raise UserError(f"{path} is no checkpoint of `ns-train tokengs`")
     return saved
+
+
+def _plan_of(saved: dict[str, Any]) -> TuningPlan | None:
+    """What the run to go on with had settled on; runs of before kept to their options."""
+    plan = saved["tuning"].get("plan")
+    return None if plan is None else TuningPlan.of_numbers(plan)
 
 
 def _step_of(saved: dict[str, Any]) -> int:

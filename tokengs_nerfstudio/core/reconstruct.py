@@ -1,10 +1,13 @@
 """From posed photos in the world's frame to Gaussians in the world's frame, in one call."""
 
+import time
+
 from tokengs_nerfstudio.core.baking import BakedScene, bake
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.preparation import prepare
 from tokengs_nerfstudio.core.tuning.config import TuningConfig
-from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
+from tokengs_nerfstudio.core.tuning.costs import Clock
+from tokengs_nerfstudio.core.tuning.whole import planned_tuning, run_through
 from tokengs_nerfstudio.core.types import Example, Gaussians, Views
 
 
@@ -12,34 +15,42 @@ def reconstruct(
     network: TokenGSNetwork,
     context: Views,
     tuning: TuningConfig | None = None,
-    steps: int = 200,
+    steps: int | None = None,
     supervised: Views | None = None,
     seed: int = 0,
     antialiased: bool = False,
+    seconds: float | None = None,
 ) -> Gaussians:
     """Gaussians in the WORLD frame from photos (one scene, any size) whose cameras are in the WORLD frame.
 
-    Without `tuning` one pass through the network; with it, `steps` of tuning on `supervised` (world frame, any size),
-    or on the context where that is left out; what is tuned `antialiased` is to be rendered so. Weights of a fixed scene
-    scale get the scale that suits the context best. A scene that moves comes as it is at its first time:
-    `reconstruct_scene` has all of them. Raises ValueError where photos or weights cannot be used so.
+    Without `tuning` one pass through the network. With it, tuning on `supervised` (world frame, any size), or on the
+    context where that is left out: so many `steps`, or without them as many as the whole call has `seconds` for, by
+    default those of `tuning`. What is tuned `antialiased` is to be rendered so. Weights of a fixed scene scale get the
+    scale that suits the context best. A scene that moves comes as it is at its first time: `reconstruct_scene` has all
+    of them. Raises ValueError where photos or weights cannot be used so.
     """
     example = Example(context, context if supervised is None else supervised)
-    return reconstruct_scene(network, example, tuning, steps, seed, antialiased).at()
+    return reconstruct_scene(network, example, tuning, steps, seed, antialiased, seconds).at()
 
 
 def reconstruct_scene(
     network: TokenGSNetwork,
     example: Example,
     tuning: TuningConfig | None = None,
-    steps: int = 200,
+    steps: int | None = None,
     seed: int = 0,
     antialiased: bool = False,
+    seconds: float | None = None,
+    clock: Clock = time.perf_counter,
 ) -> BakedScene:
-    """`reconstruct`, with how to render the result, and with all times of a scene that moves; targets supervise."""
+    """`reconstruct`, with how to render the result, and with all times of a scene that moves; targets supervise.
+
+    `clock` counts the seconds.
+    """
+    began = clock()
     scene = prepare(network, example)
     steps = 0 if tuning is None else steps
-    run = SceneTuning(network, scene, tuning or TuningConfig(), steps, seed=seed, antialiased=antialiased)
-    while not run.finished:
-        run.step()
-    return bake(run.gaussians, scene, run.rendering)
+    config = tuning or TuningConfig()
+    planned = planned_tuning(network, scene, config, steps, seed, antialiased, seconds, clock, began)
+    run_through(planned)
+    return bake(planned.tuning.gaussians, scene, planned.tuning.rendering)

@@ -15,7 +15,7 @@ from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.preparation import PreparedScene, prepare
 from tokengs_nerfstudio.core.rendering.piecewise import slices
 from tokengs_nerfstudio.core.tuning.config import TuningConfig
-from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
+from tokengs_nerfstudio.core.tuning.whole import planned_tuning, run_through
 from tokengs_nerfstudio.core.types import Example, Gaussians, RenderConfig, Views
 from tokengs_nerfstudio.evaluation.cases import LoadedCase
 
@@ -123,10 +123,9 @@ def _tuned(network: TokenGSNetwork, scene: PreparedScene, supervised: Views, tun
     placed = scene.to_canonical.views(supervised)
     placed = replace(placed, c2w=placed.c2w.to(scene.example.target.c2w))
     context = replace(scene, example=Example(scene.example.context, placed))
-    run = SceneTuning(network, context, tuning.config, tuning.steps, seed=seed)
-    while not run.finished:
-        run.step()
-    return _remembered(run.gaussians)
+    planned = planned_tuning(network, context, tuning.config, tuning.steps, seed)
+    run_through(planned)
+    return _remembered(planned.tuning.gaussians)
 
 
 def _remembered(splats_at: SplatsAt) -> SplatsAt:

@@ -1,9 +1,10 @@
 """What a tuning will do."""
 
+import pytest
 from made.scenes import small_network
 from made.tuning import changed, tuning_config
 
-from tokengs_nerfstudio.core.tuning.schedule import level_factor, planned_stages, token_level
+from tokengs_nerfstudio.core.tuning.schedule import Pace, level_factor, planned_stages, token_level
 
 
 def test_stages_add_up_to_the_steps() -> None:
@@ -27,3 +28,12 @@ def test_tokens_look_at_photos_of_about_the_size_of_the_training() -> None:
     config = small_network(image_size=(32, 32)).config
     assert token_level(config, 256, 256, resolution=2.0) == 4.0
     assert token_level(config, 40, 40, resolution=2.0) == 1.0
+
+
+def test_a_changed_pace_goes_on_where_the_stage_was_and_ends_with_it():
+    even = Pace(40)
+    assert [even.progress(step) for step in (0, 10, 40)] == [0, 0.25, 1]
+    later = even.changed(10, 15)
+    assert (later.steps, later.progress(10), later.progress(25)) == (25, 0.25, 1)
+    assert later.progress(20) == pytest.approx(0.75)
+    assert later.changed(25, 0).progress(25) == 1

@@ -2,9 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from tokengs_nerfstudio.core.ranges import Ascending, Count, NotEmpty, NotNegative, Range, Rate, Share, Weight, Whole
+from tokengs_nerfstudio.core.ranges import (
+    Ascending,
+    Count,
+    NotEmpty,
+    NotNegative,
+    Positive,
+    Range,
+    Rate,
+    Share,
+    Weight,
+    Whole,
+)
 from tokengs_nerfstudio.core.rendering.gsplat_strategies import DensificationName
 
 Space = Literal["auto", "tokens", "latents", "gaussians", "tokens+gaussians"]
@@ -109,8 +121,8 @@ class TuningConfig:
     """How one scene is tuned."""
 
     space: Space = "auto"
-    """what is optimised; auto: tokens and then Gaussians, with fewer than `few_views` photos the Gaussians at once,
-    with weights that know time the tokens"""
+    """what is optimised; auto: what trials show to be best, and without them tokens and then Gaussians, with fewer than
+    `few_views` photos the Gaussians at once, with weights that know time the tokens"""
     supervision: Literal["context", "train"] = "train"
     """tune on the photos the network has seen, or on every photo of the train split"""
     few_views: Whole = 6
@@ -122,6 +134,15 @@ class TuningConfig:
     max_gaussians: Count | None = None
     """Gaussians that must not be exceeded: those that add most to the supervised photos are kept. If not set: as many
     as the network makes or the photos can fix"""
+    seconds: Positive = 60.0
+    """time of the whole command, which steps, image sizes and numbers of Gaussians are planned for; it ends earlier
+    where more steps would help no more. A number of steps, where one is given, wins over it"""
+    trials: bool = True
+    """let left-out photos decide, where `space` is auto, what is optimised: short trials take up to a quarter of the
+    time. What is not at its default is not tried otherwise"""
+    plan: Path | None = None
+    """plan.json of another run, whose tuning is repeated: all other tuning options and the number of steps are as they
+    were there"""
     tokens: TokenStageConfig = field(default_factory=TokenStageConfig)
     """the stage that tunes what the network reads"""
     gaussians: GaussianStageConfig = field(default_factory=GaussianStageConfig)

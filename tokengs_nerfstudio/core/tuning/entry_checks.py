@@ -42,14 +42,17 @@ def check_kind(state: Mapping[str, Any], kind: Mapping[str, Any]) -> None:
 
 def check_content(state: Mapping[str, Any]) -> None:
     """UserError for a state whose plan is impossible or whose values are not finite."""
-    _check_plan(state["plan"], state["stage"])
+    pace = state.get("pace")  # older runs do not have one
+    _check_plan(state["plan"], state["stage"], None if pace is None else pace[0][0])
     if not all_finite(state["variables"]):
         raise UserError("the run to resume holds values that are not finite: go on from an earlier checkpoint")
 
 
-def _check_plan(plan: list[tuple[str, int]], stage: tuple[int, int]) -> None:
-    """UserError for a plan of stages that there are none of, and for a place outside of it."""
+def _check_plan(plan: list[tuple[str, int]], stage: tuple[int, int], paced: int | None) -> None:
+    """UserError for a plan of stages that there are none of, and for a place outside of it; `paced` is how many steps
+    the stage at hand has come to have."""
     known = all(name in ("tokens", "latents", "gaussians") and steps > 0 for name, steps in plan)
     number, step = stage
-    if not known or not 0 <= number <= len(plan) or not 0 <= step <= (plan[number][1] if number < len(plan) else 0):
+    most = (plan[number][1] if paced is None else paced) if number < len(plan) else 0
+    if not known or not 0 <= number <= len(plan) or not 0 <= step <= most:
         raise UserError(f"the run to resume has an impossible plan: {plan}, at stage {number}, step {step}")

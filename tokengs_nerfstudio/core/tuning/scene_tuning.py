@@ -4,7 +4,7 @@ What is optimised is what the network reads (tokens or scene latents, arXiv 2604
 themselves, or first the one and then the other. All of it happens in the network's canonical frame.
 """
 
-from dataclasses import replace
+from dataclasses import astuple, replace
 from typing import Any
 
 import torch
@@ -20,6 +20,7 @@ from tokengs_nerfstudio.core.tuning.entry_checks import check_arguments, check_c
 from tokengs_nerfstudio.core.tuning.gaussians import GaussianStage, check_memory
 from tokengs_nerfstudio.core.tuning.photometry import Parts, Photometry
 from tokengs_nerfstudio.core.tuning.schedule import (
+    Pace,
     PlannedStage,
     chosen_space,
     planned_stages,
@@ -65,6 +66,7 @@ class SceneTuning:
         self._rendering = replace(network.config.rendering(scene.example), antialiased=antialiased)
         self._stages = planned_stages(self.space, steps, config, supervised.num_views)
         self._number, self._stage_step = 0, 0
+        self._pace, self._paces = self._planned_pace(), list[tuple[int, int]]()
         self._kept: Tensor | None = None
         self._time = None if supervised.times is None else float(supervised.times[0])
         check_decoding(network.config, scene.example.context)
@@ -98,6 +100,15 @@ class SceneTuning:
         return self._rendering
 
     @property
+    def seed(self) -> int:
+        return self._scene.seed
+
+    @property
+    def stages(self) -> tuple[PlannedStage, ...]:
+        """All of them, as they were planned."""
+        return tuple(self._stages)
+
+    @property
     def extent(self) -> float:
         """The scene's size in the canonical frame."""
         return self._scene.extent
@@ -109,7 +120,7 @@ class SceneTuning:
         """
         if self.finished or self._stage is None:
             return {}
-        progress = self._stage_step / self._stages[self._number].steps
+        progress = self._pace.progress(self._stage_step)
         batch = self.supervision.batch(self.config.views_per_step, self._stage.level(progress))
         drawing = self._stage.drawing(self.steps_done)
         parts = self._photometry.backward(drawing, batch, self.cameras)
@@ -125,7 +136,33 @@ class SceneTuning:
     @property
     def steps_left(self) -> int:
         """Planned steps that are still to be taken; a left-out view may end a stage earlier."""
-        return sum(stage.steps for stage in self._stages[self._number :]) - self._stage_step
+        later = sum(stage.steps for stage in self._stages[self._number + 1 :])
+        return later + self._pace.steps - self._stage_step
+
+    def repace(self, left: int) -> None:
+        """Take `left` more steps of the stage at hand, whose rates and image sizes go on from where they are."""
+        if self.finished:
+            return
+        self._pace = self._pace.changed(self._stage_step, left)
+        self._paces.append((self.steps_done, left))
+
+    @property
+    def steps_in_stage(self) -> int:
+        """Steps of the stage at hand that have been taken."""
+        return self._stage_step
+
+    @property
+    def paces(self) -> tuple[tuple[int, int], ...]:
+        """Every `repace` so far: how many steps had been taken, and how many of the stage were to come."""
+        return tuple(self._paces)
+
+    @property
+    def place(self) -> tuple[PlannedStage, float, tuple[PlannedStage, ...]] | None:
+        """The stage at hand as planned, how much of it is done in [0, 1], and those to come; None once finished."""
+        if self.finished:
+            return None
+        here, *later = self._stages[self._number :]
+        return here, self._pace.progress(self._stage_step), tuple(later)
 
     def extend(self, steps: int) -> None:
         """Plan `steps` more once all planned ones are done: from the best state on, in the space of the last stage.
@@ -137,6 +174,7 @@ class SceneTuning:
         self._kept = None
         space = self._stages[-1].name if self._stages else self.space
         self._stages += planned_stages(space, steps, self.config, self.supervision.views.num_views)
+        self._pace = self._planned_pace()
         if not self.finished:
             self._enter_stage()
 
@@ -177,6 +215,7 @@ class SceneTuning:
             "seed": self._scene.seed,
             "plan": [(stage.name, stage.steps) for stage in self._stages],
             "stage": (self._number, self._stage_step),
+            "pace": (astuple(self._pace), list(self._paces)),
             "variables": None if self._stage is None else (self._stage.name, self._stage.state_dict()),
             "cameras": self.cameras.state_dict(),
             "supervision": self.supervision.state_dict(),
@@ -192,6 +231,8 @@ class SceneTuning:
         self._scene = replace(self._scene, seed=state["seed"])
         self._stages = [PlannedStage(name, steps) for name, steps in state["plan"]]
         self._number, self._stage_step = state["stage"]
+        pace, paces = state.get("pace", (astuple(self._planned_pace()), ()))  # older runs kept to their plan
+        self._pace, self._paces = Pace(*pace), [(step, left) for step, left in paces]
         if state["variables"] is not None:
             name, variables = state["variables"]
             if name == GaussianStage.name:
@@ -218,6 +259,9 @@ class SceneTuning:
             "tuning.stopping": f"{self.config.stopping.rule}, without photo {self.supervision.held_out}",
             "antialiased": self._rendering.antialiased,
         }
+
+    def _planned_pace(self) -> Pace:
+        return Pace(0 if self.finished else self._stages[self._number].steps)
 
     def _splats(self, time: float | None) -> Gaussians:
         if self._stage is not None:
@@ -257,7 +301,7 @@ class SceneTuning:
 
     def _leave_stage(self) -> None:
         """To the next stage, with the best state of this one, when its steps are done or help no more."""
-        steps, stopping = self._stages[self._number].steps, self.config.stopping
+        steps, stopping = self._pace.steps, self.config.stopping
         looked = self.supervision.held_out and self._stage_step % stopping.check_every == 0
         stale = self._stage_step - self._best.step > stopping.patience * steps
         if self._stage_step < steps and not (looked and stale):
@@ -265,12 +309,13 @@ class SceneTuning:
         if self.supervision.held_out and self._stage is not None:
             self._stage.restore(self._best.snapshot)
         self._number, self._stage_step = self._number + 1, 0
+        self._pace = self._planned_pace()
         if not self.finished:
             self._enter_stage()
 
     @property
     def _look_due(self) -> bool:
-        last = self._stage_step >= self._stages[self._number].steps
+        last = self._stage_step >= self._pace.steps
         return last or self._stage_step % self.config.stopping.check_every == 0
 
     @torch.no_grad()

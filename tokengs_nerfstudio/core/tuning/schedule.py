@@ -21,6 +21,24 @@ class PlannedStage:
     steps: int
 
 
+@dataclass(frozen=True)
+class Pace:
+    """How a stage goes through its `steps`: evenly from `share` of it, at step `since`, to its end."""
+
+    steps: int
+    since: int = 0
+    share: float = 0.0
+
+    def progress(self, step: int) -> float:
+        """How much of the stage is done, in [0, 1], once `step` of its steps are."""
+        left = self.steps - self.since
+        return self.share + (1 - self.share) * ((step - self.since) / left if left > 0 else 1.0)
+
+    def changed(self, step: int, left: int) -> "Pace":
+        """From `step` on, `left` more steps: as much is done at that point as before."""
+        return Pace(step + left, step, self.progress(step))
+
+
 def chosen_space(space: str, network: NetworkConfig, supervised: int, few_views: int) -> str:
     """The space to tune in. `auto` takes gaussians below `few_views` supervised views, tokens+gaussians from there up.
 

@@ -1,0 +1,95 @@
+"""Trials: which photos are left out, what is tried, how long, and the table that names the best."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from made.scenes import arc_cameras, blobs, photos, small_network
+from made.tuning import ready, tuning_config
+
+from tokengs_nerfstudio.core.tuning.candidates import FEED_FORWARD, Candidate, candidates
+from tokengs_nerfstudio.core.tuning.trials import Evidence, TrialSize, fitted, positions, turn_of, turns
+
+NETWORK = small_network().config
+EVIDENCE = Evidence(
+    tried=(Candidate(FEED_FORWARD), Candidate("tokens"), Candidate("gaussians", {"gaussians.reseed": False}, "as is")),
+    scores=((15.0, 17.0), (18.0, 19.0), (20.0, 16.5)),
+    left_out=((1,), (3,)),
+    size=TrialSize(),
+    seconds=3.2,
+)
+
+
+def test_every_space_is_tried_and_what_somebody_has_set_is_not():
+    names = [candidate.name for candidate in candidates(tuning_config(), NETWORK)]
+    assert names[:3] == [FEED_FORWARD, "tokens", "gaussians"]
+    assert names[3:] == ["gaussians, no new places", "tokens+gaussians, no new places"]
+    given = [candidate.name for candidate in candidates(tuning_config(reseed=False), NETWORK)]
+    assert given == [FEED_FORWARD, "tokens", "gaussians", "tokens+gaussians"]
+    assert candidates(tuning_config(space="tokens"), NETWORK) == []
+    assert candidates(tuning_config(), small_network(time_channels=2).config) == []
+
+
+def test_a_candidate_changes_what_it_is_about_alone():
+    assert EVIDENCE.tried[2].applied(tuning_config(ssim=0.3)) == tuning_config(
+        ssim=0.3, space="gaussians", reseed=False
+    )
+    assert EVIDENCE.tried[0].applied(tuning_config()) == tuning_config()
+
+
+def test_the_table_names_the_best_first():
+    assert EVIDENCE.best.space == "tokens"
+    lines = EVIDENCE.table().splitlines()
+    assert lines[1].split() == ["*", "tokens", "18.50", "dB"]
+    assert [line.split()[0] for line in lines[2:]] == ["gaussians,", "feed-forward"]
+    assert "2 left-out photos, 2 turns" in lines[0]
+    assert EVIDENCE.rows()[1] == {"tried": "tokens", "psnr": 18.5, "by_turn": [18.0, 19.0], "chosen": True}
+
+
+@pytest.mark.parametrize(("score", "best"), [(18.9, "tokens"), (19.1, "gaussians")])
+def test_what_is_no_better_than_tokens_by_a_lead_is_not_chosen(score, best):
+    evidence = replace(EVIDENCE, scores=((15.0,), (18.5,), (score,)))
+    assert evidence.best.space == best
+    starred = next(line for line in evidence.table().splitlines() if "*" in line)
+    assert best in starred
+
+
+def test_of_few_photos_one_is_left_out_in_turn_and_of_many_those_that_the_network_does_not_see():
+    few = photos(blobs(), arc_cameras(4))
+    assert [len(left) for left in turns(ready(few), 3)] == [1, 1, 1]
+    assert len({left[0] for left in turns(ready(few), 3)}) == 3
+    assert list(turns(ready(photos(blobs(), arc_cameras(2))), 2)) == []
+    many = photos(blobs(), arc_cameras(17))
+    first, second = turns(ready(many.select([0, 5, 11, 16]), many), 4)
+    assert len(first) == len(second) == 2
+    assert len({*first, *second}) == 4
+    assert not {*first, *second} & {0, 5, 11, 16}
+
+
+def test_a_turn_is_placed_anew_without_what_is_left_out():
+    views = photos(blobs(), arc_cameras(4), size=96)
+    turn = turn_of(small_network(), ready(views), [1])
+    assert turn.scene.example.context.num_views == turn.scene.example.target.num_views == 3
+    assert (turn.left_out.height, turn.left_out.num_views) == (64, 1)
+    back = turn.scene.to_canonical.inverse().views(turn.left_out)
+    torch.testing.assert_close(back.c2w, views.c2w[1:2], atol=1e-5, rtol=1e-5)
+
+
+def test_a_trial_of_a_large_capture_looks_at_some_of_its_photos():
+    views = photos(blobs(), arc_cameras(60))
+    turn = turn_of(small_network(), ready(views.select([0, 20, 40, 59]), views), [7, 30])
+    assert turn.scene.example.context.num_views == 4
+    assert turn.scene.example.target.num_views == 48
+
+
+def test_views_are_found_by_their_cameras():
+    views = photos(blobs(), arc_cameras(5))
+    assert positions(views.select([3, 1]), views) == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "turns_", "token_steps"), [(100.0, 4, 20), (28.0, 4, 12), (11.5, 1, 20), (6.0, 1, 10), (5.0, 0, 20)]
+)
+def test_trials_are_as_long_as_there_is_time(seconds, turns_, token_steps):
+    size = fitted(TrialSize(), before=1.0, steps=10.0, seconds=seconds)
+    assert (size.turns, size.token_steps) == (turns_, token_steps)

@@ -1,0 +1,151 @@
+"""From photos to a tuning that is ready to go: by evidence, within its time, or as another one went."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
+from tokengs_nerfstudio.core.preparation import PreparedScene
+from tokengs_nerfstudio.core.tuning.candidates import FEED_FORWARD, candidates
+from tokengs_nerfstudio.core.tuning.config import TuningConfig
+from tokengs_nerfstudio.core.tuning.costs import Clock, StageSizes, measured_costs
+from tokengs_nerfstudio.core.tuning.entry_checks import check_arguments
+from tokengs_nerfstudio.core.tuning.gaussians import gaussian_budget
+from tokengs_nerfstudio.core.tuning.pacing import Allowance, Pacer, Repetition, sized
+from tokengs_nerfstudio.core.tuning.photometry import Parts
+from tokengs_nerfstudio.core.tuning.plan import TuningPlan
+from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
+from tokengs_nerfstudio.core.tuning.schedule import chosen_space
+from tokengs_nerfstudio.core.tuning.trials import Evidence, Trials, gathered
+
+_log = logging.getLogger(__name__)
+
+# Trials take no more than this share of the time, and none before fewer steps than this that were asked for.
+_FOR_TRIALS, _FEWEST_STEPS = 0.25, 100
+
+
+@dataclass(frozen=True)
+class PlannedTuning:
+    """A tuning, and what decides about its steps on the way."""
+
+    tuning: SceneTuning
+    asked: TuningConfig
+    """what the tuning's configuration was before anything was decided"""
+    follower: Pacer | Repetition = field(default_factory=lambda: Repetition(()))
+    trials: tuple[Mapping[str, Any], ...] = ()
+    """as in `TuningPlan.trials`"""
+
+    def step(self) -> Parts:
+        """One step of the tuning, as `SceneTuning.step`."""
+        parts = self.tuning.step()
+        self.follower.after_step(self.tuning)
+        return parts
+
+    def plan(self) -> TuningPlan:
+        """What has been done, and is meant to be done."""
+        return TuningPlan.of(self.tuning, self.asked, self.trials)
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Makes tunings of one scene."""
+
+    network: TokenGSNetwork
+    scene: PreparedScene
+    config: TuningConfig
+    seed: int = 0
+    antialiased: bool = False
+    told: Callable[[str], Any] = _log.debug
+    """is told what is being tried"""
+
+    def tuning(self, steps: int | None, allowance: Allowance) -> PlannedTuning:
+        """As the configuration's plan says where it names one; else of `steps`, or of what is left of the time.
+
+        Errors as `SceneTuning` has them.
+        """
+        check_arguments(self.scene, self.config, steps or 0, self.seed, None)
+        if self.config.plan is not None:
+            return self.again(TuningPlan.read(self.config.plan))
+        return self.by_time(allowance) if steps is None else self.by_steps(steps, allowance.clock)
+
+    def by_steps(self, steps: int, clock: Clock = time.perf_counter) -> PlannedTuning:
+        """So many steps at most; trials, of a length of their own, decide how. `clock` says how long these took."""
+        evidence = self._evidence(None, clock) if steps >= _FEWEST_STEPS else None
+        config = self.config if evidence is None else evidence.best.applied(self.config)
+        return PlannedTuning(self._tuning(config, steps), self.config, trials=_rows(evidence))
+
+    def by_time(self, allowance: Allowance) -> PlannedTuning:
+        """As much as fits into what is left of the time."""
+        share = min(_FOR_TRIALS * allowance.seconds, 0.5 * allowance.left)
+        evidence = self._evidence(share, allowance.clock)
+        if evidence is not None and evidence.best.space == FEED_FORWARD:
+            return PlannedTuning(self._tuning(self.config, 0), self.config, trials=_rows(evidence))
+        config = self.config if evidence is None else evidence.best.applied(self.config)
+        if allowance.left <= 0:
+            _log.warning(f"{allowance.seconds:g} s leave no time to tune: this is what the network predicts")
+            return PlannedTuning(self._tuning(config, 0), self.config, trials=_rows(evidence))
+        views = self.scene.example.target
+        space = chosen_space(config.space, self.network.config, views.num_views, config.few_views)
+        config = replace(config, space=space)
+        self.told("what a step costs")
+        start = self._tuning(config, 0).gaussians()
+        costs = measured_costs(self.network, self.scene, config, start, space, allowance.clock)
+        sizes = StageSizes(config, start.count, views)
+        config, steps = sized(config, space, costs, sizes, allowance.left)
+        sizes = replace(sizes, config=config)
+        self._say(config, steps, sizes, allowance)
+        tuning = self._tuning(config, steps)
+        return PlannedTuning(tuning, self.config, Pacer(allowance, costs, sizes), _rows(evidence))
+
+    def again(self, plan: TuningPlan) -> PlannedTuning:
+        """As the plan says, to the last bit where photos, weights and machine are the same."""
+        views = self.scene.example.target
+        if (views.height, views.width, views.num_views) != (*plan.size, plan.photos):
+            _log.warning(
+                f"the plan was made for {plan.photos} photos of {plan.size[1]}x{plan.size[0]}, here are "
+                f"{views.num_views} of {views.width}x{views.height}: the result will be another"
+            )
+        planner = replace(self, config=plan.config, seed=plan.seed)
+        return PlannedTuning(planner._tuning(plan.config, plan.steps), self.config, Repetition(plan.paces), plan.trials)
+
+    def going_on(self, plan: TuningPlan | None, steps: int) -> PlannedTuning:
+        """For the state of an earlier tuning, which had that plan: nothing is tried or measured anew."""
+        if self.config.plan is not None:
+            return self.again(TuningPlan.read(self.config.plan))
+        if plan is None:
+            return PlannedTuning(self._tuning(self.config, steps), self.config)
+        return PlannedTuning(self._tuning(plan.going_on(self.config), steps), self.config, trials=plan.trials)
+
+    def _tuning(self, config: TuningConfig, steps: int) -> SceneTuning:
+        return SceneTuning(self.network, self.scene, config, steps, seed=self.seed, antialiased=self.antialiased)
+
+    def _evidence(self, seconds: float | None, clock: Clock) -> Evidence | None:
+        """None where nothing is to be decided or nothing can be shown. Without a limit of time the feed-forward result
+        is left out: somebody has asked for steps."""
+        if not self.config.trials:
+            return None
+        tried = candidates(self.config, self.network.config)
+        tried = [candidate for candidate in tried if seconds is not None or candidate.space != FEED_FORWARD]
+        if tried:
+            most = "" if seconds is None else f", for at most {max(seconds, 0):.0f} s"
+            _log.info(f"{len(tried)} ways to tune are tried on photos that are left out{most}")
+        trials = Trials(self.network, self.config, self.seed, self.antialiased, self.told)
+        evidence = gathered(trials, self.scene, tried, seconds, clock)
+        if evidence is not None:
+            _log.info(evidence.table())
+        return evidence
+
+    def _say(self, config: TuningConfig, steps: int, sizes: StageSizes, allowance: Allowance) -> None:
+        finest = min(level for _, level in config.gaussians.levels)
+        views = sizes.views
+        _log.info(
+            f"Plan: {config.space}, {steps} steps in {max(allowance.left, 0):.0f} s of {allowance.seconds:g} s, on "
+            f"photos of {round(views.width / finest)}x{round(views.height / finest)}, up to "
+            f"{gaussian_budget(config, sizes.first, views):,} Gaussians"
+        )
+
+
+def _rows(evidence: Evidence | None) -> tuple[Mapping[str, Any], ...]:
+    return () if evidence is None else evidence.rows()

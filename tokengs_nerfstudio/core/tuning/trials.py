@@ -1,0 +1,277 @@
+"""Evidence: short tunings on small photos, some of which are left out and tell what suits the scene.
+
+What can be shared is: the photos of a trial are encoded and decoded once, all Gaussians start from there, and those
+that come after tokens from where the trial of the tokens was on its way.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tokengs_nerfstudio.core.geometry.resize import level_size, resized
+from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
+from tokengs_nerfstudio.core.preparation import PreparedScene, prepare
+from tokengs_nerfstudio.core.stored_views import joined
+from tokengs_nerfstudio.core.tuning.candidates import FEED_FORWARD, Candidate
+from tokengs_nerfstudio.core.tuning.config import TuningConfig
+from tokengs_nerfstudio.core.tuning.costs import Clock
+from tokengs_nerfstudio.core.tuning.photometry import Photometry
+from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
+from tokengs_nerfstudio.core.tuning.supervision import most_typical_view
+from tokengs_nerfstudio.core.types import Example, Gaussians, Views
+
+Told = Callable[[str], None]
+"""Is told what is being done, now and then."""
+
+# Shorter side of the photos of a trial; from coarse to fine, as `GaussianStageConfig.levels`.
+_SIDE = 64.0
+_LEVELS = ((0.0, 2.0), (0.4, 1.0))
+# Share of a trial of tokens after which Gaussians take over.
+_TOKENS_FIRST = 0.5
+# Tokens gain most after the length of a trial, and never ruin a scene: by so many dB others have to be better.
+_LEAD = 0.5
+# Steps that are timed; trials shorter than this share of their usual length show nothing.
+_TIMED, _SHORTEST = 2, 0.5
+# With so many photos or more, several are left out at once: one in so many.
+_MANY, _ONE_IN = 9, 8
+# Photos that a trial looks at, spread over the capture: more would only take longer to read.
+_MOST = 48
+
+
+@dataclass(frozen=True)
+class TrialSize:
+    """How long trials are."""
+
+    token_steps: int = 20
+    gaussian_steps: int = 60
+    turns: int = 4
+    """how often other photos are left out, at most; half as often where several are left out together"""
+
+    def scaled(self, factor: float) -> "TrialSize":
+        """Trials `factor` times as long."""
+        return replace(
+            self, token_steps=round(self.token_steps * factor), gaussian_steps=round(self.gaussian_steps * factor)
+        )
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What trials have shown, and what is chosen by it."""
+
+    tried: tuple[Candidate, ...]
+    scores: tuple[tuple[float, ...], ...]
+    """PSNR in dB of the left-out photos, by candidate and turn"""
+    left_out: tuple[tuple[int, ...], ...]
+    """places of the photos that were left out, by turn"""
+    size: TrialSize
+    seconds: float
+
+    def mean(self, place: int) -> float:
+        """Score of a candidate, over all turns."""
+        return sum(self.scores[place]) / len(self.scores[place])
+
+    @property
+    def best(self) -> Candidate:
+        """The candidate that shows the left-out photos best; all others have to be a lead ahead of tokens."""
+
+        def merit(place: int) -> float:
+            return self.mean(place) + (_LEAD if self.tried[place].space == "tokens" else 0.0)
+
+        return self.tried[max(range(len(self.tried)), key=merit)]
+
+    def rows(self) -> tuple[dict[str, Any], ...]:
+        """The table, as plain values."""
+        return tuple(
+            {
+                "tried": candidate.name,
+                "psnr": round(self.mean(place), 3),
+                "by_turn": [round(score, 3) for score in self.scores[place]],
+                "chosen": candidate == self.best,
+            }
+            for place, candidate in enumerate(self.tried)
+        )
+
+    def table(self) -> str:
+        """The table in lines, the highest score first, what is chosen named by a star."""
+        photos = sum(map(len, self.left_out))
+        lines = [
+            f"Trials of {self.size.token_steps} steps on tokens and {self.size.gaussian_steps} on Gaussians, "
+            f"{self.seconds:.1f} s; PSNR of {photos} left-out photos, {len(self.left_out)} turns; {_LEAD} dB better "
+            "than tokens is better:"
+        ]
+        for row in sorted(self.rows(), key=lambda row: -row["psnr"]):
+            lines.append(f"  {'*' if row['chosen'] else ' '} {row['tried']:40s} {row['psnr']:6.2f} dB")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A scene without some of its photos, small."""
+
+    scene: PreparedScene
+    left_out: Views
+    """in the frame of that scene"""
+
+
+def turns(scene: PreparedScene, number: int) -> Iterator[list[int]]:
+    """Which supervised photos are left out together, turn by turn; none where there are fewer than three.
+
+    Photos that the network does not see come first, since it need not do without them.
+    """
+    views, context = scene.example.target, scene.example.context
+    usable = views.usable()
+    if len(usable) < 3:
+        return
+    unseen = [place for place in usable if place not in positions(context, views)]
+    if len(usable) >= _MANY and len(unseen) >= 2:
+        count = max(1, min(len(unseen) // 2, round(len(usable) / _ONE_IN)))
+        number = max(1, min(number // 2, len(unseen) // count))
+        for turn in range(number):
+            yield [unseen[int((place + (turn + 0.5) / number) * len(unseen) / count)] for place in range(count)]
+        return
+    rest = list(usable)
+    for _ in range(min(number, len(usable))):
+        yield [rest.pop(most_typical_view(views.c2w[rest]))]
+
+
+def positions(some: Views, views: Views) -> list[int]:
+    """Where `some` views stand among `views`, by their cameras."""
+    difference = (some.c2w[:, None] - views.c2w[None]).abs().amax((-1, -2))
+    size = views.c2w[:, :3, 3].abs().max().clamp(min=1.0)
+    return (difference < 1e-4 * size).any(0).nonzero()[:, 0].tolist()
+
+
+def turn_of(network: TokenGSNetwork, scene: PreparedScene, left: Sequence[int]) -> Turn:
+    """The scene without the photos at `left`, which the network does not see either; placed anew."""
+    context, views = scene.example.context, scene.example.target
+    kept = [place for place in range(views.num_views) if place not in left]
+    kept = [kept[int(number * len(kept) / _MOST)] for number in range(_MOST)] if len(kept) > _MOST else kept
+    gone = positions(views.subset(left), context)
+    seen = context.select([place for place in range(context.num_views) if place not in gone])
+    placed = prepare(network, Example(seen, _small(views, kept)))
+    return Turn(placed, placed.to_canonical.views(_small(views, left)))
+
+
+def _small(views: Views, places: Sequence[int]) -> Views:
+    """Some of the views, read and made small one by one: a large capture does not fit into memory."""
+    size = level_size(views.height, views.width, max(1.0, min(views.height, views.width) / _SIDE))
+    return joined([resized(views.select([place]), *size) for place in places])
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Runs candidates on turns."""
+
+    network: TokenGSNetwork
+    config: TuningConfig
+    seed: int
+    antialiased: bool
+    told: Told
+
+    def scores(self, turn: Turn, tried: Sequence[Candidate], size: TrialSize) -> list[float]:
+        """PSNR in dB of what is left out of `turn`, by each of the candidates."""
+        tokens = self._tuning(turn, replace(self.config, space="tokens"), size.token_steps)
+        start = tokens.gaussians()
+        shown = {FEED_FORWARD: start, "gaussians": start}
+        if any("tokens" in candidate.space for candidate in tried):
+            self.told("tokens")
+            shown |= self._tuned_tokens(tokens)
+        scores: list[float] = []
+        for candidate in tried:
+            splats = shown[candidate.space]
+            if "gaussians" in candidate.space:
+                self.told(candidate.name)
+                splats = self._tuned_gaussians(turn, candidate, splats, size.gaussian_steps)
+            scores.append(_psnr(splats, turn.left_out, tokens))
+        return scores
+
+    def seconds(self, turn: Turn, tried: Sequence[Candidate], size: TrialSize, clock: Clock) -> tuple[float, float]:
+        """What a turn costs before its first step, and its steps; from a few of them that nothing comes of."""
+        before = clock()
+        tokens = self._tuning(turn, replace(self.config, space="tokens"), _TIMED + 1)
+        start, between = tokens.gaussians(), clock()
+        gaussians = self._tuning(turn, self._on_gaussians(Candidate("gaussians")), _TIMED + 1, start)
+        per_token, per_gaussian = _step_seconds(tokens, clock), _step_seconds(gaussians, clock)
+        runs = sum("gaussians" in candidate.space for candidate in tried)
+        return between - before, size.token_steps * per_token + runs * size.gaussian_steps * per_gaussian
+
+    def _tuned_tokens(self, run: SceneTuning) -> dict[str, Gaussians]:
+        """The Gaussians of tuned tokens, and those of tokens that are tuned before Gaussians: less long."""
+        first = max(1, round(_TOKENS_FIRST * run.steps))
+        while run.steps_done < first:
+            run.step()
+        early = run.gaussians()
+        while not run.finished:
+            run.step()
+        return {"tokens": run.gaussians(), "tokens+gaussians": early}
+
+    def _tuned_gaussians(self, turn: Turn, candidate: Candidate, start: Gaussians, steps: int) -> Gaussians:
+        run = self._tuning(turn, self._on_gaussians(candidate), steps, start)
+        while not run.finished:
+            run.step()
+        return run.gaussians()
+
+    def _on_gaussians(self, candidate: Candidate) -> TuningConfig:
+        config = replace(candidate, space="gaussians").applied(self.config)
+        return replace(config, gaussians=replace(config.gaussians, levels=_LEVELS))
+
+    def _tuning(self, turn: Turn, config: TuningConfig, steps: int, start: Gaussians | None = None) -> SceneTuning:
+        config = replace(config, stopping=replace(config.stopping, rule="steps"))
+        return SceneTuning(self.network, turn.scene, config, steps, start, self.seed, self.antialiased)
+
+
+def gathered(
+    trials: Trials, scene: PreparedScene, tried: Sequence[Candidate], seconds: float | None, clock: Clock
+) -> Evidence | None:
+    """What trials on `scene` show, in at most about `seconds`; without a limit they have their usual length.
+
+    None where nothing is to be tried, where there are too few photos, and where time is too short to show anything.
+    """
+    size, began = TrialSize(), clock()
+    left_out = list(turns(scene, size.turns)) if tried and (seconds is None or seconds > 0) else []
+    if not left_out:
+        return None
+    made = turn_of(trials.network, scene, left_out[0])
+    if seconds is not None:
+        trials.told("what trials cost")
+        before, steps = trials.seconds(made, tried, size, clock)
+        size = fitted(replace(size, turns=len(left_out)), before, steps, seconds - (clock() - began))
+    scores: list[list[float]] = []
+    for number, left in enumerate(left_out[: size.turns]):
+        turn = made if number == 0 else turn_of(trials.network, scene, left)
+        scores.append(trials.scores(turn, tried, size))
+    if not scores:
+        return None
+    used = tuple(tuple(left) for left in left_out[: len(scores)])
+    return Evidence(tuple(tried), tuple(zip(*scores)), used, size, clock() - began)
+
+
+def fitted(size: TrialSize, before: float, steps: float, seconds: float) -> TrialSize:
+    """As many turns as `seconds` allow, rather of shorter trials than fewer; none where not even one fits.
+
+    A turn costs `before` its first step and then `steps` seconds, if its trials have the length of `size`.
+    """
+    number = min(size.turns, max(0, int(seconds / max(before + _SHORTEST * steps, 1e-9))))
+    if number == 0:
+        return replace(size, turns=0)
+    factor = (seconds / number - before) / max(steps, 1e-9)
+    return replace(size.scaled(min(factor, 1.0)), turns=number)
+
+
+def _step_seconds(run: SceneTuning, clock: Clock) -> float:
+    """The least that a step of some took; the first is not counted."""
+    run.step()
+    seconds = []
+    for _ in range(_TIMED):
+        before = clock()
+        run.step()
+        seconds.append(clock() - before)
+    return min(seconds)
+
+
+def _psnr(splats: Gaussians, views: Views, like: SceneTuning) -> float:
+    """Mean PSNR in dB of views, rendered as a tuning does."""
+    photometry = Photometry(like.config.ssim, like.rendering, like.extent)
+    errors = [photometry.error(splats, views.select([place])) for place in range(views.num_views)]
+    return sum(-10 * math.log10(max(error, 1e-10)) for error in errors) / len(errors)
