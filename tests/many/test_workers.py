@@ -25,10 +25,18 @@ KINDS = {
     "ray": partial(RayWorkers, Toy, LOCAL, 2, Share(cpus=1)),
 }
 
+TOO_BUSY = "timed out during startup"
+
 
 @pytest.fixture(params=["processes", pytest.param("ray", marks=[needs_ray, pytest.mark.slow])])
 def workers(request):
-    with closing(KINDS[request.param]()) as made:
+    try:
+        made = KINDS[request.param]()
+    except UserError as error:
+        if TOO_BUSY not in str(error):
+            raise
+        pytest.skip("this machine is too busy for Ray, which waits for its own start for half a minute")
+    with closing(made):
         yield made
 
 
