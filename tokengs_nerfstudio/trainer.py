@@ -199,8 +199,12 @@ class TokenGSTrainer(Trainer):
 
     def _allowance(self) -> Allowance:
         seconds = self.pipeline.model.config.tuning.seconds
-        afterwards = _AFTERWARDS + _PER_PHOTO * len(self.pipeline.datamanager.train_dataset)
-        return Allowance(seconds, self._clock, self._began, afterwards)
+        return Allowance(seconds, self._clock, self._began, self.afterwards)
+
+    @property
+    def afterwards(self) -> float:
+        """Seconds from the last step to the end of the command."""
+        return _AFTERWARDS + _PER_PHOTO * len(self.pipeline.datamanager.train_dataset)
 
     def _checkpoint_to_load(self) -> Path | None:
         if self.config.load_checkpoint is not None:

@@ -22,7 +22,7 @@ def names(folder: Path) -> list[str]:
 
 
 def test_a_published_result_is_done_until_plan_or_capture_change(tmp_path):
-    folder = ResultFolder(tmp_path / "out", {"steps": 3, "sides": (1, 2)})
+    folder = ResultFolder(tmp_path / "out", {"steps": 3, "sides": (1, 2), "file": Path("x")})
     (job,) = jobs(folder, "a")
     written(job)
     assert names(tmp_path / "out") == [".unfinished", "reconstruction.json"]
@@ -30,7 +30,7 @@ def test_a_published_result_is_done_until_plan_or_capture_change(tmp_path):
     assert names(tmp_path / "out/a") == ["log.txt", "metrics.json", "splats.ply"]
     folder.close()
     assert names(tmp_path / "out") == ["a", "reconstruction.json"]
-    again = ResultFolder(tmp_path / "out", {"steps": 3, "sides": (1, 2)})
+    again = ResultFolder(tmp_path / "out", {"steps": 3, "sides": (1, 2), "file": Path("x")})
     assert [job.capture.name for job in jobs(again, "a", "b")] == ["b"]
     again.close()
     other = ResultFolder(tmp_path / "out", {"steps": 4, "sides": (1, 2)})

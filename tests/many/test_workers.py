@@ -25,10 +25,18 @@ KINDS = {
     "ray": partial(RayWorkers, Toy, LOCAL, 2, Share(cpus=1)),
 }
 
+TOO_BUSY = "timed out during startup"
+
 
 @pytest.fixture(params=["processes", pytest.param("ray", marks=[needs_ray, pytest.mark.slow])])
 def workers(request):
-    with closing(KINDS[request.param]()) as made:
+    try:
+        made = KINDS[request.param]()
+    except UserError as error:
+        if TOO_BUSY not in str(error):
+            raise
+        pytest.skip("this machine is too busy for Ray, which waits for its own start for half a minute")
+    with closing(made):
         yield made
 
 
@@ -121,9 +129,8 @@ def test_shares_of_gpus_decide_how_many_workers_fit():
 
 @needs_ray
 @pytest.mark.slow
-@pytest.mark.parametrize("address", ["127.0.0.1:1", "nonsense address"])
-def test_a_cluster_that_does_not_answer_is_named(address, monkeypatch):
-    monkeypatch.setenv("RAY_gcs_rpc_server_reconnect_timeout_s", "1")
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:99999999", "nonsense address"])
+def test_a_cluster_that_does_not_answer_is_named(address):
     with pytest.raises(UserError, match=f"--ray {address}: no Ray cluster answers there"):
         RayWorkers(Toy, address, 1, Share())
 

@@ -43,7 +43,7 @@ class ResultFolder:
 
     def __init__(self, folder: Path, identity: Mapping[str, Any]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self._identity = folder.resolve(), json.loads(json.dumps(identity))
+        self.folder, self._identity = folder.resolve(), json.loads(json.dumps(identity, default=str))
         self._lock = FolderLock(folder, "another command reconstructs there: wait, or give another --out")
         shutil.rmtree(folder / _UNFINISHED, ignore_errors=True)
         (folder / _UNFINISHED).mkdir()

@@ -1,5 +1,7 @@
 """Workers as actors of a Ray cluster, on whatever machines it has; all of them see the folders under the same path."""
 
+import re
+import socket
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +17,9 @@ _STORE = 2**27
 
 _STARTS = 5
 """tries to start a cluster of one's own: a busy machine takes longer than the half minute that Ray waits for it"""
+
+_ANSWER = 30.0
+"""seconds that a cluster has to answer"""
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,7 @@ class RayWorkers:
         return made.remote(self._make)
 
     def _connect(self, address: str) -> None:
+        _check_answers(address)
         own = {"include_dashboard": False, "object_store_memory": _STORE} if address == LOCAL else {}
         for left in reversed(range(_STARTS if own else 1)):
             try:
@@ -109,6 +115,17 @@ class _Actor:
 
     def reconstruct(self, job: Job) -> str | None:
         return self._worker.reconstruct(job)
+
+
+def _check_answers(address: str) -> None:
+    """UserError where nobody listens at HOST:PORT: Ray itself would end the process, after a while."""
+    place = re.fullmatch(r"(?:ray://)?(.+):(\d+)", address)
+    if place is None:
+        return
+    try:
+        socket.create_connection((place[1], int(place[2])), timeout=_ANSWER).close()
+    except (OSError, OverflowError) as error:
+        raise UserError(f"--ray {address}: no Ray cluster answers there ({_brief(error)})") from error
 
 
 def _imported() -> Any:

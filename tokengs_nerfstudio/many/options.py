@@ -12,7 +12,7 @@ import tokengs_nerfstudio
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.config import TokenCount
 from tokengs_nerfstudio.core.network.tokengs import Precision
-from tokengs_nerfstudio.core.ranges import Count, NotEmpty, Range, Seed, Whole
+from tokengs_nerfstudio.core.ranges import Count, NotEmpty, Positive, Range, Seed, Whole
 from tokengs_nerfstudio.core.tuning.budget import free_memory
 from tokengs_nerfstudio.core.tuning.config import TuningConfig
 
@@ -28,8 +28,11 @@ class Plan:
 
     checkpoint: str = "tiny"
     """weights: a registered name, a .safetensors file, or hf://owner/repo/path"""
-    steps: Whole = 600
-    """tuning steps; 0 for what the network predicts"""
+    steps: Whole | None = None
+    """tuning steps; 0 for what the network predicts. If not set as many as the time of each capture has room for"""
+    seconds: Positive | None = None
+    """time of each capture, from its photos to its files; if not set --tuning.seconds. Results by time depend on the
+    machine: give --steps for the same everywhere"""
     tokens: TokenCount | None = None
     """number of tokens; if not set that of the weights"""
     context: Count | None = None

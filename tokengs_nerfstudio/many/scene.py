@@ -20,6 +20,7 @@ from tokengs_nerfstudio.configs import tokengs
 from tokengs_nerfstudio.core.checkpoint.loading import load_network
 from tokengs_nerfstudio.core.files import replacing, write_text
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
+from tokengs_nerfstudio.core.tuning.pacing import Allowance
 from tokengs_nerfstudio.core.types import Gaussians, RenderConfig, Similarity
 from tokengs_nerfstudio.data.splat_files import write_ply
 from tokengs_nerfstudio.evaluation.measuring import mean
@@ -68,7 +69,9 @@ def reconstruct_capture(job: Job, plan: Plan, network: TokenGSNetwork, seconds_b
     trainer = TokenGSTrainer(trainer_config(job, plan))
     trainer.base_dir, trainer.checkpoint_dir = job.folder, job.folder / "nerfstudio_models"
     pipeline = trainer.pipeline = trainer.config.pipeline.setup(device=trainer.device, test_mode="val")
-    pipeline.begin(plan.steps, network=network)
+    seconds_each = plan.tuning.seconds if plan.seconds is None else plan.seconds
+    allowance = Allowance(seconds_each, clock, started, trainer.afterwards)
+    pipeline.begin(planned=lambda planner: planner.tuning(plan.steps, allowance), network=network)
     begun = clock()
     steps = 0
     while not pipeline.model.finished:
