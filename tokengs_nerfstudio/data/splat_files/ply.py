@@ -22,7 +22,10 @@ def write_ply(path: Path, gaussians: Gaussians, least_opacity: float = 0.0) -> N
     Opacities are stored as logits, scales as logarithms, colours as (rgb - 0.5) / 0.282, quaternions wxyz. Those with
     less than `least_opacity` are left out.
     """
-    kept = gaussians.detach().select(gaussians.opacities >= least_opacity).to(torch.float32).to("cpu")
+    kept = gaussians.detach()
+    if least_opacity > 0:
+        kept = kept.select(kept.opacities >= least_opacity)
+    kept = kept.to(torch.float32).to("cpu")
     opacities = kept.opacities.clamp(1e-6, 1 - 1e-6)
     columns = torch.cat(
         [
@@ -36,7 +39,7 @@ def write_ply(path: Path, gaussians: Gaussians, least_opacity: float = 0.0) -> N
     )
     head = _head(len(columns), dict.fromkeys((*_NAMES, *_TURNS), "float"))
     with replacing(path) as scratch:
-        scratch.write_bytes(head + columns.numpy().astype(np.dtype("<f4")).tobytes())
+        scratch.write_bytes(head + columns.numpy().astype(np.dtype("<f4"), copy=False).tobytes())
 
 
 def write_points(path: Path, gaussians: Gaussians) -> None:
