@@ -97,7 +97,8 @@ def exported(run: FinishedRun, frame: Frame, times: Sequence[float], choice: Cho
             f"none of the {len(chosen):,} Gaussians is left: their centres are {_extent(states[0])} in this frame, "
             f"their opacities up to {float(states[0].opacities.amax()):.2g}; widen the box or lower the least opacity"
         )
-    states = [state.select(chosen) for state in states]
+    if not chosen.all():
+        states = [state.select(chosen) for state in states]
     for state in states:
         _check_precision(state, frame)
     return Exported(run, frame, [state.to(torch.float32) for state in states], list(times), len(chosen))

@@ -22,7 +22,10 @@ def write_ply(path: Path, gaussians: Gaussians, least_opacity: float = 0.0) -> N
     of degree 1 on as f_rest, all of red before those of green and blue. Those with less than `least_opacity` are left
     out.
     """
-    kept = gaussians.detach().select(gaussians.opacities >= least_opacity).to(torch.float32).to("cpu")
+    kept = gaussians.detach()
+    if least_opacity > 0:
+        kept = kept.select(kept.opacities >= least_opacity)
+    kept = kept.to(torch.float32).to("cpu")
     opacities = kept.opacities.clamp(1e-6, 1 - 1e-6)
     rest = kept.means.new_zeros(kept.count, 0) if kept.harmonics is None else kept.harmonics.mT.flatten(1)
     columns = torch.cat(
@@ -39,7 +42,7 @@ def write_ply(path: Path, gaussians: Gaussians, least_opacity: float = 0.0) -> N
     more = (f"f_rest_{number}" for number in range(rest.shape[1]))
     head = _head(len(columns), dict.fromkeys((*_NAMES, *more, *_SHAPE), "float"))
     with replacing(path) as scratch:
-        scratch.write_bytes(head + columns.numpy().astype(np.dtype("<f4")).tobytes())
+        scratch.write_bytes(head + columns.numpy().astype(np.dtype("<f4"), copy=False).tobytes())
 
 
 def write_points(path: Path, gaussians: Gaussians) -> None:
