@@ -47,9 +47,9 @@ def write_nerfstudio_capture(
     for name in ("images", "c2w", "intrinsics"):
         if not torch.isfinite(getattr(views, name)).all():
             raise UserError(f"cannot write a capture: its {name} are not all finite")
-    _check_target(folder, overwrite)
+    check_target(folder, overwrite)
     names = [f"images/frame_{index:05d}.png" for index in range(views.num_views)]
-    with _replaced(folder) as fresh:
+    with replaced(folder) as fresh:
         _write_images(views.images, [fresh / name for name in names])
         if views.masks is not None:
             (fresh / "masks").mkdir()
@@ -66,9 +66,9 @@ def write_encoded_capture(
     A capture that this module wrote there before is replaced. Returns the folder; errors as in
     `write_nerfstudio_capture`.
     """
-    _check_target(folder, overwrite=True)
+    check_target(folder, overwrite=True)
     names: list[str] = []
-    with _replaced(folder) as fresh:
+    with replaced(folder) as fresh:
         for index, content in enumerate(images):
             names.append(f"images/frame_{index:05d}.{'jpg' if content.startswith(_JPEG) else 'png'}")
             (fresh / names[-1]).write_bytes(content)
@@ -78,7 +78,7 @@ def write_encoded_capture(
 
 
 @contextmanager
-def _replaced(folder: Path) -> Iterator[Path]:
+def replaced(folder: Path) -> Iterator[Path]:
     """A folder to write a capture to, which takes the place of `folder` when the block ends without an error."""
     # A unique name beside the target keeps the final move on one file system.
     fresh = folder.absolute().with_name(f".{folder.absolute().name}.{uuid.uuid4().hex[:12]}")
@@ -94,7 +94,8 @@ def _write_transforms(folder: Path, transforms: dict[str, Any]) -> None:
     (folder / "transforms.json").write_text(json.dumps(transforms, indent=1), encoding="utf-8")
 
 
-def _check_target(folder: Path, overwrite: bool) -> None:
+def check_target(folder: Path, overwrite: bool) -> None:
+    """FileExistsError where `folder` holds something that no capture may replace: anything but one of ours."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     if not folder.is_dir():
