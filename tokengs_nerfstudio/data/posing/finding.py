@@ -16,6 +16,8 @@ Solver = Callable[[Path, dict[int, Picture], PosingConfig, Progress], Solution]
 
 # Of fewer of the photos nothing is made: most of what was photographed would be missing.
 _LEAST_SHARE = 0.25
+# Fewer than these are chance.
+_POINTS_A_PHOTO = 10
 
 
 @dataclass(frozen=True)
@@ -48,15 +50,15 @@ def find(
         pictures = _prepared(photos, Path(scratch), config)
         found = {index: picture for index, picture in enumerate(pictures) if picture is not None}
         solution = solver(Path(scratch), found, config, progress) if len(found) >= LEAST_PHOTOS else _NOTHING
-    if mostly_turns(solution, {index: picture.size for index, picture in found.items()}):
+    sizes = {index: picture.size for index, picture in found.items()}
+    if mostly_turns(solution, sizes) or len(solution.points) < _POINTS_A_PHOTO * len(solution.c2w):
         solution = replace(solution, c2w={})
     why = reasons(pictures, solution)
     placed = len(solution.c2w)
     if placed < max(LEAST_PHOTOS, _LEAST_SHARE * len(files)):
-        pieces = f", the rest in {len(solution.pieces) - 1} pieces apart" if placed and len(solution.pieces) > 1 else ""
         raise UserError(
-            f"{folder} cannot be posed: {placed} of its {len(files)} photos could be placed together{pieces}. Of the "
-            f"others {told(names, why)}. Instead: {advice(names, why)}"
+            f"{folder} cannot be posed: {placed} of its {len(files)} photos could be placed. The others: "
+            f"{told(names, why)}. Instead: {advice(names, why)}"
         )
     return Found(names, photos, solution, why)
 

@@ -92,7 +92,8 @@ def _photos_in(folder: Path) -> list[Path]:
 
 
 def _photos_below(folder: Path) -> list[Path]:
-    if not folder.is_dir():
+    """The photos of all folders in one that does not hold captures or scenes of data sets, whose photos have poses."""
+    if not folder.is_dir() or any(folder.glob("*/transforms.json")):
         return []
     found: list[Path] = []
     for place, folders, names in os.walk(folder):

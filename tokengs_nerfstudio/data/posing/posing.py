@@ -14,8 +14,8 @@ from tokengs_nerfstudio.core.files import FolderLock
 from tokengs_nerfstudio.data.capture.writer import check_target, replaced
 from tokengs_nerfstudio.data.posing.config import PosingConfig
 from tokengs_nerfstudio.data.posing.finding import Found, find
-from tokengs_nerfstudio.data.posing.reasons import told
 from tokengs_nerfstudio.data.posing.photos import has_photos, photo_files
+from tokengs_nerfstudio.data.posing.reasons import told
 from tokengs_nerfstudio.data.posing.result import FILE, Record, read_record, sources, write_result
 from tokengs_nerfstudio.data.posing.sfm import Progress, library
 from tokengs_nerfstudio.data.posing.video import choose, is_video, survey, write_frames
@@ -69,9 +69,10 @@ def posed(
         places = [source.cached]
     say(f"{path} has no poses yet: finding them")
     found, record = source.pose(places[0], config or PosingConfig(), say, progress)
-    say(f"{len(found.solution.c2w)} of {len(found.names)} photos posed, {len(found.solution.points)} points: {places[0]}")
+    solution = found.solution
+    say(f"{len(solution.c2w)} of {len(found.names)} photos posed, {len(solution.points)} points: {places[0]}")
     if record.left_out:
-        say(f"left out: {told(found.names, found.why)}")
+        say(f"not posed: {told(found.names, found.why)}")
     return Posed(places[0], record.left_out, reused=False)
 
 

@@ -14,27 +14,28 @@ from tokengs_nerfstudio.data.posing.sfm import Comparison, Solution
 Reason = Literal["unreadable", "plain", "blurred", "alone", "turned", "loose"]
 
 WORDS: dict[Reason, tuple[str, str]] = {
-    "unreadable": ("cannot be read", "save them again as JPEG or PNG"),
+    "unreadable": ("cannot be read", "save what cannot be read again, as JPEG or PNG"),
     "plain": (
-        "show too little that can be recognised (plain, dark or overexposed)",
+        "too plain, dark or overexposed",
         "photograph textured things, in enough light; lay printed paper or a patterned cloth under plain ones",
     ),
-    "blurred": ("are blurred", "hold the camera still, in more light; walk slowly when filming"),
+    "blurred": ("blurred", "hold the camera still, in more light; walk slowly when filming"),
     "alone": (
-        "overlap with no other photo",
+        "no overlap with any other photo",
         "let each photo show two thirds of what the one before shows, and turn by 15 degrees at most between them",
     ),
     "turned": (
-        "were taken from one place (the camera only turned)",
+        "taken from one place, the camera only turned",
         "take a step to the side between photos: the camera has to move, not only to turn",
     ),
     "loose": (
-        "have too little in common with the others",
-        "take photos between them and the others, small steps apart, all of one thing that stands still",
+        "too little in common with the others",
+        "take photos between these and the others, small steps apart, of one thing that stands still",
     ),
 }
 
-_LEAST_CONTRAST = 6.0
+# Below the first there is nothing to be sharp; below the second a sharp picture holds little.
+_NO_CONTRAST, _LEAST_CONTRAST = 3.0, 6.0
 _LEAST_SHARPNESS, _BLURRED_BESIDE_OTHERS = 0.012, 0.15
 _LEAST_KEYPOINTS, _LEAST_MATCHES = 100, 15
 # How far from a rotation a homography may be, as a share of its distance from standing still.
@@ -86,11 +87,11 @@ def _reason(
 ) -> Reason:
     if picture is None:
         return "unreadable"
-    if picture.looks.contrast < _LEAST_CONTRAST:
+    if picture.looks.contrast < _NO_CONTRAST:
         return "plain"
     if picture.looks.sharpness < max(_LEAST_SHARPNESS, _BLURRED_BESIDE_OTHERS * sharpness):
         return "blurred"
-    if solution.keypoints.get(index, 0) < _LEAST_KEYPOINTS:
+    if picture.looks.contrast < _LEAST_CONTRAST or solution.keypoints.get(index, 0) < _LEAST_KEYPOINTS:
         return "plain"
     own = [one for one in solution.comparisons if index in one.pair and one.matches >= _LEAST_MATCHES]
     if not own:
@@ -104,13 +105,17 @@ def _is_turn(comparison: Comparison, sizes: dict[int, tuple[int, int]]) -> bool:
 
 
 def told(names: Sequence[str], why: dict[int, Reason]) -> str:
-    """Which photos, by index into `names`, are left out, and why: "2 are blurred (a.jpg, b.jpg); 1 ..."."""
-    return "; ".join(f"{len(group)} {WORDS[reason][0]} ({in_short(group)})" for reason, group in _groups(names, why))
+    """Which photos, by index into `names`, have no pose, and why: "a.jpg, b.jpg (blurred); c.jpg (...)"."""
+    return "; ".join(f"{_listed(group)} ({WORDS[reason][0]})" for reason, group in _groups(names, why))
 
 
 def advice(names: Sequence[str], why: dict[int, Reason]) -> str:
     """What to photograph instead, the commonest reason first."""
     return "; ".join(WORDS[reason][1] for reason, _ in _groups(names, why))
+
+
+def _listed(names: list[str]) -> str:
+    return in_short(names) if len(names) <= 3 else f"{len(names)} photos: {in_short(names)}"
 
 
 def _groups(names: Sequence[str], why: dict[int, Reason]) -> list[tuple[Reason, list[str]]]:

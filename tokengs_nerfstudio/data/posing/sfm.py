@@ -34,7 +34,7 @@ _SECOND_CHANCES = 20_000
 # Photos and pairs between two signs of life.
 _PHOTOS_A_CALL, _PAIRS_A_CALL = 8, 100
 _POLL_SECONDS = 0.25
-_SEVERE_ONLY = 2
+_FATAL_ONLY = 3
 _MODELS = {"simple": "SIMPLE_RADIAL", "opencv": "OPENCV", "fisheye": "OPENCV_FISHEYE"}
 
 
@@ -119,7 +119,7 @@ def solve(folder: Path, pictures: dict[int, Picture], config: PosingConfig, prog
 @contextlib.contextmanager
 def _quiet(colmap: Any) -> Iterator[Any]:
     before = colmap.logging.minloglevel
-    colmap.logging.minloglevel = _SEVERE_ONLY
+    colmap.logging.minloglevel = _FATAL_ONLY
     try:
         yield colmap
     finally:
@@ -159,9 +159,7 @@ class _Job:
         options.sift.max_num_features = self._config.max_features
         for part in slices(len(names), _PHOTOS_A_CALL):
             extract = partial(colmap.extract_features, self._file, self._folder, image_names=names[part])
-            self._work(
-                partial(extract, reader_options=reader, extraction_options=options, device=colmap.Device.cpu)
-            )
+            self._work(partial(extract, reader_options=reader, extraction_options=options, device=colmap.Device.cpu))
             self._progress(0.3 * part.stop / len(names), f"{part.stop} of {len(names)} photos looked at")
 
     def _tell_focal_lengths(self) -> None:
