@@ -30,7 +30,7 @@ class PosingConfig:
     """Which way is up in the photos: most photos' upper edge (or lower, left, right), towards the camera (photos taken
     looking down), or none: the world stays as it was found."""
     threads: Whole = 0
-    """0: as many as the machine has. The poses do not depend on it."""
+    """0: as many as the machine has. The poses of up to 100 photos do not depend on it."""
     seed: Seed = 0
     """of what is drawn at random"""
 

@@ -78,9 +78,7 @@ def posed(
 
 def can_write(folder: Path) -> bool:
     """Whether a file can be made in a folder, or the folder itself where there is none yet."""
-    existing = folder
-    while not existing.exists() and existing != existing.parent:
-        existing = existing.parent
+    existing = next(place for place in (folder, *folder.absolute().parents) if os.path.exists(place))
     try:
         with tempfile.TemporaryFile(dir=existing):
             return True

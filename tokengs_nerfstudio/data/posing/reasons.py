@@ -52,13 +52,13 @@ def turns_only(homography: Float[ndarray, "3 3"], size: tuple[int, int]) -> bool
     A rotation R of a camera K is K R K^-1 (Hartley and Zisserman, Multiple View Geometry, 8.4).
     """
     width, height = size
-    best = np.inf
+    best = float("inf")
     for factor in _FOCAL_LENGTHS:
         focal = factor * max(size)
         camera = np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]])
         turned = np.linalg.solve(camera, homography @ camera)
         turned = turned / np.cbrt(np.linalg.det(turned))
-        off = np.linalg.norm(turned.T @ turned - np.eye(3))
+        off = float(np.linalg.norm(turned.T @ turned - np.eye(3)))
         best = min(best, off / max(float(np.linalg.norm(turned - np.eye(3))), 1e-9))
     return best < _ROTATION
 

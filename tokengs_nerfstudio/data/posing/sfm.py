@@ -27,6 +27,8 @@ Progress = Callable[[float, str], object]
 Pair = tuple[int, int]
 
 LEAST_PHOTOS = 3
+# Photos that are put together by one thread: the same however many there are.
+_SAME_UP_TO = 100
 # Of many photos each is compared with so many after it, and so many from everywhere with each other: ways cross.
 _NEIGHBOURS, _FROM_EVERYWHERE = 10, 20
 # Comparisons that photos which found no place are given.
@@ -102,7 +104,7 @@ def first_pairs(count: int, matching: str) -> list[Pair]:
 def solve(folder: Path, pictures: dict[int, Picture], config: PosingConfig, progress: Progress) -> Solution:
     """Poses of the pictures (by index, at least two) that lie in `folder`, which is written to as well.
 
-    Same pictures, settings and version of pycolmap: the same poses, with any number of threads.
+    Same pictures, settings and version of pycolmap: the same poses; up to 100 pictures with any number of threads.
     """
     with _quiet(library()) as colmap:
         job = _Job(colmap, folder, pictures, config, progress)
@@ -198,7 +200,9 @@ class _Job:
         """Places the photos, and has the pieces, the largest first."""
         colmap, count, placed = self._colmap, len(self._pictures), [1]
         options = colmap.IncrementalPipelineOptions()
-        options.num_threads, options.random_seed = self._threads, self._config.seed
+        # Sums over several threads come out a little different, and another first pair may be the best.
+        options.num_threads = options.mapper.num_threads = 1 if count <= _SAME_UP_TO else self._threads
+        options.random_seed = self._config.seed
         options.min_model_size, options.min_num_matches = LEAST_PHOTOS, 10
         options.mapper.random_seed = options.triangulation.random_seed = self._config.seed
         options.mapper.abs_pose_min_num_inliers, options.mapper.abs_pose_min_inlier_ratio = 15, 0.12
