@@ -25,7 +25,7 @@ def test_photos_are_posed_once_and_turned_as_asked(tmp_path, capsys):
 
 
 def test_what_cannot_be_posed_ends_the_command(tmp_path):
-    with pytest.raises(SystemExit, match="Error: there is nothing at .*gone: name a folder of photos or a video"):
+    with pytest.raises(SystemExit, match=r"Error: there is nothing at .*gone: name a folder of photos or a video"):
         main([str(tmp_path / "gone")])
     with pytest.raises(SystemExit, match="is neither a video nor a folder with photos"):
         main([str(tmp_path)])

@@ -10,6 +10,7 @@ import tyro
 
 from tokengs_nerfstudio.commands.capture import PackMeshes, Procedural
 from tokengs_nerfstudio.commands.evaluating import Evaluating
+from tokengs_nerfstudio.commands.pose import Pose
 from tokengs_nerfstudio.commands.pretraining import Pretraining
 from tokengs_nerfstudio.commands.report import Report
 from tokengs_nerfstudio.configs import tokengs, tokengs_pretrain
@@ -22,6 +23,7 @@ CONFIGURATIONS = {
     "ns-train tokengs-pretrain": tokengs_pretrain.config,
     "tokengs-pretrain": Pretraining(Path("out"), steps=1),
     "tokengs-evaluate": Evaluating("captures", Path("data")),
+    "tokengs-pose": Pose(Path("photos")),
     "tokengs-report": Report((Path("run"),)),
     "tokengs-capture procedural": Procedural(Path("out")),
     "tokengs-capture pack-meshes": PackMeshes(Path("in"), Path("out")),

@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 from made.datasets import HASHES, write_dl3dv
 from made.training import write_captures
@@ -24,7 +26,7 @@ def test_captures_and_scenes_of_data_sets_are_not_posed(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     folder = write_captures(tmp_path, 1, 3) / "capture-0"
     assert capture_at(folder) == folder
-    write_dl3dv(tmp_path / "dl3dv", 1, 4)
-    scene = tmp_path / "dl3dv" / HASHES[0]
+    scene = write_dl3dv(tmp_path / "dl3dv", 1, 4, benchmark=True) / f"{HASHES[0]}.zip"
     assert not is_unposed(scene)
-    assert not is_unposed(tmp_path / "dl3dv" / f"{HASHES[0]}.zip")
+    shutil.unpack_archive(scene, tmp_path / "unpacked")
+    assert not is_unposed(tmp_path / "unpacked" / HASHES[0])

@@ -10,7 +10,8 @@ from tokengs_nerfstudio.data.posing.config import PosingConfig
 from tokengs_nerfstudio.data.posing.photos import Photo, read_photo
 from tokengs_nerfstudio.data.posing.pictures import Picture, prepare
 from tokengs_nerfstudio.data.posing.reasons import WORDS, Reason, advice, mostly_turns, reasons, told
-from tokengs_nerfstudio.data.posing.sfm import LEAST_PHOTOS, Progress, Solution, solve
+from tokengs_nerfstudio.data.posing.sfm import LEAST_PHOTOS, Progress, solve
+from tokengs_nerfstudio.data.posing.solution import Solution
 
 Solver = Callable[[Path, dict[int, Picture], PosingConfig, Progress], Solution]
 

@@ -3,8 +3,10 @@
 import hashlib
 import math
 import os
+import struct
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,7 +114,8 @@ def _is_photo(path: Path) -> bool:
 
 def _exif(path: Path, size: tuple[int, int]) -> tuple[tuple[str, ...], float | None]:
     """Make, model and focal length of a photo's EXIF entry, and the focal length in pixels of its `size`."""
-    with Image.open(path) as image:
+    outer, inner = Image.Exif(), {}
+    with suppress(OSError, SyntaxError, ValueError, EOFError, struct.error), Image.open(path) as image:
         outer = image.getexif()
         inner = outer.get_ifd(_EXIF)
     device = tuple(str(value).strip("\0 ") for value in (outer.get(_MAKE, ""), outer.get(_MODEL, "")))

@@ -9,7 +9,7 @@ from numpy import ndarray
 
 from tokengs_nerfstudio.data.capture.transforms_json import in_short
 from tokengs_nerfstudio.data.posing.pictures import Picture
-from tokengs_nerfstudio.data.posing.sfm import Comparison, Solution
+from tokengs_nerfstudio.data.posing.solution import Comparison, Solution
 
 Reason = Literal["unreadable", "plain", "blurred", "alone", "turned", "loose"]
 

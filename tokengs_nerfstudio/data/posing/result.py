@@ -16,7 +16,7 @@ from tokengs_nerfstudio.data.capture.writer import WRITTEN_BY
 from tokengs_nerfstudio.data.posing.config import PosingConfig
 from tokengs_nerfstudio.data.posing.orientation import upright
 from tokengs_nerfstudio.data.posing.photos import Photo, digests
-from tokengs_nerfstudio.data.posing.sfm import Solution, SolvedLens
+from tokengs_nerfstudio.data.posing.solution import Solution, SolvedLens
 
 FILE, POINTS = "transforms.json", "sparse_pc.ply"
 _RECORD = "posed_from"

@@ -8,23 +8,22 @@ import contextlib
 import importlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from numpy import ndarray
 
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.rendering.piecewise import slices
 from tokengs_nerfstudio.data.posing.config import EXHAUSTIVE_UP_TO, PosingConfig
 from tokengs_nerfstudio.data.posing.pictures import Picture
+from tokengs_nerfstudio.data.posing.solution import Comparison, Pair, Solution, SolvedLens
 
 Progress = Callable[[float, str], object]
 """Told how far the posing is, in [0, 1], and what was done."""
-Pair = tuple[int, int]
 
 LEAST_PHOTOS = 3
 # Photos that are put together by one thread: the same however many there are.
@@ -38,47 +37,6 @@ _PHOTOS_A_CALL, _PAIRS_A_CALL = 8, 100
 _POLL_SECONDS = 0.25
 _FATAL_ONLY = 3
 _MODELS = {"simple": "SIMPLE_RADIAL", "opencv": "OPENCV", "fisheye": "OPENCV_FISHEYE"}
-
-
-@dataclass(frozen=True)
-class SolvedLens:
-    """Of one group of photos, for pictures of `size` (width, height): COLMAP's parameters by nerfstudio's names."""
-
-    fisheye: bool
-    size: tuple[int, int]
-    numbers: dict[str, float]
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What two photos, by index, have in common: verified matches, and the homography [3, 3] through most of them
-    where one explains them all (a plane, or a camera that only turned), pixels of the pictures."""
-
-    pair: Pair
-    matches: int
-    homography: Float[ndarray, "3 3"] | None
-
-
-@dataclass(frozen=True)
-class Solution:
-    """The largest piece that photos were put together to, and what is known of all of them.
-
-    `c2w` are OpenCV camera-to-world by index; `points` and `colors` what was seen by several; `pieces` the numbers of
-    photos of all pieces; `keypoints` the features of each photo.
-    """
-
-    c2w: dict[int, Float[ndarray, "4 4"]]
-    lenses: dict[int, SolvedLens]
-    points: Float[ndarray, "point 3"]
-    colors: UInt8[ndarray, "point 3"]
-    pieces: list[int]
-    keypoints: dict[int, int]
-    comparisons: list[Comparison]
-
-    @staticmethod
-    def empty() -> "Solution":
-        """Of no photo at all."""
-        return Solution({}, {}, np.empty((0, 3)), np.empty((0, 3), np.uint8), [], {}, [])
 
 
 def library() -> Any:
