@@ -95,7 +95,7 @@ def test_posed_photos_are_used_again_and_posed_anew_when_one_changes(photos, fas
     assert not posed(photos, fast, say=said.append).reused
     assert (photos / "transforms.json").read_bytes() != before
     assert len(transforms(photos)["frames"]) == 8
-    assert said == [f"{photos} has no poses yet: finding them", said[1]]
+    assert said == [f"{photos} or the settings have changed: finding its poses anew", said[1]]
     assert said[1].startswith("8 of 8 photos posed, ")
 
 
@@ -112,6 +112,8 @@ def test_a_capture_of_somebody_else_is_none_to_pose(photos):
     (photos / "transforms.json").write_text(json.dumps(content))
     assert not is_unposed(photos)
     assert not is_unposed(photos.parent)  # a folder of captures
+    with pytest.raises(ExistingFileError, match=r"transforms\.json was not made by posing these photos"):
+        posed(photos)
     (photos / "transforms.json").unlink()
     assert is_unposed(photos)
     assert is_unposed(photos / "film.MP4")

@@ -89,6 +89,8 @@ def test_a_record_knows_its_files(tmp_path):
     assert record.fits(files[1:], tmp_path)
     assert record.made_with(PosingConfig(max_image_size=160, threads=5))
     assert not record.made_with(PosingConfig(max_image_size=161))
+    assert record.config == PosingConfig(max_image_size=160)
+    assert Record({"max_image_size": -1}, [], {}).config == Record({"x": 1}, [], {}).config == PosingConfig()
     content = files[0].read_bytes()
     files[0].write_bytes(content)  # another time of change, the same photo
     assert record.fits(files, tmp_path)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tokengs_nerfstudio.core.checkpoint.registry import cache_folder
+from tokengs_nerfstudio.core.errors import ExistingFileError
 from tokengs_nerfstudio.core.files import FolderLock
 from tokengs_nerfstudio.data.capture.writer import check_target, replaced
 from tokengs_nerfstudio.data.posing.config import PosingConfig
@@ -59,16 +60,19 @@ def posed(
     """
     source = _Video(path) if is_video(path) else _Folder(path)
     places = [output] if output is not None else [source.home, source.cached]
-    for place in places:
-        record = read_record(place)
+    records = [(place, read_record(place)) for place in places]
+    for place, record in records:
         if record is not None and (config is None or record.made_with(config)) and source.fits(record):
             return Posed(place, record.left_out, reused=True)
     library()
     if output is None and not can_write(source.home):
         say(f"{source.home} cannot be written to: the poses go to {source.cached}")
         places = [source.cached]
-    say(f"{path} has no poses yet: finding them")
-    found, record = source.pose(places[0], config or PosingConfig(), say, progress)
+    before = next((record for _, record in records if record is not None), None)
+    anew = "or the settings have changed: finding its poses anew"
+    say(f"{path} {'has no poses yet: finding them' if before is None else anew}")
+    settings = config or (PosingConfig() if before is None else before.config)
+    found, record = source.pose(places[0], settings, say, progress)
     solution = found.solution
     say(f"{len(solution.c2w)} of {len(found.names)} photos posed, {len(solution.points)} points: {places[0]}")
     if record.left_out:
@@ -106,6 +110,7 @@ class _Folder:
     def pose(self, place: Path, config: PosingConfig, say: Say, progress: Progress) -> tuple[Found, Record]:
         files = photo_files(self.path)
         if place == self.home:
+            _refuse_what_is_not_ours(place)
             with closing(FolderLock(place, "another process poses its photos, wait for it")):
                 found, record = self._find(files, config, progress)
                 write_result(place, found.photos, found.names, found.solution, record)
@@ -145,6 +150,7 @@ class _Video:
     def pose(self, place: Path, config: PosingConfig, say: Say, progress: Progress) -> tuple[Found, Record]:
         check_target(place, overwrite=True)
         before = sources([self.path], self.path.parent)
+        say(f"looking through {self.path}")
         frames = choose(survey(self.path), config.frames)
         say(f"{len(frames)} frames chosen by sharpness and motion")
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -154,6 +160,14 @@ class _Video:
             record = Record.of(config, before, found.left_out)
             write_result(fresh, found.photos, found.names, found.solution, record)
         return found, record
+
+
+def _refuse_what_is_not_ours(folder: Path) -> None:
+    """ExistingFileError where photos have poses from elsewhere beside them."""
+    if (folder / FILE).exists() and read_record(folder) is None:
+        raise ExistingFileError(
+            f"{folder / FILE} was not made by posing these photos: take it away, or name another folder (--output)"
+        )
 
 
 def _in_the_cache(path: Path) -> Path:

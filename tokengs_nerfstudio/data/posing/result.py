@@ -12,6 +12,7 @@ from numpy import ndarray
 
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.files import replacing, write_text
+from tokengs_nerfstudio.core.ranges import check
 from tokengs_nerfstudio.data.capture.writer import WRITTEN_BY
 from tokengs_nerfstudio.data.posing.config import PosingConfig
 from tokengs_nerfstudio.data.posing.orientation import upright
@@ -20,7 +21,6 @@ from tokengs_nerfstudio.data.posing.solution import Solution, SolvedLens
 
 FILE, POINTS = "transforms.json", "sparse_pc.ply"
 _RECORD = "posed_from"
-_NOT_IN_THE_POSES = ("threads", "frames")
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,19 @@ class Record:
     @staticmethod
     def of(config: PosingConfig, files: list[Source], left_out: dict[str, str]) -> "Record":
         """With the settings that poses depend on."""
-        settings = {name: value for name, value in asdict(config).items() if name not in _NOT_IN_THE_POSES}
+        settings = asdict(config)
+        del settings["threads"]
         return Record(settings, files, left_out)
+
+    @property
+    def config(self) -> PosingConfig:
+        """The settings as they were; the usual ones where the file was edited to what they cannot be."""
+        try:
+            config = PosingConfig(**self.settings)
+            check(config)
+        except (TypeError, UserError):
+            return PosingConfig()
+        return config
 
     def made_with(self, config: PosingConfig) -> bool:
         """Whether these are the settings."""

@@ -31,7 +31,7 @@ _SAME_UP_TO = 100
 # Of many photos each is compared with so many after it, and so many from everywhere with each other: ways cross.
 _NEIGHBOURS, _FROM_EVERYWHERE = 10, 20
 # Comparisons that photos which found no place are given.
-_SECOND_CHANCES = 20_000
+_SECOND_CHANCES = 5_000
 # Photos and pairs between two signs of life.
 _PHOTOS_A_CALL, _PAIRS_A_CALL = 8, 100
 _POLL_SECONDS = 0.25
