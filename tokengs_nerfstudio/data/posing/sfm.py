@@ -30,6 +30,9 @@ LEAST_PHOTOS = 3
 _SAME_UP_TO = 100
 # Of many photos each is compared with so many after it, and so many from everywhere with each other: ways cross.
 _NEIGHBOURS, _FROM_EVERYWHERE = 10, 20
+# How much nearer the best match must be than the second best: what repeats (facades) is told apart by the first;
+# the second, for captures of which the first leaves something out, places photos that have little in common.
+_STRICT, _LOOSE = 0.8, 0.85
 # Comparisons that photos which found no place are given.
 _SECOND_CHANCES = 5_000
 # Photos and pairs between two signs of life.
@@ -67,13 +70,11 @@ def solve(folder: Path, pictures: dict[int, Picture], config: PosingConfig, prog
     with _quiet(library()) as colmap:
         job = _Job(colmap, folder, pictures, config, progress)
         job.find_features()
-        job.match(first_pairs(len(pictures), config.matching), 0.3, 0.75)
-        job.put_together(0.75, 0.9)
-        rest = job.second_chances()
-        if rest:
-            job.match(rest, 0.9, 0.95)
-            job.put_together(0.95, 1.0)
-        return job.solution()
+        strict = job.attempt(_STRICT, 0.2, 0.6)
+        if len(strict.c2w) == len(pictures):
+            return strict
+        loose = job.attempt(_LOOSE, 0.6, 1.0)
+        return loose if len(loose.c2w) > len(strict.c2w) else strict
 
 
 @contextlib.contextmanager
@@ -120,7 +121,7 @@ class _Job:
         for part in slices(len(names), _PHOTOS_A_CALL):
             extract = partial(colmap.extract_features, self._file, self._folder, image_names=names[part])
             self._work(partial(extract, reader_options=reader, extraction_options=options, device=colmap.Device.cpu))
-            self._progress(0.3 * part.stop / len(names), f"{part.stop} of {len(names)} photos looked at")
+            self._progress(0.2 * part.stop / len(names), f"{part.stop} of {len(names)} photos looked at")
 
     def _tell_focal_lengths(self) -> None:
         with self._database() as database:
@@ -134,7 +135,22 @@ class _Job:
                 lens.has_prior_focal_length = True
                 database.update_camera(lens)
 
-    def match(self, pairs: Sequence[Pair], start: float, end: float) -> None:
+    def attempt(self, ratio: float, start: float, end: float) -> Solution:
+        """Matches and places the photos from the beginning, with matches as sure as `ratio` says."""
+        with self._database() as database:
+            database.clear_matches()
+            database.clear_two_view_geometries()
+        self._compared.clear()
+        share = partial(_between, start, end)
+        self._match(first_pairs(len(self._pictures), self._config.matching), ratio, share(0), share(0.6))
+        self._put_together(share(0.6), share(0.8))
+        rest = self._second_chances()
+        if rest:
+            self._match(rest, ratio, share(0.8), share(0.9))
+            self._put_together(share(0.9), share(1))
+        return self._solution()
+
+    def _match(self, pairs: Sequence[Pair], ratio: float, start: float, end: float) -> None:
         """Compares pairs of photos, by position; those that were compared before are left out."""
         colmap = self._colmap
         new = [pair for pair in pairs if pair not in self._compared]
@@ -143,7 +159,7 @@ class _Job:
         pairing, options = colmap.ImportedPairingOptions(), colmap.FeatureMatchingOptions()
         pairing.match_list_path = listed
         options.num_threads, options.use_gpu, options.guided_matching = self._threads, False, True
-        options.sift.max_ratio = 0.85
+        options.sift.max_ratio = ratio
         verification = colmap.TwoViewGeometryOptions()
         verification.ransac.random_seed = self._config.seed
         match = partial(colmap.match_image_pairs, self._file, matching_options=options, pairing_options=pairing)
@@ -154,7 +170,7 @@ class _Job:
             share = start + (end - start) * part.stop / len(new)
             self._progress(share, f"{part.stop} of {len(new)} pairs of photos matched")
 
-    def put_together(self, start: float, end: float) -> None:
+    def _put_together(self, start: float, end: float) -> None:
         """Places the photos, and has the pieces, the largest first."""
         colmap, count, placed = self._colmap, len(self._pictures), [1]
         options = colmap.IncrementalPipelineOptions()
@@ -177,7 +193,7 @@ class _Job:
         models = [found[key] for key in sorted(found)]
         self._models = sorted(models, key=lambda model: -model.num_reg_images())
 
-    def second_chances(self) -> list[Pair]:
+    def _second_chances(self) -> list[Pair]:
         """The comparisons that were not made yet and might place photos which are not in the largest piece."""
         if not self._models or len(self._compared) == len(self._pictures) * (len(self._pictures) - 1) // 2:
             return []
@@ -186,7 +202,7 @@ class _Job:
         pairs = {(min(i, j), max(i, j)) for i in alone for j in range(len(self._pictures)) if i != j}
         return sorted(pairs - self._compared)[:_SECOND_CHANCES]
 
-    def solution(self) -> Solution:
+    def _solution(self) -> Solution:
         """What was found."""
         models, position = self._models, {p.name: k for k, p in zip(self._indices, self._pictures)}
         with self._database() as database:
@@ -240,6 +256,10 @@ class _Job:
                 stop.cancel()
                 raise
         return future.result()
+
+
+def _between(start: float, end: float, share: float) -> float:
+    return start + (end - start) * share
 
 
 _FLAT = ("PLANAR", "PANORAMIC", "PLANAR_OR_PANORAMIC")
