@@ -32,6 +32,8 @@ NOTED = {
     "for it; only its nuscenes dataparser imports it, nothing here does",
     "nvidia": "CUDA's libraries, redistributable under NVIDIA's terms; torch's wheels for CUDA ask for them, those for "
     "CPU do not",
+    "pycolmap": "COLMAP's own code; the library in its wheels holds SuiteSparse, of which parts are LGPL and may be "
+    "GPL. An optional extra, imported where photos are posed",
     "pymeshlab": "nerfstudio asks for it and imports it for meshes (`ns-export poisson`, texturing); nothing here does",
 }
 

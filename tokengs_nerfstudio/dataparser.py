@@ -23,6 +23,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from tokengs_nerfstudio.bridge import distortion_of_lens, nerfstudio_poses
+from tokengs_nerfstudio.commands.progress import display
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.ranges import Length, Range
 from tokengs_nerfstudio.data.capture.frames import CaptureFrame, CaptureFrames, read_frames
@@ -35,7 +36,8 @@ from tokengs_nerfstudio.data.capture.transforms_json import (
     in_brief,
     read_transforms,
 )
-from tokengs_nerfstudio.data.unpacking import unpacked
+from tokengs_nerfstudio.data.opening import capture_at
+from tokengs_nerfstudio.data.posing.posing import is_unposed
 
 Orientation = Literal["pca", "up", "vertical", "none"]
 
@@ -49,8 +51,9 @@ class TokenGSDataParserConfig(DataParserConfig):
 
     _target: type = field(default_factory=lambda: TokenGSDataParser)
     data: Path = Path()
-    """Folder with a transforms.json, or a JSON file of that form. Or one scene of a data set, which is unpacked first:
-    a DL3DV zip, CHUNK.torch#KEY of RealEstate10K, or a folder of Kubric 4D's tars."""
+    """Folder with a transforms.json, or a JSON file of that form. Or a folder of photos or a video without poses, which
+    are found first (with pycolmap). Or one scene of a data set, which is unpacked first: a DL3DV zip, CHUNK.torch#KEY
+    of RealEstate10K, or a folder of Kubric 4D's tars."""
     downscale_factor: Annotated[float, Range(1)] | None = None
     """Read images_N instead of images; where there is no such folder, images N times as small. If not set: the first
     folder whose photos' longer side is at most 1600 pixels."""
@@ -101,6 +104,8 @@ class TokenGSDataParser(DataParser):
     @property
     def includes_time(self) -> bool:  # type: ignore[override]
         """Whether every frame has a time. Never raises: nerfstudio asks before anything is loaded."""
+        if is_unposed(self.config.data):  # takes its while later, where what goes wrong is said
+            return False
         try:
             frames = self._transforms.frames
         except (FileNotFoundError, ValueError):
@@ -109,7 +114,8 @@ class TokenGSDataParser(DataParser):
 
     @cached_property
     def _transforms(self) -> Transforms:
-        return read_transforms(unpacked(self.config.data, CONSOLE.print))
+        with display(CONSOLE) as shown:
+            return read_transforms(capture_at(self.config.data, shown.say, shown.update))
 
     @cached_property
     def _capture(self) -> CaptureFrames:

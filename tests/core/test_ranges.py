@@ -12,6 +12,7 @@ from tokengs_nerfstudio.commands.capture import PackMeshes, Procedural
 from tokengs_nerfstudio.commands.evaluating import Evaluating
 from tokengs_nerfstudio.commands.export import Export
 from tokengs_nerfstudio.commands.flow import FlowOptions
+from tokengs_nerfstudio.commands.pose import Pose
 from tokengs_nerfstudio.commands.pretraining import Pretraining
 from tokengs_nerfstudio.commands.report import Report
 from tokengs_nerfstudio.configs import tokengs, tokengs_pretrain
@@ -27,6 +28,7 @@ CONFIGURATIONS = {
     "tokengs-evaluate": Evaluating("captures", Path("data")),
     "tokengs-flow": FlowOptions(Path("run"), Path("out")),
     "tokengs-export": Export(Path("run"), Path("scene.ply")),
+    "tokengs-pose": Pose(Path("photos")),
     "tokengs-report": Report((Path("run"),)),
     "tokengs-reconstruct": Reconstructing(captures=(Path("scene"),), out=Path("out")),
     "tokengs-capture procedural": Procedural(Path("out")),

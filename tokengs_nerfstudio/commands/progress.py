@@ -63,7 +63,7 @@ class Bar:
 
     def say(self, text: str) -> None:
         """As `Display.say`."""
-        self._progress.console.print(text, highlight=False)
+        self._progress.console.print(text, highlight=False, markup=False)
 
 
 @contextmanager

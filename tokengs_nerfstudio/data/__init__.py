@@ -6,6 +6,7 @@ from tokengs_nerfstudio.data.capture.writer import write_nerfstudio_capture
 from tokengs_nerfstudio.data.dl3dv import DL3DVScene
 from tokengs_nerfstudio.data.evaluation_index import EvaluationIndex
 from tokengs_nerfstudio.data.kubric import KubricScene
+from tokengs_nerfstudio.data.opening import capture_at, load_capture
 from tokengs_nerfstudio.data.re10k import RE10KScene
 from tokengs_nerfstudio.data.roots import scenes_below
 from tokengs_nerfstudio.data.scene import Scene
@@ -22,6 +23,8 @@ __all__ = [
     "Scene",
     "SplitRule",
     "ViewSelection",
+    "capture_at",
+    "load_capture",
     "nearest_views",
     "scenes_below",
     "spread_views",

@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 _NOT_LOOKED_AT = frozenset((
     "ply_file_path", "depth_file_path", "depth_unit_scale_factor", "sharpness", "colmap_im_id", "aabb", "aabb_scale",
     "scale", "offset", "from_na", "n_frames", "written_by", "version", "source", "source_name", "camera_id",
-    "timestamp", "blur_score",
+    "timestamp", "blur_score", "posed_from",
 ))  # fmt: skip
 _USED = frozenset((
     "frames", "file_path", "transform_matrix", "mask_path", "time", "w", "h", "fl_x", "fl_y", "cx", "cy",
@@ -97,7 +97,7 @@ def read_transforms(path: Path) -> Transforms:
     if not file.is_file():
         raise MissingFileError(
             f"no capture at {path}: {file} does not exist; give a folder with a transforms.json "
-            "(ns-process-data makes one from photos or a video) or the JSON file itself"
+            "(tokengs-pose makes one from photos or a video) or the JSON file itself"
         )
     content = _parsed(file)
     if not isinstance(content, dict) or not isinstance(content.get("frames"), list):

@@ -51,9 +51,9 @@ def write_nerfstudio_capture(
     for name in ("images", "c2w", "intrinsics"):
         if not torch.isfinite(getattr(views, name)).all():
             raise UserError(f"cannot write a capture: its {name} are not all finite")
-    _check_target(folder, overwrite)
+    check_target(folder, overwrite)
     names = [f"images/frame_{index:05d}.png" for index in range(views.num_views)]
-    with _replaced(folder) as fresh:
+    with replaced(folder) as fresh:
         _write_images(views.images, [fresh / name for name in names])
         if views.masks is not None:
             (fresh / "masks").mkdir()
@@ -70,9 +70,9 @@ def write_encoded_capture(
     A capture that this module wrote there before is replaced. Returns the folder; errors as in
     `write_nerfstudio_capture`.
     """
-    _check_target(folder, overwrite=True)
+    check_target(folder, overwrite=True)
     names: list[str] = []
-    with _replaced(folder) as fresh:
+    with replaced(folder) as fresh:
         for index, content in enumerate(images):
             names.append(f"images/frame_{index:05d}.{'jpg' if content.startswith(_JPEG) else 'png'}")
             (fresh / names[-1]).write_bytes(content)
@@ -89,7 +89,7 @@ def write_capture_again(folder: Path, found: CaptureFrames, points: Callable[[Pa
     move points and not cameras. Returns the folder. FileExistsError for a folder that is not empty, ValueError for
     photos that nerfstudio reads otherwise than this package.
     """
-    _check_target(folder, overwrite=False)
+    check_target(folder, overwrite=False)
     frames, kinds = found.frames, {frame.lens.fisheye for frame in found.frames}
     turned = [frame.file_path for frame in frames if frame.turned]
     if turned:
@@ -97,7 +97,7 @@ def write_capture_again(folder: Path, found: CaptureFrames, points: Callable[[Pa
     if len(kinds) > 1:
         raise UserError(f"{found.transforms.file} has fisheye photos among others, which nerfstudio cannot read")
     names = [_place(number, frame.image) for number, frame in enumerate(frames)]
-    with _replaced(folder) as fresh:
+    with replaced(folder) as fresh:
         records = [_copied(fresh, name, frame) for name, frame in zip(names, frames)]
         points(fresh / _POINTS)
         kept = {name: found.transforms.shared[name] for name in _KEPT if found.transforms.shared.get(name) is not None}
@@ -134,7 +134,7 @@ def _copied(folder: Path, name: str, frame: CaptureFrame) -> dict[str, Any]:
 
 
 @contextmanager
-def _replaced(folder: Path) -> Iterator[Path]:
+def replaced(folder: Path) -> Iterator[Path]:
     """A folder to write a capture to, which takes the place of `folder` when the block ends without an error."""
     # A unique name beside the target keeps the final move on one file system.
     fresh = folder.absolute().with_name(f".{folder.absolute().name}.{uuid.uuid4().hex[:12]}")
@@ -150,7 +150,8 @@ def _write_transforms(folder: Path, transforms: dict[str, Any]) -> None:
     (folder / "transforms.json").write_text(json.dumps(transforms, indent=1), encoding="utf-8")
 
 
-def _check_target(folder: Path, overwrite: bool) -> None:
+def check_target(folder: Path, overwrite: bool) -> None:
+    """FileExistsError where `folder` holds something that no capture may replace: anything but one of ours."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     if not folder.is_dir():
