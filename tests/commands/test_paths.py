@@ -10,8 +10,9 @@ from made.scenes import arc_cameras
 from nerfstudio.cameras.camera_paths import get_path_from_json
 
 from tokengs_nerfstudio import bridge
+from tokengs_nerfstudio.commands.export import main
 from tokengs_nerfstudio.commands.paths import write_path
-from tokengs_nerfstudio.core.errors import UserError
+from tokengs_nerfstudio.core.errors import CommandEnded, UserError
 from tokengs_nerfstudio.data.camera_path import filmed
 
 
@@ -47,3 +48,25 @@ def test_a_scene_that_stands_still_has_no_such_films(tmp_path):
     with pytest.raises(UserError, match="stands still"):
         write_path(write_run(tmp_path / "run", moves=False), tmp_path / "path.json", "time-lapse")
     assert not (tmp_path / "path.json").exists()
+
+
+def test_the_command_writes_what_the_function_does(tmp_path):
+    run = write_run(tmp_path / "run")
+    write_path(run, tmp_path / "wanted.json", "bullet-time", time=0.25)
+    main([str(run), str(tmp_path / "path.json"), "--path", "bullet-time", "--time", "0.25"])
+    assert (tmp_path / "path.json").read_text() == (tmp_path / "wanted.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["scene.ply", "--path", "context"], "a camera path is written as .json"),
+        (["path.json"], "a camera path is written as .json"),
+        (["path.json", "--path", "context", "--time", "0.5"], "only --path bullet-time stands at a moment"),
+        (["path.json", "--path", "bullet-time", "--time", "all"], "only --path bullet-time stands at a moment"),
+    ],
+)
+def test_paths_and_their_files_belong_together(arguments, said, tmp_path):
+    with pytest.raises(CommandEnded, match=said):
+        main([str(write_run(tmp_path / "run")), str(tmp_path / arguments[0]), *arguments[1:]])
+    assert not (tmp_path / arguments[0]).exists()

@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from tokengs_nerfstudio.commands.options import parsed
+from tokengs_nerfstudio.commands.paths import write_path
 from tokengs_nerfstudio.commands.progress import display
 from tokengs_nerfstudio.core.errors import UserError, one_line
 from tokengs_nerfstudio.core.files import write_text
 from tokengs_nerfstudio.core.ranges import Finite, Range, Share
+from tokengs_nerfstudio.data.camera_path import MovingKind
 from tokengs_nerfstudio.data.exporting import Choice, Exported, exported
 from tokengs_nerfstudio.data.finished_run import FinishedRun, Frame, read_run
 from tokengs_nerfstudio.data.splat_files import WRITERS
 from tokengs_nerfstudio.data.splat_files.web_page import write_page
 from tokengs_nerfstudio.data.starting_capture import write_starting_capture
 
-_PAGE = ".html"
+_PAGE, _PATH = ".html", ".json"
 _FAINTEST = 1 / 255
 """what no renderer draws"""
 
@@ -30,13 +32,14 @@ class Export:
     run: Path
     """folder of the run, or its config.yml"""
     output: Path
-    """what is written; its ending says the format: .ply, .compressed.ply, .spz, .splat, or .html for a page that any
-    browser opens from disk"""
+    """what is written; its ending says the format: .ply, .compressed.ply, .spz, .splat, .html for a page that any
+    browser opens from disk, or .json for the camera path that --path names"""
     frame: Frame = "capture"
     """whose coordinates: the capture's own world (what ns-process-data and nerfstudio did to it undone), nerfstudio's,
     or the network's; the transforms between them are written beside the file as OUTPUT.json"""
     time: Annotated[float, Range(0, 1)] | Literal["all"] | None = None
-    """for scenes that move: the moment, 0 to 1, or `all` for a file each (OUT_000.ply, ...); a page has all times"""
+    """for scenes that move: the moment, 0 to 1, or `all` for a file each (OUT_000.ply, ...); a page has all times, a
+    bullet-time path stands at this one"""
     least_opacity: Share = _FAINTEST
     """Gaussians that are more transparent are left out"""
     crop: tuple[Finite, Finite, Finite, Finite, Finite, Finite] | None = None
@@ -46,11 +49,20 @@ class Export:
     `ns-train splatfacto --data OUTPUT` starts from"""
     capture: Path | None = None
     """with --as-capture: where the capture is now, if it was moved since the run began"""
+    path: MovingKind | None = None
+    """of a scene that moves, a film's camera path for `ns-render camera-path`: bullet-time (the camera moves and time
+    stands), time-lapse (time runs and the camera stands), or context (both as the photos have it)"""
 
     def __post_init__(self) -> None:
         if self.capture is not None and not self.as_capture:
             raise UserError(f"--capture {self.capture}: only --as-capture reads the capture")
-        if self.ending is None and not self.as_capture:
+        if (self.output.suffix == _PATH) != (self.path is not None):
+            raise UserError(
+                f"--path {self.path} and {self.output}: a camera path is written as {_PATH}, and needs both"
+            )
+        if self.path is not None and self.time is not None and not (self.path == "bullet-time" and self.time != "all"):
+            raise UserError(f"--time {self.time}: only --path bullet-time stands at a moment")
+        if self.ending is None and not self.as_capture and self.path is None:
             raise UserError(f"{self.output}: its ending says no format; one of {', '.join([*WRITERS, _PAGE])} does")
         if self.crop is not None and not all(low <= high for low, high in zip(self.crop[:3], self.crop[3:])):
             raise UserError(f"--crop {' '.join(map(str, self.crop))}: first the least x y z, then the greatest")
@@ -75,6 +87,10 @@ def export(options: Export) -> Iterator[str]:
 
     Errors as in `read_run`, `exported`, `write_starting_capture` and `replacing`.
     """
+    if options.path is not None:
+        time = None if options.time is None else float(options.time)
+        yield write_path(options.run, options.output, options.path, time=time)
+        return
     run = read_run(options.run)
     chosen = exported(run, options.frame, options.times(run), Choice(options.least_opacity, options.crop))
     yield f"{chosen.count:,} of {chosen.of:,} Gaussians, in the {options.frame}'s frame"
