@@ -262,3 +262,12 @@ def test_the_page_in_docs_is_what_the_command_takes():
     assert len(ours) > 5
     for words in ours:
         parsed("tokengs-export", Export, words, positional=True)
+
+
+def test_what_a_format_loses_of_colours_is_said(tmp_path, capsys):
+    scene = replace(blobs(6), harmonics=torch.randn(6, 3, 3))
+    run = checkpoint(tmp_path / "run", BakedScene(scene, rendering=RenderConfig()))
+    for name, lost in (("s.ply", False), ("s.spz", True), ("s.splat", True)):
+        main([str(run), str(tmp_path / name), "--frame", "nerfstudio"])
+        assert ("colours change with the direction is lost" in capsys.readouterr().out.replace("\n", " ")) == lost
+    assert "f_rest_8" in read_vertices(tmp_path / "s.ply").dtype.names

@@ -94,6 +94,8 @@ def export(options: Export) -> Iterator[str]:
     run = read_run(options.run)
     chosen = exported(run, options.frame, options.times(run), Choice(options.least_opacity, options.crop))
     yield f"{chosen.count:,} of {chosen.of:,} Gaussians, in the {options.frame}'s frame"
+    if chosen.states[0].harmonics is not None and options.ending != ".ply":
+        yield "how colours change with the direction is lost: of what tokengs-export writes, .ply alone keeps that"
     if options.as_capture:
         said: list[str] = []
         folder = write_starting_capture(options.output, chosen, options.capture, said.append)

@@ -57,7 +57,8 @@ def _fraction(farthest: float) -> int:
 
 def _positions(means: Float[Tensor, "gaussian 3"], fraction: int) -> UInt8[ndarray, "gaussian 3 3"]:
     whole = (means.double() * 2**fraction).round().clamp(-_LARGEST, _LARGEST)
-    return np.ascontiguousarray(whole.numpy().astype("<i4").view(np.uint8).reshape(-1, 3, 4)[:, :, :3])
+    numbers = np.ascontiguousarray(whole.numpy(), "<i4")
+    return np.ascontiguousarray(numbers.view(np.uint8).reshape(-1, 3, 4)[:, :, :3])
 
 
 def _rotations(quats: Float[Tensor, "gaussian 4"]) -> Int64[ndarray, " gaussian"]:
