@@ -60,7 +60,7 @@ class FakeGsplat(types.ModuleType):
         request = Request(
             Gaussians(*one[:5]), *one[5:], width, height, near_plane, far_plane,
             depth=render_mode == "RGB+ED", antialiased=rasterize_mode == "antialiased", backend="torch",
-            batch=(len(one[0]),),
+            leading=(len(one[0]), views),
         )  # fmt: skip
         rgb, alpha, depth, info = torch_backend.rasterize(request, self.extent)
         picture = (rgb if depth is None else torch.cat([rgb, depth], -3)).movedim(-3, -1)

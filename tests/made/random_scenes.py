@@ -1,7 +1,7 @@
 """Scenes for the renderer's tests, and a loss that weighs every output."""
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -108,9 +108,10 @@ def scene_of(
 
 def trainable(scene: Scene) -> tuple[Scene, list[Tensor]]:
     """A copy whose Gaussians and poses are leaves that take gradients, and those leaves."""
-    leaves = [getattr(scene.splats, field.name).clone().requires_grad_() for field in fields(Gaussians)]
+    splats = scene.splats.map(lambda values: values.clone().requires_grad_())
+    leaves = [values for _, values in splats.tensors()]
     c2w = scene.c2w.clone().requires_grad_()
-    return Scene(Gaussians(*leaves), c2w, scene.intrinsics, scene.width, scene.height), [*leaves, c2w]
+    return Scene(splats, c2w, scene.intrinsics, scene.width, scene.height), [*leaves, c2w]
 
 
 def weighted_sum(renders: Renders, mask: Tensor, seed: int = 0) -> Tensor:

@@ -49,6 +49,7 @@ def planned_tuning(
     began: float | None = None,
 ) -> PlannedTuning:
     """What `tune` goes through, before its first step; `began` is what the clock said when the time began to count."""
+    check_value(config, TuningConfig, "TuningConfig")
     began = clock() if began is None else began
     if seconds is not None:
         check_value(seconds, Positive, "seconds")
