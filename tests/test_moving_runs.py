@@ -89,7 +89,7 @@ def test_what_is_encoded_while_somebody_looks_is_there_at_the_same_times(timed_c
     times = pipeline.model.baked_times
     pipeline.encode([0, 3], 8)
     pipeline.show_feed_forward(True)
-    baked, _ = pipeline.model._looked_at()
+    baked, *_ = pipeline.model._looked_at()
     assert baked.times == times
     assert len(times) == 8
 

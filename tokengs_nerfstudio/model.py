@@ -106,7 +106,7 @@ class TokenGSModel(SplatsModel):
         The photos are one scene's, in nerfstudio's world with OpenCV axes, at the size of the supervision.
         """
         scene = prepare(network, example.to(self.device), self.config.scene_scale)
-        planner = Planner(network, scene, self.config.tuning, antialiased=self._antialiased)
+        planner = Planner(network, scene, self.config.tuning, antialiased=self._antialiased())
         self._planned = planner.by_steps(steps) if plan is None else plan(planner)
         self.tuning, self._prepared = self._planned.tuning, scene
         self._prediction = self._predicted(network, self.tuning, scene)
@@ -119,10 +119,10 @@ class TokenGSModel(SplatsModel):
         self._prediction = self._predicted(network, self._tuning_of(network, scene, 0), scene)
 
     def _tuning_of(self, network: TokenGSNetwork, scene: PreparedScene, steps: int) -> SceneTuning:
-        return SceneTuning(network, scene, self.config.tuning, steps, antialiased=self._antialiased)
+        return SceneTuning(network, scene, self.config.tuning, steps, antialiased=self._antialiased())
 
-    @property
     def _antialiased(self) -> bool:
+        # No property: nerfstudio's viewer asks for all of them, also where the configuration has no such option.
         return self.config.rasterize_mode == "antialiased"
 
     @property

@@ -48,8 +48,8 @@ def done(capture, weights, tmp_path_factory) -> Path:
 
 
 def test_a_capture_leaves_splats_scores_pictures_a_log_and_a_run(done):
-    expected = {"splats.ply", "metrics.json", "pictures", "log.txt", "config.yml", "dataparser_transforms.json"}
-    assert {path.name for path in done.iterdir()} == expected | {"nerfstudio_models"}
+    expected = {"splats.ply", "metrics.json", "pictures", "log.txt", "config.yml", "plan.json"}
+    assert {path.name for path in done.iterdir()} == expected | {"nerfstudio_models", "dataparser_transforms.json"}
     metrics = json.loads((done / "metrics.json").read_text())
     assert metrics["identity"] == {"steps": 4}
     assert metrics["held_out_images"] == len(metrics["views"]["psnr"]) == len(metrics["photos"]) == 2
