@@ -7,7 +7,7 @@ renew those. Ratios are what is compared: times depend on the machine, ratios mu
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -53,8 +53,8 @@ class Case:
         torch.autograd.backward(
             [renders.rgb, renders.depth], [torch.ones_like(renders.rgb), torch.ones_like(renders.depth)]
         )
-        for field in fields(Gaussians):
-            getattr(self.splats, field.name).grad = None
+        for _, values in self.splats.tensors():
+            values.grad = None
 
 
 def random_case(scenes: int, views: int, gaussians: int, size: int) -> Case:

@@ -104,8 +104,8 @@ def test_a_scene_is_tuned_on_stored_photos_as_on_others(made) -> None:
         reconstruct_scene(small_network(), Example(context, target), config, 8).at() for target in (views, on_disk)
     )
     assert len(again) > 16
-    for name in vars(plain):
-        assert torch.equal(getattr(plain, name), getattr(same, name)), name
+    for name, values in plain.tensors():
+        assert torch.equal(values, getattr(same, name)), name
 
 
 def test_the_pixels_of_stored_photos_need_not_be_where_the_cameras_are() -> None:

@@ -25,11 +25,14 @@ KINDS = {
     "ray": partial(RayWorkers, Toy, LOCAL, 2, Share(cpus=1)),
 }
 
+TESTS = Path(__file__).parents[1]
 TOO_BUSY = "timed out during startup"
 
 
 @pytest.fixture(params=["processes", pytest.param("ray", marks=[needs_ray, pytest.mark.slow])])
-def workers(request):
+def workers(request, monkeypatch):
+    # Ray's workers are processes that know nothing of pytest's paths.
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")]))
     try:
         made = KINDS[request.param]()
     except UserError as error:

@@ -167,8 +167,8 @@ def test_an_alpha_channel_that_is_opaque_changes_no_bit() -> None:
     opaque = replace(views, alphas=torch.ones_like(views.images[:, :1]))
     network, config = small_network(), tuning_config(space="tokens+gaussians", tokens_share=0.5)
     plain, same = (reconstruct_scene(network, Example(v, v), config, steps=6).at() for v in (views, opaque))
-    for name in vars(plain):
-        assert torch.equal(getattr(plain, name), getattr(same, name)), name
+    for name, values in plain.tensors():
+        assert torch.equal(values, getattr(same, name)), name
     scene = prepare(network, Example(opaque, opaque))
     assert scene.example.context.alphas is None
     assert scene.example.target.alphas is None

@@ -21,7 +21,7 @@ def test_gaussians_out_of_sight_come_back_where_the_picture_is_wrong() -> None:
     lost = Gaussians(
         scene.means - torch.tensor([0.0, 0.0, 9.0]), scene.quats, scene.scales, scene.opacities, scene.colors
     )
-    half = Gaussians(*(torch.cat([getattr(scene, n)[:50], getattr(lost, n)[50:]]) for n in vars(scene)))
+    half = scene.zip(lost, lambda kept, gone: torch.cat([kept[:50], gone[50:]]))
     dropped, new = replacements(half, views, USUAL, seed=0)
     assert dropped[50:].all()
     assert new.count == int(dropped.sum())

@@ -27,7 +27,7 @@ def test_no_image_at_all_is_an_error(make_capture):
 
 
 def test_a_folder_without_transforms_is_an_error(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"transforms\.json does not exist.*ns-process-data"):
+    with pytest.raises(FileNotFoundError, match=r"transforms\.json does not exist.*tokengs-pose"):
         NerfstudioCapture(tmp_path)
 
 

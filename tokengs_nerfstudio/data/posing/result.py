@@ -93,7 +93,7 @@ def read_record(folder: Path) -> Record | None:
     try:
         record = json.loads((folder / FILE).read_text(encoding="utf-8"))[_RECORD]
         return Record(record["settings"], [Source(**source) for source in record["files"]], record["left_out"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
