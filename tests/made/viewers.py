@@ -14,6 +14,9 @@ from PIL import Image
 
 from tokengs_nerfstudio.core.metrics import psnr
 
+ENCODING = {"shown", "context_views", "number_of_tokens", "encode_again", "encoded"}
+"""The controls of those who may encode anew."""
+
 
 class Somebody:
     """A client of the viewer, as far as its camera goes."""
