@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -10,7 +9,7 @@ from tokengs_nerfstudio.core.geometry.footprint import pixel_widths
 from tokengs_nerfstudio.core.network.memory import SceneMemory
 from tokengs_nerfstudio.core.network.photo_colors import PhotoColors
 from tokengs_nerfstudio.core.network.surfaces import SurfacePull
-from tokengs_nerfstudio.core.types import Gaussians, Views
+from tokengs_nerfstudio.core.types import Gaussians
 
 
 def finished(
@@ -39,17 +38,3 @@ def finished(
         blur = footprint * pixel_widths(gaussians.means, photos)
         gaussians = replace(gaussians, scales=(gaussians.scales.square() + blur.square()[..., None]).sqrt())
     return gaussians
-
-
-def times_apart(
-    photos: Views | None, times: Float[Tensor, " batch"] | None, still: int, tokens: int
-) -> Float[Tensor, "batch view token"] | None:
-    """How far each photo is in time from each token; 0 for the first `still` ones, which are of all times.
-
-    None without times.
-    """
-    if photos is None or photos.times is None or times is None:
-        return None
-    apart = (photos.times - times[:, None]).abs()
-    moving = torch.arange(tokens, device=apart.device) >= still
-    return apart[..., None] * moving.to(apart)

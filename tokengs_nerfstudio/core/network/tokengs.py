@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.anchors import Anchors, patch_rays
 from tokengs_nerfstudio.core.network.config import NetworkConfig
+from tokengs_nerfstudio.core.network.decoder_inputs import check_tokens, first_moving, target_times, times_apart
 from tokengs_nerfstudio.core.network.decoders import AnchoredDecoder, TokenAnchors, TokenDecoder
-from tokengs_nerfstudio.core.network.finishing import finished, times_apart
+from tokengs_nerfstudio.core.network.finishing import finished
 from tokengs_nerfstudio.core.network.initial import InitialValues
 from tokengs_nerfstudio.core.network.inputs import EncoderInputs, encoder_inputs
 from tokengs_nerfstudio.core.network.layers import (
@@ -176,8 +177,8 @@ class TokenGSNetwork(nn.Module):
         one, so it wants as many tokens as it has and a memory with rays (ValueError else).
         """
         tokens = self._tokens_for(memory, tokens)
-        times = self._target_times(time, tokens)
-        return self._decode(memory, tokens, self._channels(times), self._apart(memory, tokens, times))
+        times = target_times(time, tokens, self.config)
+        return self._decode(memory, tokens, self._channels(times), times_apart(memory, times, tokens, self.config))
 
     def decode_stages(
         self,
@@ -194,8 +195,8 @@ class TokenGSNetwork(nn.Module):
         if list(blocks) != [number for number in range(1, depth + 1) if number in blocks]:
             raise UserError(f"blocks to decode after are {blocks}; they must be ascending numbers from 1 to {depth}")
         tokens = self._tokens_for(memory, tokens)
-        times = self._target_times(time, tokens)
-        apart = self._apart(memory, tokens, times)
+        times = target_times(time, tokens, self.config)
+        apart = times_apart(memory, times, tokens, self.config)
         walked = self._walked(memory, tokens, self._channels(times), apart)
         stages = [walked[number - 1] for number in blocks]
         gaussians = [self._gaussians(memory, tokens, anchors, apart) for tokens, anchors in stages]
@@ -209,34 +210,13 @@ class TokenGSNetwork(nn.Module):
 
     def _tokens_for(self, memory: SceneMemory, tokens: Tensor | None) -> Tensor:
         """The given tokens or the learned ones; ValueError where they or the memory do not fit the network."""
-        batch = memory.keys.shape[0]
-        if tokens is None:
-            tokens = self.initial_tokens(batch)
-        if tokens.ndim != 3 or tokens.shape[0] != batch or tokens.shape[2] != self.config.width:
-            expected = f"[{batch} tokens {self.config.width}]"
-            raise UserError(f"tokens have shape {list(tokens.shape)}; this memory and network need {expected}")
-        if self.anchors is not None and tokens.shape[1] != self.num_tokens:
-            raise UserError(f"got {tokens.shape[1]} tokens; this network has anchors for {self.num_tokens}")
-        if self.anchors is not None and memory.rays is None:
-            raise UserError("this network has anchors: its memory needs rays, as encode() gives them")
-        if self.photo_colors is not None and memory.photos is None:
-            raise UserError("this network looks colours up: its memory needs photos, as encode() gives them")
-        if self.surface_pull is not None and memory.surfaces is None:
-            raise UserError(
-                "this network draws Gaussians to surfaces: its memory needs surfaces, as encode() gives them"
-            )
+        tokens = self.initial_tokens(memory.keys.shape[0]) if tokens is None else tokens
+        check_tokens(tokens, memory, self.config)
         return tokens
 
     def _inputs(self, context: Views) -> EncoderInputs:
         """In the parameters' precision."""
         return encoder_inputs(context.to(dtype=self.tokens.dtype), self.config)
-
-    def _target_times(self, time: float | Tensor | None, tokens: Tensor) -> Float[Tensor, " batch"] | None:
-        if not self.config.time_channels:
-            return None
-        if time is None:
-            raise UserError("this network embeds time: decode() needs the target time in [0, 1], got none")
-        return torch.as_tensor(time, dtype=tokens.dtype, device=tokens.device).expand(tokens.shape[0])
 
     def _channels(self, times: Tensor | None) -> Tensor | None:
         return None if times is None else time_channels(times, self.config.time_channels)
@@ -285,18 +265,11 @@ class TokenGSNetwork(nn.Module):
         parts = (self.surface_pull, self.photo_colors, self.config.footprint)
         return finished(self.head(tokens, anchors), tokens, memory, *parts, apart)
 
-    def _apart(self, memory: SceneMemory, tokens: Tensor, times: Tensor | None) -> Tensor | None:
-        return times_apart(memory.photos, times, self._moving_from(tokens), tokens.shape[1])
-
-    def _moving_from(self, tokens: Tensor) -> int:
-        """The first of the tokens that know the target time: dynamic ones, or all where there are none."""
-        return tokens.shape[1] - self.config.dynamic_tokens if self.config.dynamic_tokens else 0
-
     def _walked(
         self, memory: SceneMemory, tokens: Tensor, channels: Tensor | None, apart: Tensor | None
     ) -> list[tuple[Tensor, Anchors | None]]:
         """Tokens and anchors after each block of the decoder."""
-        first = self._moving_from(tokens)
+        first = first_moving(tokens, self.config)
         static = first or None
         with self._autocast():
             if self.target_time_embedding is not None and channels is not None:
