@@ -11,7 +11,7 @@ from torch.nn import ParameterDict
 
 from tokengs_nerfstudio.core.baking import BakedScene, bake
 from tokengs_nerfstudio.core.checkpoint import load_network
-from tokengs_nerfstudio.core.checkpoint.registry import default_weights
+from tokengs_nerfstudio.core.checkpoint.registry import USUAL, USUAL_FOR_MOVING, default_weights
 from tokengs_nerfstudio.core.confidence import confidences
 from tokengs_nerfstudio.core.network.config import TokenCount
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
@@ -129,6 +129,20 @@ class TokenGSModel(SplatsModel):
     def has_prediction(self) -> bool:
         """Whether something was encoded in this process."""
         return self._prediction is not None
+
+    def settle_weights(self, times: Tensor | None) -> str | None:
+        """Where the options name no weights, those that suit the times of a capture's photos are taken, and the
+        configuration says so; what is to be said of it, if anything."""
+        if self.config.checkpoint is not None:
+            return None
+        moments = 1 if times is None else len(times.unique())
+        self.config.checkpoint = name = default_weights(moving=moments > 1)
+        if name != USUAL_FOR_MOVING:
+            return None
+        return (
+            f"The photos were taken at {moments} times: reconstructed as a scene that moves, by the weights '{name}' "
+            f"(as one that stands still: --pipeline.model.checkpoint {USUAL})"
+        )
 
     def weights_name(self) -> str:
         """The weights by the name they were asked for, or that of the usual ones."""

@@ -17,7 +17,6 @@ from torch import Tensor
 from tokengs_nerfstudio.command_line import check_format_of_rgba, offer_ffmpeg
 from tokengs_nerfstudio.console import say, show_messages_of_the_package
 from tokengs_nerfstudio.core.checkpoint.loading import network_config
-from tokengs_nerfstudio.core.checkpoint.registry import USUAL, USUAL_FOR_MOVING, default_weights
 from tokengs_nerfstudio.core.errors import UserError, content_of, one_line
 from tokengs_nerfstudio.core.fingerprint import Fingerprint
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
@@ -31,7 +30,7 @@ from tokengs_nerfstudio.exports import check_box, check_export, check_photos, wa
 from tokengs_nerfstudio.flags import flag
 from tokengs_nerfstudio.heartbeat import quality
 from tokengs_nerfstudio.model import PlanOf, TokenGSModel, TokenGSModelConfig
-from tokengs_nerfstudio.run_content import RunContent, cameras, placed, weights_still_here
+from tokengs_nerfstudio.run_content import RunContent, weights_still_here
 from tokengs_nerfstudio.viewer import OpeningView, SceneControls, within
 
 _log = logging.getLogger(__name__)
@@ -74,26 +73,15 @@ class TokenGSPipeline(VanillaPipeline):
             offer_ffmpeg()
         show_messages_of_the_package()
         super().__init__(config, device, test_mode, world_size, local_rank, grad_scaler)  # type: ignore[arg-type]
-        self._settle_weights(test_mode)
+        said = self.model.settle_weights(self.train_cameras.times)
+        if said is not None and test_mode == "val":
+            say(said)
         check_photos(self.train_cameras)
         warn_of_texture(self.device)
         self._content = RunContent()
         self.context: list[int] = []
         self._is_object = False
         self._add_to_viewer(test_mode)
-
-    def _settle_weights(self, test_mode: str) -> None:
-        """Where the options name no weights, those that suit the capture are taken, and the configuration says so."""
-        if self.config.model.checkpoint is not None:
-            return
-        times = self.train_cameras.times
-        moments = 1 if times is None else len(times.unique())
-        self.config.model.checkpoint = name = default_weights(moving=moments > 1)
-        if test_mode == "val" and name == USUAL_FOR_MOVING:
-            say(
-                f"The photos were taken at {moments} times: reconstructed as a scene that moves, by the "
-                f"weights '{name}' (as one that stands still: --pipeline.model.checkpoint {USUAL})"
-            )
 
     def _add_to_viewer(self, test_mode: str) -> None:
         """nerfstudio's viewer looks for its elements among the attributes of a pipeline."""
@@ -216,39 +204,28 @@ class TokenGSPipeline(VanillaPipeline):
                 return planner.by_steps(steps) if planned is None else planned(planner)
 
             self.model.begin(network, Example(seen, views), steps, plan)
-        self._content = RunContent(
+        encoded = time.perf_counter()
+        self._content = RunContent.of(
             {
                 "checkpoint": self.model.weights_name(),
                 "context": data.names(context),
                 "supervised": len(supervised),
                 "size": list(size),
             },
-            {
-                "capture": str(data.get_datapath().absolute()),
-                **placed(data.train_dataparser_outputs),
-                **cameras(seen),
-                "near_far": self.model.near_far,
-            },
+            data.get_datapath(),
+            data.train_dataparser_outputs,
+            seen,
+            self.model.near_far,
             Fingerprint.of(network, self.model.prepared_scene(), views, data.names(supervised)),
         )
-        seconds = (loaded - started, time.perf_counter() - loaded)
         self._use_context(context)
-        self._report(network, data.names(context), len(supervised), size, seconds)
-
-    def _report(
-        self,
-        network: TokenGSNetwork,
-        context: list[str],
-        supervised: int,
-        size: tuple[int, int],
-        seconds: tuple[float, float],
-    ) -> None:
-        names = [Path(name).name for name in context]
+        names = [Path(name).name for name in data.names(context)]
         say(f"Context: {', '.join(names[:8])}{' ...' if len(names) > 8 else ''}")
+        tried = ", trials included" if self.model.planned().trials else ""
         say(
             f"{self.model.num_points:,} Gaussians from {len(context)} views and {network.num_tokens} tokens in "
-            f"{seconds[1]:.1f} s (photos and weights read in {seconds[0]:.1f} s); tuning is supervised by {supervised} "
-            f"photos of {size[1]}x{size[0]}, {self.datamanager.num_held_out} photos are held out"
+            f"{encoded - loaded:.1f} s{tried} (photos and weights read in {loaded - started:.1f} s); tuning is "
+            f"supervised by {len(supervised)} photos of {size[1]}x{size[0]}, {data.num_held_out} photos are held out"
         )
 
     def state_of_tuning(self) -> dict[str, Any]:

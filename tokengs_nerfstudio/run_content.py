@@ -28,6 +28,21 @@ class RunContent:
     record: Mapping[str, Any] = field(default_factory=dict)
     fingerprint: Fingerprint | None = None
 
+    @classmethod
+    def of(
+        cls,
+        identity: Mapping[str, Any],
+        capture: Path,
+        outputs: DataparserOutputs,
+        context: Views,
+        near_far: Sequence[float],
+        fingerprint: Fingerprint,
+    ) -> "RunContent":
+        """Of a run that begins: `capture` is where its photos are, `outputs` are the dataparser's, `context` the photos
+        that the encoder sees in nerfstudio's world with OpenCV axes, `near_far` the planes there."""
+        record = {"capture": str(capture.absolute()), **_placed(outputs), **_cameras(context), "near_far": near_far}
+        return cls(identity, record, fingerprint)
+
     def state_dict(self) -> dict[str, Any]:
         """Tensors and plain values."""
         content = {} if self.fingerprint is None else {"content": self.fingerprint.state_dict()}
@@ -58,14 +73,14 @@ def weights_still_here(name: str, photos: Sequence[Path]) -> NetworkConfig | Non
         return None
 
 
-def placed(outputs: DataparserOutputs) -> dict[str, Any]:
+def _placed(outputs: DataparserOutputs) -> dict[str, Any]:
     """Where the capture's world lies in nerfstudio's: the transform [3, 4], and the scale that follows it."""
     applied = {name: outputs.metadata[name] for name in APPLIED if name in outputs.metadata}
     transform = outputs.dataparser_transform.detach().clone()
     return {"dataparser_transform": transform, "dataparser_scale": float(outputs.dataparser_scale), **applied}
 
 
-def cameras(context: Views) -> dict[str, Any]:
+def _cameras(context: Views) -> dict[str, Any]:
     """Those of the photos that the encoder saw, in nerfstudio's world with OpenCV axes."""
     return {
         "context_c2w": context.c2w.clone(),
