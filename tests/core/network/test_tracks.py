@@ -7,8 +7,9 @@ import torch
 from made.scenes import arc_cameras, blobs, photos, small_network
 
 from tokengs_nerfstudio.core.errors import UserError
+from tokengs_nerfstudio.core.network.decoder_inputs import moving_tokens
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
-from tokengs_nerfstudio.core.network.tracks import moving_tokens, tracks
+from tokengs_nerfstudio.core.network.tracks import tracks
 from tokengs_nerfstudio.core.types import Views
 
 TIMES = (0.0, 0.25, 1.0)
@@ -53,8 +54,8 @@ def test_tuned_tokens_have_their_own_tracks():
 
 def test_who_moves_follows_from_what_a_target_time_reaches():
     timed, still = network(tokens=6, time_channels=2), network(tokens=6)
-    assert moving_tokens(timed.config, 6).all()
-    assert not moving_tokens(still.config, 6).any()
+    assert moving_tokens(6, timed.config).all()
+    assert not moving_tokens(6, still.config).any()
     with torch.no_grad():
         found = tracks(still, still.encode(context()), TIMES)
     assert (found.gaussians == found.gaussians[:, :1]).all()

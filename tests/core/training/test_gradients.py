@@ -4,6 +4,7 @@ import pytest
 import torch
 from made.training import SMALL, random_example, small_training
 
+from tokengs_nerfstudio.core.losses.places import place_error
 from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.network.initial import SCRATCH
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
@@ -166,6 +167,13 @@ def test_where_it_is_known_what_moves_dynamic_tokens_show_that_alone(backdrop) -
     assert means["dynamic"] == pytest.approx(float(expected.total.detach()), rel=1e-5)
     assert means["rgb"] == usual["rgb"]
     assert means["dynamic"] != pytest.approx(usual["dynamic"], rel=1e-3)
+    assert "places" not in means
+    placed = replace(known, target=replace(known.target, depths=torch.rand_like(moving) + 0.5))
+    means, _ = gradients_of(training, placed, replace(training.config, depth=0.0))
+    pull = float(place_error(alone.means, placed.target).mean().detach())
+    assert means["places"] == pytest.approx(pull, rel=1e-5)
+    more = means["dynamic"] - usual["dynamic"] + 0.1 * pull
+    assert means["loss"] == pytest.approx(usual["loss"] + 0.3 * more, rel=1e-4)
 
 
 def test_without_weight_the_dynamic_tokens_cost_nothing(monkeypatch) -> None:

@@ -1,7 +1,7 @@
 """What the decoder is told beside the memory: tokens that fit it, the target's time, how far photos are from that."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from tokengs_nerfstudio.core.errors import UserError
@@ -25,9 +25,17 @@ def check_tokens(tokens: Tensor, memory: SceneMemory, config: NetworkConfig) -> 
         raise UserError("this network draws Gaussians to surfaces: its memory needs surfaces, as encode() gives them")
 
 
-def first_moving(tokens: Tensor, config: NetworkConfig) -> int:
-    """The first of the tokens that know the target time: dynamic ones, or all where there are none."""
-    return tokens.shape[1] - config.dynamic_tokens if config.dynamic_tokens else 0
+def first_moving(tokens: int, config: NetworkConfig) -> int:
+    """The first of so many tokens that a target time reaches: dynamic ones, or all where there are none of these; none
+    of a network that knows no time."""
+    if not config.time_channels:
+        return tokens
+    return tokens - config.dynamic_tokens if config.dynamic_tokens else 0
+
+
+def moving_tokens(tokens: int, config: NetworkConfig) -> Bool[Tensor, " token"]:
+    """Which of so many tokens that is, static ones first."""
+    return torch.arange(tokens) >= first_moving(tokens, config)
 
 
 def target_times(
@@ -51,5 +59,4 @@ def times_apart(
     if memory.photos is None or memory.photos.times is None or times is None:
         return None
     apart = (memory.photos.times - times[:, None]).abs()
-    moving = torch.arange(tokens.shape[1], device=apart.device) >= first_moving(tokens, config)
-    return apart[..., None] * moving.to(apart)
+    return apart[..., None] * moving_tokens(tokens.shape[1], config).to(apart)

@@ -110,17 +110,16 @@ class AnchoredDecoderBlock(_DecoderLayers):
         memory: SceneMemory,
         anchors: Anchors,
         static: int | None = None,
-        apart: Float[Tensor, "batch view token"] | None = None,
+        apart: Float[Tensor, "batch token memory"] | None = None,
     ) -> Float[Tensor, "batch token dim"]:
         """`memory` with rays. Geometry is computed in the anchors' own precision.
 
-        `apart`: how far each photo is in time from each token, if anything moves.
+        `apart`: how far each token is in time from the photo of each patch, if anything moves.
         """
         assert memory.rays is not None  # checked where memories come in
         with torch.autocast(x.device.type, enabled=False):
             bias = F.softplus(self.ray_scale) * ray_bias(anchors, memory.rays)
             if apart is not None:
-                apart = apart.mT.repeat_interleave(memory.rays.shape[1] // apart.shape[1], dim=-1)
                 bias = -doubted(-bias, self.time_doubt, apart)
             channels = position_channels(anchors.coordinates)
         x = x + self.cross_scale * self.cross_attention(self.cross_norm(x), memory, bias)

@@ -269,14 +269,16 @@ class TokenGSNetwork(nn.Module):
         self, memory: SceneMemory, tokens: Tensor, channels: Tensor | None, apart: Tensor | None
     ) -> list[tuple[Tensor, Anchors | None]]:
         """Tokens and anchors after each block of the decoder."""
-        first = first_moving(tokens, self.config)
-        static = first or None
+        first = first_moving(tokens.shape[1], self.config)
+        static = first if self.config.dynamic_tokens else None
         with self._autocast():
             if self.target_time_embedding is not None and channels is not None:
                 shift = self.target_time_embedding(channels)[:, None]
                 tokens = torch.cat([tokens[:, :first], tokens[:, first:] + shift], dim=1)
             if self.anchors is None:
                 return [(tokens := block(tokens, memory, static), None) for block in self.decoder]
+            if apart is not None and memory.rays is not None:
+                apart = apart.mT.repeat_interleave(memory.rays.shape[1] // apart.shape[1], dim=-1)
             anchors, walked = self.anchors.begin(tokens.shape[0]), []
             for block in self.decoder:
                 tokens = block(tokens, memory, anchors, static, apart)

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from tokengs_nerfstudio.core.errors import UserError
-from tokengs_nerfstudio.core.network.config import NetworkConfig
+from tokengs_nerfstudio.core.network.decoder_inputs import moving_tokens
 from tokengs_nerfstudio.core.network.memory import SceneMemory
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.records import TensorRecord
@@ -45,16 +45,10 @@ def tracks(
     means = torch.stack([splats.means for splats in decoded], dim=1)
     opacities = torch.stack([splats.opacities for splats in decoded], dim=1)
     per_token = network.config.gaussians_per_token
-    moving = moving_tokens(network.config, means.shape[2] // per_token).to(means.device)
+    moving = moving_tokens(means.shape[2] // per_token, network.config).to(means.device)
     still = ~moving.repeat_interleave(per_token)
     # The same numbers from batches of another size may differ in their last bit.
     means[:, :, still] = means[:, :1, still]
     weights = opacities.mean(1, keepdim=True).clamp(min=1e-6).unflatten(2, (-1, per_token))[..., None]
     of_tokens = (means.unflatten(2, (-1, per_token)) * weights).sum(3) / weights.sum(3)
     return Tracks(torch.tensor(list(times), device=means.device).to(means.dtype), means, opacities, of_tokens, moving)
-
-
-def moving_tokens(config: NetworkConfig, tokens: int) -> Bool[Tensor, " token"]:
-    """Which of so many tokens a target time reaches, static ones first."""
-    first = tokens - config.dynamic_tokens if config.dynamic_tokens else 0
-    return torch.arange(tokens) >= (first if config.time_channels else tokens)
