@@ -239,6 +239,14 @@ def test_a_capture_that_was_moved_is_given_and_another_is_refused(applied, captu
     assert "holds a capture" in ended(run, tmp_path / "a", "--as-capture")
 
 
+def test_the_capture_of_a_film_is_where_its_poses_are(applied, tmp_path):
+    shutil.copytree(applied / "scene", tmp_path / "film_capture")
+    edit(tmp_path / "film_capture", lambda meta: meta.update(posed_from={"settings": {}, "files": [], "left_out": {}}))
+    run = applied / "out/blobs/tokengs/run"
+    main([str(run), str(tmp_path / "a"), "--as-capture", "--capture", str(tmp_path / "film.mp4")])
+    assert (tmp_path / "a/points.ply").is_file()
+
+
 @pytest.mark.gpu
 def test_splatfacto_starts_from_it(applied, tmp_path):
     import subprocess

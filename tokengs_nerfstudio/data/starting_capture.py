@@ -14,8 +14,8 @@ from tokengs_nerfstudio.data.capture.transforms_json import applied_before, read
 from tokengs_nerfstudio.data.capture.writer import write_capture_again
 from tokengs_nerfstudio.data.exporting import Exported
 from tokengs_nerfstudio.data.finished_run import FinishedRun
+from tokengs_nerfstudio.data.opening import capture_at
 from tokengs_nerfstudio.data.splat_files.ply import write_points
-from tokengs_nerfstudio.data.unpacking import unpacked
 
 # Of the context cameras' spread: by how much they may be elsewhere in the capture than in the run.
 _MOST_MOVED = 0.01
@@ -25,14 +25,14 @@ def write_starting_capture(folder: Path, chosen: Exported, source: Path | None, 
     """The capture at `source` (None: where it was when the run began) again, with the chosen Gaussians' places and
     colours as the cloud of points that its transforms.json names.
 
-    Returns the folder. UserError where the capture is not that of the run; others as in `read_frames` and
-    `write_capture_again`.
+    Returns the folder. UserError where the capture is not that of the run; others as in `capture_at`,
+    `read_frames` and `write_capture_again`.
     """
     run = chosen.run
     place = source or run.capture
     if place is None:
         raise UserError(f"{run.checkpoint} does not say where its capture was: give its folder as --capture")
-    found = read_frames(read_transforms(unpacked(place, say)))
+    found = read_frames(read_transforms(capture_at(place, say)))
     to_file = _into_the_file(run, found)
     _check_same_cameras(run, found, to_file, place)
     return write_capture_again(folder, found, partial(write_points, gaussians=chosen.moved(to_file)[0]))

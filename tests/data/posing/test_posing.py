@@ -16,6 +16,7 @@ from PIL import Image
 
 from tokengs_nerfstudio.core.errors import ExistingFileError, UserError
 from tokengs_nerfstudio.data.capture.capture import NerfstudioCapture
+from tokengs_nerfstudio.data.capture.writer import write_nerfstudio_capture
 from tokengs_nerfstudio.data.posing import posing, sfm
 from tokengs_nerfstudio.data.posing.config import PosingConfig
 from tokengs_nerfstudio.data.posing.posing import can_write, is_unposed, posed
@@ -134,6 +135,23 @@ def test_output_is_a_capture_with_the_photos(photos, fast, tmp_path):
     assert capture.file_names[0] == "images/p00.png"
     assert len(capture) == 8
     assert [entry.name for entry in (tmp_path / "out").iterdir()] == ["capture"]
+
+
+def test_a_folder_of_photos_is_never_replaced(photos, fast, tmp_path):
+    before = sorted(path.name for path in photos.iterdir())
+    others = write_photos(tmp_path / "others", walk(6))
+    with pytest.raises(ExistingFileError, match="not empty and was not written by"):
+        posed(others, fast, output=photos)
+    with pytest.raises(ExistingFileError, match="not empty and was not written by"):
+        write_nerfstudio_capture(photos, NerfstudioCapture(photos).load([0, 1]), overwrite=True)
+    assert sorted(path.name for path in photos.iterdir()) == before
+
+
+def test_an_output_of_before_is_replaced(photos, fast, tmp_path):
+    output = posed(photos, fast, output=tmp_path / "capture").folder
+    others = write_photos(tmp_path / "others", walk(6))
+    posed(others, fast, output=output)
+    assert len(NerfstudioCapture(output)) == len(list((output / "images").iterdir())) == 6
 
 
 def test_photos_that_cannot_be_written_beside_are_posed_in_the_cache(photos, fast, cache, monkeypatch):

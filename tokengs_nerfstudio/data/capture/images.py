@@ -28,14 +28,19 @@ _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBo
 
 def stored_size(path: Path) -> tuple[int, int]:
     """(width, height) from an image's header; ValueError naming the file where it cannot be read."""
-    with _decoded(path) as image:
+    with opened(path) as image:
         return image.size
 
 
 def is_turned(path: Path) -> bool:
     """Whether an image's EXIF entry asks viewers to turn it by a quarter (for PNG files this reads all of it)."""
-    with _decoded(path) as image:
-        return image.getexif().get(_ORIENTATION_TAG) in _TURNED_BY_A_QUARTER
+    with opened(path) as image:
+        return asks_to_be_turned(image.getexif())
+
+
+def asks_to_be_turned(exif: Image.Exif) -> bool:
+    """Whether EXIF entries ask viewers to turn their image by a quarter."""
+    return exif.get(_ORIENTATION_TAG) in _TURNED_BY_A_QUARTER
 
 
 def read_image(
@@ -46,7 +51,7 @@ def read_image(
     The stored pixels are taken as they are; only with `upright` they are first turned as the EXIF entry asks. Resizing
     is bilinear with antialiasing. ValueError naming the file where it cannot be read, or shows no colours.
     """
-    with _decoded(path) as image:
+    with opened(path) as image:
         shown = _shown(image, window, upright)
         _say_where_nothing_shows(path, shown)
         return _composite(shown, background)
@@ -60,7 +65,7 @@ def read_pixels(
     Where a `size` (width, height) is given it is resized to that, bilinearly with antialiasing. ValueError naming the
     file where it cannot be read, or shows no colours.
     """
-    with _decoded(path) as image:
+    with opened(path) as image:
         shown = _in_colours(image, upright)
         if size is not None and size != shown.size:
             shown = shown.resize(size, Image.Resampling.BILINEAR)
@@ -69,7 +74,8 @@ def read_pixels(
 
 
 @contextmanager
-def _decoded(path: Path) -> Iterator[Image.Image]:
+def opened(path: Path) -> Iterator[Image.Image]:
+    """An image file, its header read; UserError naming it where that, or what the block reads of it, cannot be read."""
     try:
         with Image.open(path) as image:
             yield image
@@ -79,13 +85,13 @@ def _decoded(path: Path) -> Iterator[Image.Image]:
 
 def has_alpha(path: Path) -> bool:
     """Whether an image's header speaks of transparency; UserError naming the file where it cannot be read."""
-    with _decoded(path) as image:
+    with opened(path) as image:
         return _has_alpha(image)
 
 
 def read_alpha(path: Path, window: Window, upright: bool = False) -> Float[ndarray, "height width"]:
     """The opacities in [0, 1], float32, of the part of a photo that `window` shows, as `read_image` reads it."""
-    with _decoded(path) as image:
+    with opened(path) as image:
         shown = _shown(image, window, upright)
     if shown.mode != "RGBA":
         return np.ones((window.height, window.width), np.float32)
@@ -99,7 +105,7 @@ def check_mask(path: Path, size: tuple[int, int]) -> None:
     """
     if not path.is_file():
         raise MissingFileError(f"the mask {path} does not exist; put it back or remove its frame's mask_path")
-    with _decoded(path) as image:
+    with opened(path) as image:
         found, channels = image.size, len(image.getbands())
     times = round(found[0] / size[0])
     fits = times >= 1 and all(abs(times * side - there) < times for side, there in zip(size, found))
@@ -116,7 +122,7 @@ def read_mask(path: Path, size: tuple[int, int], window: Window) -> Float[ndarra
     Not 0 is valid; of a file that keeps its values only roughly (JPEG) the brighter half is. The colours of a palette
     count, not their numbers. float32 in [0, 1]. ValueError naming the file where it cannot be read.
     """
-    with _decoded(path) as image:
+    with opened(path) as image:
         lossy = image.format in _LOSSY
         values = np.asarray(image.convert("L") if image.mode == "P" else image)
     valid = Image.fromarray((values >= 128 if lossy else values != 0).astype(np.float32))

@@ -2,10 +2,13 @@
 
 import tempfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from tokengs_nerfstudio.core.errors import UserError
+from tokengs_nerfstudio.data.capture.frames import THREADS
 from tokengs_nerfstudio.data.posing.config import PosingConfig
 from tokengs_nerfstudio.data.posing.photos import Photo, read_photo
 from tokengs_nerfstudio.data.posing.pictures import Picture, prepare
@@ -46,7 +49,8 @@ def find(
             f"{folder} has {len(files)} photo{'s' * (len(files) != 1)} ({', '.join(names)}): poses need at least "
             f"{LEAST_PHOTOS} that overlap; take 15 or more while you walk around the subject"
         )
-    photos = [_read(file, folder) for file in files]
+    with ThreadPoolExecutor(max_workers=THREADS) as pool:
+        photos = list(pool.map(partial(_read, folder=folder), files))
     with tempfile.TemporaryDirectory(prefix="tokengs-poses-") as scratch:
         pictures = _prepared(photos, Path(scratch), config)
         found = {index: picture for index, picture in enumerate(pictures) if picture is not None}

@@ -4,7 +4,7 @@ import hashlib
 import math
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from PIL import Image
 
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.data.capture.frames import THREADS
-from tokengs_nerfstudio.data.capture.images import is_turned, stored_size
+from tokengs_nerfstudio.data.capture.images import asks_to_be_turned, opened
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".ppm")
 _UNREAD_SUFFIXES = (".heic", ".heif", ".avif", ".dng", ".nef", ".cr2", ".cr3", ".arw", ".orf", ".rw2")
@@ -67,9 +67,13 @@ def has_photos(folder: Path) -> bool:
 
 def read_photo(path: Path, folder: Path) -> Photo:
     """What the header of a photo in `folder` says; UserError where it cannot be read."""
-    size, turned = stored_size(path), is_turned(path)
-    size = (size[1], size[0]) if turned else size
-    device, focal = _exif(path, size)
+    with opened(path) as image:
+        exif, own = image.getexif(), {}
+        with suppress(OSError, SyntaxError, ValueError, EOFError, struct.error):
+            own = exif.get_ifd(_EXIF)
+        turned = asks_to_be_turned(exif)
+        size = image.size[::-1] if turned else image.size
+    device, focal = _lens(exif, own, size)
     return Photo(path, path.relative_to(folder).as_posix(), size, turned, device, focal)
 
 
@@ -112,14 +116,11 @@ def _is_photo(path: Path) -> bool:
     return path.suffix.lower() in _SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
-def _exif(path: Path, size: tuple[int, int]) -> tuple[tuple[str, ...], float | None]:
-    """Make, model and focal length of a photo's EXIF entry, and the focal length in pixels of its `size`."""
-    outer, inner = Image.Exif(), {}
-    with suppress(OSError, SyntaxError, ValueError, EOFError, struct.error), Image.open(path) as image:
-        outer = image.getexif()
-        inner = outer.get_ifd(_EXIF)
-    device = tuple(str(value).strip("\0 ") for value in (outer.get(_MAKE, ""), outer.get(_MODEL, "")))
-    millimetres, of_35mm = _number(inner.get(_FOCAL)), _number(inner.get(_FOCAL_OF_35MM))
+def _lens(exif: Image.Exif, own: Mapping[int, Any], size: tuple[int, int]) -> tuple[tuple[str, ...], float | None]:
+    """Make, model and focal length of a photo's EXIF entries, of which `own` are the camera's, and the focal length in
+    pixels of its `size`."""
+    device = tuple(str(value).strip("\0 ") for value in (exif.get(_MAKE, ""), exif.get(_MODEL, "")))
+    millimetres, of_35mm = _number(own.get(_FOCAL)), _number(own.get(_FOCAL_OF_35MM))
     focal = None if of_35mm is None else of_35mm / _DIAGONAL_OF_35MM * math.hypot(*size)
     return (*device, f"{millimetres or 0:.2f}", f"{of_35mm or 0:.1f}"), focal
 

@@ -121,7 +121,7 @@ class _Folder:
         with replaced(place) as fresh:
             kept = place == self.cached
             names = [os.fspath(file.absolute()) for file in files] if kept else _copied(files, self.path, fresh)
-            write_result(fresh, found.photos, names, found.solution, record)
+            write_result(fresh, found.photos, names, found.solution, record, ours=True)
         return found, record
 
     def _find(self, files: Sequence[Path], config: PosingConfig, progress: Progress) -> tuple[Found, Record]:
@@ -158,7 +158,7 @@ class _Video:
             files = write_frames(self.path, frames, fresh / "images")
             found = find(files, fresh, config, progress)
             record = Record.of(config, before, found.left_out)
-            write_result(fresh, found.photos, found.names, found.solution, record)
+            write_result(fresh, found.photos, found.names, found.solution, record, ours=True)
         return found, record
 
 

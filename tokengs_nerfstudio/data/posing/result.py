@@ -98,16 +98,24 @@ def read_record(folder: Path) -> Record | None:
 
 
 def write_result(
-    folder: Path, photos: Sequence[Photo | None], names: Sequence[str], solution: Solution, record: Record
+    folder: Path,
+    photos: Sequence[Photo | None],
+    names: Sequence[str],
+    solution: Solution,
+    record: Record,
+    ours: bool = False,
 ) -> None:
     """transforms.json and sparse_pc.ply in `folder`; `names` is what the first calls the photos.
 
+    `ours` says that nothing else is in the folder but what this package put there: what it writes to it later replaces
+    all of it. Folders of people's own photos are not.
     The old transforms.json goes before the new points come: whenever the process is killed, the two fit together.
     """
     up = record.settings["up"]
     placed = sorted(solution.c2w)
     turn = upright(np.stack([solution.c2w[index] for index in placed]), up)
-    content = {"written_by": WRITTEN_BY, **_cameras(photos, names, solution, placed, turn), "ply_file_path": POINTS}
+    mark = {"written_by": WRITTEN_BY} if ours else {}
+    content = {**mark, **_cameras(photos, names, solution, placed, turn), "ply_file_path": POINTS}
     if up != "top":
         content["orientation_override"] = "none"  # or the reader would turn it as most photos stand
     content[_RECORD] = asdict(record)
