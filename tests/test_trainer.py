@@ -3,7 +3,9 @@
 import sys
 
 import pytest
+from made.tuned_runs import run_config, saved, trained
 
+from tokengs_nerfstudio import model
 from tokengs_nerfstudio.trainer import TokenGSTrainerConfig, newest_checkpoint
 
 
@@ -30,3 +32,11 @@ def test_a_moved_run_is_found_by_its_config(tmp_path, monkeypatch):
     assert config.get_checkpoint_dir() == tmp_path / "new/nerfstudio_models"
     monkeypatch.setattr(sys, "argv", ["ns-train", "tokengs", "--load-config", str(tmp_path / "new/config.yml")])
     assert config.get_base_dir() == tmp_path / "old/x/tokengs/t"
+
+
+def test_how_sure_a_run_is_is_found_once_for_its_checkpoint(capture, weights, tmp_path, monkeypatch):
+    asked, confidences = [], model.confidences
+    monkeypatch.setattr(model, "confidences", lambda *scene: asked.append(scene) or confidences(*scene))
+    trained(run_config(capture, weights, tmp_path, steps=1))
+    assert len(asked) == 1
+    assert len(saved(tmp_path)["pipeline"]["_model.gauss_params.confidence"]) == asked[0][0].count

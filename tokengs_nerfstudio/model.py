@@ -217,12 +217,11 @@ class TokenGSModel(SplatsModel):
 
     def _confidence(self) -> dict[str, Tensor]:
         """How far each baked Gaussian can be believed; of a scene that moves nothing is said."""
-        tuning = self.running_tuning()
-        if self.baked_times or self._prepared is None:
+        if self.baked_times:
             return {}
-        splats = tuning.gaussians()
-        kept = splats.transformed(self._prepared.to_canonical.inverse()).finite
-        return {"confidence": confidences(splats, tuning.supervision.views, tuning.rendering)[kept]}
+        tuning = self.running_tuning()
+        splats = self.baked().still.transformed(self.prepared_scene().to_canonical)
+        return {"confidence": confidences(splats, tuning.supervision.views, tuning.rendering)}
 
     def show_feed_forward(self, wanted: bool) -> None:
         """Whoever looks sees what the network predicts, or what the tuning has reached."""

@@ -174,22 +174,15 @@ class Sight:
         return Outputs(ready, later)
 
     def _opacity(self, camera: Cameras, alpha: Tensor) -> Tensor:
-        opacities = self.gaussians.opacities[:, None].expand(-1, 3)
-        gaussians = replace(self.gaussians, colors=opacities, harmonics=None)
-        renders = self._drawn(gaussians, camera, torch.zeros_like(self.background))
-        return torch.where(alpha > 0, _picture(renders.rgb)[..., :1] / alpha.clamp(min=1e-6), 0.0).clamp(0, 1)
+        shown = self._values(camera, self.gaussians.opacities[:, None].expand(-1, 3))[..., :1]
+        return torch.where(alpha > 0, shown / alpha.clamp(min=1e-6), 0.0).clamp(0, 1)
 
     def _confidence(self, camera: Cameras, confidence: Tensor) -> Tensor:
-        values = confidence[:, None].expand(-1, 3).to(self.gaussians.colors)
-        gaussians = replace(self.gaussians, colors=values, harmonics=None)
-        renders = self._drawn(gaussians, camera, torch.zeros_like(self.background))
-        return _picture(renders.rgb)[..., :1].clamp(0, 1)
+        return self._values(camera, confidence[:, None].expand(-1, 3))[..., :1].clamp(0, 1)
 
     def _token_colors(self, camera: Cameras) -> Tensor:
         assert self.tokens is not None
-        colors = token_colors(self.tokens()).to(self.gaussians.colors)
-        gaussians = replace(self.gaussians, colors=colors, harmonics=None)
-        return _picture(self._drawn(gaussians, camera, self.background).rgb).clamp(0, 1)
+        return self._values(camera, token_colors(self.tokens()), self.background).clamp(0, 1)
 
     def _some(self, camera: Cameras, chosen: Bool[Tensor, " gaussian"]) -> Tensor:
         return _picture(self._drawn(self.gaussians.select(chosen), camera, self.background).rgb).clamp(0, 1)
@@ -204,12 +197,17 @@ class Sight:
             displacement = self.motion.displacement()
             pixels = render_flow(self.gaussians, displacement, bridge.cameras_of(camera), self.rendering).pixels[0]
         else:
-            moved = replace(self.gaussians, colors=self.motion.displacement(), harmonics=None)
-            mean = _picture(self._drawn(moved, camera, torch.zeros_like(self.background)).rgb) / alpha.clamp(min=1e-6)
+            mean = self._values(camera, self.motion.displacement()) / alpha.clamp(min=1e-6)
             axes = camera.camera_to_worlds.reshape(3, 4)[:, :2] * mean.new_tensor([1.0, -1.0])
             pixels = ((mean @ axes) * float(camera.fx.reshape(-1)[0]) / depth.clamp(min=1e-6)).movedim(-1, 0)
         solid = alpha.movedim(-1, 0)
         return (solid * flow_colors(pixels) + (1 - solid)).movedim(0, -1)
+
+    def _values(self, camera: Cameras, values: Float[Tensor, "gaussian 3"], behind: Tensor | None = None) -> Tensor:
+        """Numbers of the Gaussians drawn as their colours are, over `behind` or nothing."""
+        valued = replace(self.gaussians, colors=values.to(self.gaussians.colors), harmonics=None)
+        background = torch.zeros_like(self.background) if behind is None else behind
+        return _picture(self._drawn(valued, camera, background).rgb)
 
     def _drawn(self, gaussians: Gaussians, camera: Cameras, background: Tensor) -> Renders:
         config = replace(self.rendering, background=background)

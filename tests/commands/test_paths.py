@@ -35,6 +35,13 @@ def test_nerfstudio_reads_what_is_written(kind, tmp_path):
     assert [time for _, time in filmed(film)] == pytest.approx(cameras.times.flatten().tolist())
 
 
+def test_the_command_for_nerfstudio_has_the_runs_config_whichever_way_the_run_is_named(tmp_path):
+    run = write_run(tmp_path / "run")
+    for named in (run, run / "config.yml"):
+        said = write_path(named, tmp_path / "path.json", "time-lapse", frames=2)
+        assert f"--load-config {run / 'config.yml'} --camera-path-filename" in said
+
+
 def test_a_film_begins_at_the_first_photo_and_can_be_of_another_size(tmp_path):
     write_path(write_run(tmp_path / "run"), tmp_path / "path.json", "context", frames=5, height=97)
     film = json.loads((tmp_path / "path.json").read_text())

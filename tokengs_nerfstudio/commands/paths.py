@@ -27,7 +27,8 @@ def write_path(
     film = moving_path(photos, kind, frames, frame_rate, time)
     write_text(output, json.dumps(film))
     size = f"{film['render_width']}x{film['render_height']}"
+    config = run if run.name == "config.yml" else run / "config.yml"
     return (
         f"{kind}: {frames} pictures of {size}, {film['seconds']:.3g} s: {output}; "
-        f"ns-render camera-path --load-config {run / 'config.yml'} --camera-path-filename {output}"
+        f"ns-render camera-path --load-config {config} --camera-path-filename {output}"
     )

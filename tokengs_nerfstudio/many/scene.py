@@ -77,7 +77,7 @@ def reconstruct_capture(job: Job, plan: Plan, network: TokenGSNetwork, seconds_b
     while not pipeline.model.finished:
         pipeline.get_train_loss_dict(steps)
         steps += 1
-    pipeline.bake()
+    pipeline.model.bake()
     tuned = clock()
     scores = _evaluated(pipeline, job.folder / PICTURES, plan.pictures)
     seconds |= {"reading and encoding": begun - started, "tuning": tuned - begun, "evaluation": clock() - tuned}
