@@ -172,7 +172,7 @@ class TokenGSTrainer(Trainer):
 
     def _after_train(self) -> None:
         self._progress.stop()
-        self.pipeline.bake()
+        self.pipeline.model.bake()  # alone: how sure it is comes with the checkpoint
         for line in self.pipeline.summary():
             say(line)
         super()._after_train()

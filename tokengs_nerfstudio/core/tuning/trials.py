@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tokengs_nerfstudio.core.geometry.resize import level_size, resized
+from tokengs_nerfstudio.core.geometry.twins import same_cameras
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.preparation import PreparedScene, prepare
 from tokengs_nerfstudio.core.stored_views import joined
@@ -117,29 +118,25 @@ class Turn:
 def turns(scene: PreparedScene, number: int) -> Iterator[list[int]]:
     """Which supervised photos are left out together, turn by turn; none where there are fewer than three.
 
-    Photos that the network does not see come first, since it need not do without them.
+    Of many photos those that the network does not see, since it need not do without them; of few any but what is all
+    that it sees.
     """
-    views, context = scene.example.target, scene.example.context
+    views = scene.example.target
     usable = views.usable()
     if len(usable) < 3:
         return
-    unseen = [place for place in usable if place not in positions(context, views)]
+    same = same_cameras(scene.example.context.c2w, views.c2w)
+    seen, needed = same.any(0).tolist(), same.all(0).tolist()
+    unseen = [place for place in usable if not seen[place]]
     if len(usable) >= _MANY and len(unseen) >= 2:
         count = max(1, min(len(unseen) // 2, round(len(usable) / _ONE_IN)))
         number = max(1, min(number // 2, len(unseen) // count))
         for turn in range(number):
             yield [unseen[int((place + (turn + 0.5) / number) * len(unseen) / count)] for place in range(count)]
         return
-    rest = list(usable)
-    for _ in range(min(number, len(usable))):
+    rest = [place for place in usable if not needed[place]]
+    for _ in range(min(number, len(rest))):
         yield [rest.pop(most_typical_view(views.c2w[rest]))]
-
-
-def positions(some: Views, views: Views) -> list[int]:
-    """Where `some` views stand among `views`, by their cameras."""
-    difference = (some.c2w[:, None] - views.c2w[None]).abs().amax((-1, -2))
-    size = views.c2w[:, :3, 3].abs().max().clamp(min=1.0)
-    return (difference < 1e-4 * size).any(0).nonzero()[:, 0].tolist()
 
 
 def turn_of(network: TokenGSNetwork, scene: PreparedScene, left: Sequence[int]) -> Turn:
@@ -147,8 +144,8 @@ def turn_of(network: TokenGSNetwork, scene: PreparedScene, left: Sequence[int]) 
     context, views = scene.example.context, scene.example.target
     kept = [place for place in range(views.num_views) if place not in left]
     kept = [kept[int(number * len(kept) / _MOST)] for number in range(_MOST)] if len(kept) > _MOST else kept
-    gone = positions(views.subset(left), context)
-    seen = context.select([place for place in range(context.num_views) if place not in gone])
+    gone = same_cameras(context.c2w, views.c2w[list(left)]).any(1)
+    seen = context.select((~gone).nonzero()[:, 0])
     placed = prepare(network, Example(seen, _small(views, kept)))
     return Turn(placed, placed.to_canonical.views(_small(views, left)))
 
