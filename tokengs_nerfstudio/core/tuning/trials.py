@@ -16,9 +16,10 @@ from tokengs_nerfstudio.core.preparation import PreparedScene, prepare
 from tokengs_nerfstudio.core.stored_views import joined
 from tokengs_nerfstudio.core.tuning.candidates import FEED_FORWARD, Candidate
 from tokengs_nerfstudio.core.tuning.config import TuningConfig
-from tokengs_nerfstudio.core.tuning.costs import Clock
+from tokengs_nerfstudio.core.tuning.costs import Clock, settled, step_seconds, to_be_timed
 from tokengs_nerfstudio.core.tuning.photometry import Photometry
 from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
+from tokengs_nerfstudio.core.tuning.settings import with_settings
 from tokengs_nerfstudio.core.tuning.supervision import most_typical_view
 from tokengs_nerfstudio.core.types import Example, Gaussians, Views
 
@@ -185,11 +186,12 @@ class Trials:
 
     def seconds(self, turn: Turn, tried: Sequence[Candidate], size: TrialSize, clock: Clock) -> tuple[float, float]:
         """What a turn costs before its first step, and its steps; from a few of them that nothing comes of."""
-        before = clock()
+        views = turn.left_out
+        before = settled(clock, views)
         tokens = self._tuning(turn, replace(self.config, space="tokens"), _TIMED + 1)
-        start, between = tokens.gaussians(), clock()
-        gaussians = self._tuning(turn, self._on_gaussians(Candidate("gaussians")), _TIMED + 1, start)
-        per_token, per_gaussian = _step_seconds(tokens, clock), _step_seconds(gaussians, clock)
+        start, between = tokens.gaussians(), settled(clock, views)
+        gaussians = self._tuning(turn, to_be_timed(self._on_gaussians(Candidate("gaussians"))), _TIMED + 1, start)
+        per_token, per_gaussian = (step_seconds(run, clock, _TIMED) for run in (tokens, gaussians))
         runs = sum("gaussians" in candidate.space for candidate in tried)
         return between - before, size.token_steps * per_token + runs * size.gaussian_steps * per_gaussian
 
@@ -210,11 +212,10 @@ class Trials:
         return run.gaussians()
 
     def _on_gaussians(self, candidate: Candidate) -> TuningConfig:
-        config = replace(candidate, space="gaussians").applied(self.config)
-        return replace(config, gaussians=replace(config.gaussians, levels=_LEVELS))
+        return with_settings(replace(candidate, space="gaussians").applied(self.config), {"gaussians.levels": _LEVELS})
 
     def _tuning(self, turn: Turn, config: TuningConfig, steps: int, start: Gaussians | None = None) -> SceneTuning:
-        config = replace(config, stopping=replace(config.stopping, rule="steps"))
+        config = with_settings(config, {"stopping.rule": "steps"})
         return SceneTuning(self.network, turn.scene, config, steps, start, self.seed, self.antialiased)
 
 
@@ -254,17 +255,6 @@ def fitted(size: TrialSize, before: float, steps: float, seconds: float) -> Tria
         return replace(size, turns=0)
     factor = (seconds / number - before) / max(steps, 1e-9)
     return replace(size.scaled(min(factor, 1.0)), turns=number)
-
-
-def _step_seconds(run: SceneTuning, clock: Clock) -> float:
-    """The least that a step of some took; the first is not counted."""
-    run.step()
-    seconds = []
-    for _ in range(_TIMED):
-        before = clock()
-        run.step()
-        seconds.append(clock() - before)
-    return min(seconds)
 
 
 def _psnr(splats: Gaussians, views: Views, like: SceneTuning) -> float:
