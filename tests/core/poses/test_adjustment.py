@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 from made.points import relative_error
+from made.scenes import arc_cameras, blobs, photos
 
 from tokengs_nerfstudio.core.geometry.disturbance import disturbed
-from tokengs_nerfstudio.core.poses import adjusted_poses, with_adjusted_poses
+from tokengs_nerfstudio.core.poses import adjustment, adjusted_poses, with_adjusted_poses
 from tokengs_nerfstudio.core.types import Example, Views
 from tokengs_nerfstudio.data import NerfstudioCapture
 from tokengs_nerfstudio.samples import sample_capture
@@ -35,6 +36,17 @@ def test_wrong_cameras_come_back_and_those_of_the_context_with_them(views: Views
     assert relative_error(example.target.c2w, views.c2w) < 0.6 * relative_error(wrong.c2w, views.c2w)
     assert torch.equal(example.context.c2w, example.target.c2w[[0, 3, 6]])
     assert example.context.images is context.images
+
+
+def test_the_context_is_known_among_many_photos(monkeypatch) -> None:
+    many = photos(blobs(), arc_cameras(40), size=8)
+    moved = many.c2w.clone()
+    moved[:, :3, 3] += 0.01
+    monkeypatch.setattr(adjustment, "adjusted_poses", lambda views: adjustment.Adjustment(moved, 2.0, 1.0, True))
+    other = replace(many.select([5]), c2w=torch.eye(4)[None])
+    example, _ = with_adjusted_poses(Example(Views.cat([many.select([0, 20, 39]), other]), many))
+    assert torch.equal(example.context.c2w[:3], moved[[0, 20, 39]])
+    assert torch.equal(example.context.c2w[3:], other.c2w)
 
 
 def test_photos_that_say_nothing_change_nothing(views: Views) -> None:

@@ -8,7 +8,7 @@ from made.scenes import arc_cameras, blobs, photos, small_network
 from made.tuning import ready, tuning_config
 
 from tokengs_nerfstudio.core.tuning.candidates import FEED_FORWARD, Candidate, candidates
-from tokengs_nerfstudio.core.tuning.trials import Evidence, TrialSize, fitted, positions, turn_of, turns
+from tokengs_nerfstudio.core.tuning.trials import Evidence, TrialSize, fitted, turn_of, turns
 
 NETWORK = small_network().config
 EVIDENCE = Evidence(
@@ -82,9 +82,12 @@ def test_a_trial_of_a_large_capture_looks_at_some_of_its_photos():
     assert turn.scene.example.target.num_views == 48
 
 
-def test_views_are_found_by_their_cameras():
-    views = photos(blobs(), arc_cameras(5))
-    assert positions(views.select([3, 1]), views) == [1, 3]
+def test_the_network_always_keeps_something_to_see():
+    views = photos(blobs(), arc_cameras(4))
+    assert all(left != [2] for left in turns(ready(views.select([2]), views), 4))
+    twins = photos(blobs(), arc_cameras(2).repeat_interleave(2, 0))
+    assert [len(left) for left in turns(ready(twins.select([0]), twins), 4)] == [1, 1]
+    assert all(left in ([2], [3]) for left in turns(ready(twins.select([0]), twins), 4))
 
 
 @pytest.mark.parametrize(

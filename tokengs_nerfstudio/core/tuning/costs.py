@@ -12,6 +12,7 @@ from tokengs_nerfstudio.core.tuning.config import TuningConfig
 from tokengs_nerfstudio.core.tuning.gaussians import GaussianStage, gaussian_budget
 from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
 from tokengs_nerfstudio.core.tuning.schedule import PlannedStage, level_factor
+from tokengs_nerfstudio.core.tuning.settings import with_settings
 from tokengs_nerfstudio.core.types import Gaussians, Views
 
 Clock = Callable[[], float]
@@ -80,7 +81,7 @@ def measured_costs(
     tokens, gaussians = 0.0, (0.0, 0.0, 0.0)
     if space != GaussianStage.name:
         kind = "latents" if space == "latents" else "tokens"
-        tokens = _step_seconds(network, scene, replace(config, space=kind), None, clock)
+        tokens = _seconds(network, scene, replace(config, space=kind), None, clock)
     if GaussianStage.name in space:
         gaussians = _gaussian_costs(network, scene, config, start, clock)
     return StepCosts(tokens, *gaussians)
@@ -90,10 +91,10 @@ def _gaussian_costs(
     network: TokenGSNetwork, scene: PreparedScene, config: TuningConfig, start: Gaussians, clock: Clock
 ) -> tuple[float, float, float]:
     def timed(level: float, gaussians: Gaussians) -> tuple[float, float]:
-        stage = replace(config.gaussians, levels=((0.0, level),), reseed=False, per_pixel=0.0)
-        sized = replace(config, gaussians=stage, max_gaussians=None)
+        settings = {"gaussians.levels": ((0.0, level),), "gaussians.per_pixel": 0.0, "max_gaussians": None}
+        sized = with_settings(config, settings)
         pixels = StageSizes(sized, gaussians.count, scene.example.target).pixels(0.0)
-        return pixels, _step_seconds(network, scene, sized, gaussians, clock)
+        return pixels, _seconds(network, scene, sized, gaussians, clock)
 
     levels = [factor for _, factor in config.gaussians.levels]
     budget = gaussian_budget(config, start.count, scene.example.target)
@@ -107,20 +108,32 @@ def _gaussian_costs(
     return max(coarse - per_pixel * few_pixels - per_gaussian * start.count, 0.0), per_pixel, per_gaussian
 
 
-def _step_seconds(
+def _seconds(
     network: TokenGSNetwork, scene: PreparedScene, config: TuningConfig, start: Gaussians | None, clock: Clock
 ) -> float:
-    stopping = replace(config.stopping, rule="steps")
-    run = SceneTuning(network, scene, replace(config, stopping=stopping), 3, start)
-    run.step()  # the first one is slower
-    before = _settled(clock, scene)
+    return step_seconds(SceneTuning(network, scene, to_be_timed(config), 3, start), clock)
+
+
+def to_be_timed(config: TuningConfig) -> TuningConfig:
+    """The same steps without what comes before the first of them, which takes longer than a few steps do."""
+    without = {"gaussians.reseed": False, "gaussians.clear_share": 0.0, "cameras.adjust": False}
+    return with_settings(config, {"stopping.rule": "steps", **without})
+
+
+def step_seconds(run: SceneTuning, clock: Clock, steps: int = 1) -> float:
+    """The least that a step of so many took; one before them, which is slower, is not counted."""
     run.step()
-    return _settled(clock, scene) - before
+    seconds = []
+    for _ in range(steps):
+        before = settled(clock, run.supervision.views)
+        run.step()
+        seconds.append(settled(clock, run.supervision.views) - before)
+    return min(seconds)
 
 
-def _settled(clock: Clock, scene: PreparedScene) -> float:
-    """What the clock says once the device has done what it was asked for."""
-    if scene.example.target.c2w.is_cuda:
+def settled(clock: Clock, views: Views) -> float:
+    """What the clock says once the device of the views has done what it was asked for."""
+    if views.c2w.is_cuda:
         torch.cuda.synchronize()
     return clock()
 

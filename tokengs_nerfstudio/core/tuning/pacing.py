@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import torch
-
 from tokengs_nerfstudio.core.tuning.config import TuningConfig
-from tokengs_nerfstudio.core.tuning.costs import Clock, StageSizes, StepCosts, seconds_of
+from tokengs_nerfstudio.core.tuning.costs import Clock, StageSizes, StepCosts, seconds_of, settled
 from tokengs_nerfstudio.core.tuning.gaussians import GaussianStage
 from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
 from tokengs_nerfstudio.core.tuning.schedule import planned_stages
@@ -114,9 +112,7 @@ class Pacer:
 
     def _look(self) -> None:
         """How many times slower than reckoned the steps since the last look were."""
-        if torch.cuda.is_available() and self._sizes.views.c2w.is_cuda:
-            torch.cuda.synchronize()
-        now = self._allowance.clock()
+        now = settled(self._allowance.clock, self._sizes.views)
         slowness = (now - self._seen) / max(self._reckoned, 1e-9)
         before = slowness if self._slowness is None else self._slowness
         self._slowness = (1 - _LAST_LOOK) * before + _LAST_LOOK * slowness

@@ -10,14 +10,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tokengs_nerfstudio.core.geometry.resize import level_size, resized
+from tokengs_nerfstudio.core.geometry.twins import same_cameras
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.preparation import PreparedScene, prepare
 from tokengs_nerfstudio.core.stored_views import joined
 from tokengs_nerfstudio.core.tuning.candidates import FEED_FORWARD, Candidate
 from tokengs_nerfstudio.core.tuning.config import TuningConfig
-from tokengs_nerfstudio.core.tuning.costs import Clock
+from tokengs_nerfstudio.core.tuning.costs import Clock, settled, step_seconds, to_be_timed
 from tokengs_nerfstudio.core.tuning.photometry import Photometry
 from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
+from tokengs_nerfstudio.core.tuning.settings import with_settings
 from tokengs_nerfstudio.core.tuning.supervision import most_typical_view
 from tokengs_nerfstudio.core.types import Example, Gaussians, Views
 
@@ -117,29 +119,25 @@ class Turn:
 def turns(scene: PreparedScene, number: int) -> Iterator[list[int]]:
     """Which supervised photos are left out together, turn by turn; none where there are fewer than three.
 
-    Photos that the network does not see come first, since it need not do without them.
+    Of many photos those that the network does not see, since it need not do without them; of few any but what is all
+    that it sees.
     """
-    views, context = scene.example.target, scene.example.context
+    views = scene.example.target
     usable = views.usable()
     if len(usable) < 3:
         return
-    unseen = [place for place in usable if place not in positions(context, views)]
+    same = same_cameras(scene.example.context.c2w, views.c2w)
+    seen, needed = same.any(0).tolist(), same.all(0).tolist()
+    unseen = [place for place in usable if not seen[place]]
     if len(usable) >= _MANY and len(unseen) >= 2:
         count = max(1, min(len(unseen) // 2, round(len(usable) / _ONE_IN)))
         number = max(1, min(number // 2, len(unseen) // count))
         for turn in range(number):
             yield [unseen[int((place + (turn + 0.5) / number) * len(unseen) / count)] for place in range(count)]
         return
-    rest = list(usable)
-    for _ in range(min(number, len(usable))):
+    rest = [place for place in usable if not needed[place]]
+    for _ in range(min(number, len(rest))):
         yield [rest.pop(most_typical_view(views.c2w[rest]))]
-
-
-def positions(some: Views, views: Views) -> list[int]:
-    """Where `some` views stand among `views`, by their cameras."""
-    difference = (some.c2w[:, None] - views.c2w[None]).abs().amax((-1, -2))
-    size = views.c2w[:, :3, 3].abs().max().clamp(min=1.0)
-    return (difference < 1e-4 * size).any(0).nonzero()[:, 0].tolist()
 
 
 def turn_of(network: TokenGSNetwork, scene: PreparedScene, left: Sequence[int]) -> Turn:
@@ -147,8 +145,8 @@ def turn_of(network: TokenGSNetwork, scene: PreparedScene, left: Sequence[int]) 
     context, views = scene.example.context, scene.example.target
     kept = [place for place in range(views.num_views) if place not in left]
     kept = [kept[int(number * len(kept) / _MOST)] for number in range(_MOST)] if len(kept) > _MOST else kept
-    gone = positions(views.subset(left), context)
-    seen = context.select([place for place in range(context.num_views) if place not in gone])
+    gone = same_cameras(context.c2w, views.c2w[list(left)]).any(1)
+    seen = context.select((~gone).nonzero()[:, 0])
     placed = prepare(network, Example(seen, _small(views, kept)))
     return Turn(placed, placed.to_canonical.views(_small(views, left)))
 
@@ -188,11 +186,12 @@ class Trials:
 
     def seconds(self, turn: Turn, tried: Sequence[Candidate], size: TrialSize, clock: Clock) -> tuple[float, float]:
         """What a turn costs before its first step, and its steps; from a few of them that nothing comes of."""
-        before = clock()
+        views = turn.left_out
+        before = settled(clock, views)
         tokens = self._tuning(turn, replace(self.config, space="tokens"), _TIMED + 1)
-        start, between = tokens.gaussians(), clock()
-        gaussians = self._tuning(turn, self._on_gaussians(Candidate("gaussians")), _TIMED + 1, start)
-        per_token, per_gaussian = _step_seconds(tokens, clock), _step_seconds(gaussians, clock)
+        start, between = tokens.gaussians(), settled(clock, views)
+        gaussians = self._tuning(turn, to_be_timed(self._on_gaussians(Candidate("gaussians"))), _TIMED + 1, start)
+        per_token, per_gaussian = (step_seconds(run, clock, _TIMED) for run in (tokens, gaussians))
         runs = sum("gaussians" in candidate.space for candidate in tried)
         return between - before, size.token_steps * per_token + runs * size.gaussian_steps * per_gaussian
 
@@ -213,11 +212,10 @@ class Trials:
         return run.gaussians()
 
     def _on_gaussians(self, candidate: Candidate) -> TuningConfig:
-        config = replace(candidate, space="gaussians").applied(self.config)
-        return replace(config, gaussians=replace(config.gaussians, levels=_LEVELS))
+        return with_settings(replace(candidate, space="gaussians").applied(self.config), {"gaussians.levels": _LEVELS})
 
     def _tuning(self, turn: Turn, config: TuningConfig, steps: int, start: Gaussians | None = None) -> SceneTuning:
-        config = replace(config, stopping=replace(config.stopping, rule="steps"))
+        config = with_settings(config, {"stopping.rule": "steps"})
         return SceneTuning(self.network, turn.scene, config, steps, start, self.seed, self.antialiased)
 
 
@@ -257,17 +255,6 @@ def fitted(size: TrialSize, before: float, steps: float, seconds: float) -> Tria
         return replace(size, turns=0)
     factor = (seconds / number - before) / max(steps, 1e-9)
     return replace(size.scaled(min(factor, 1.0)), turns=number)
-
-
-def _step_seconds(run: SceneTuning, clock: Clock) -> float:
-    """The least that a step of some took; the first is not counted."""
-    run.step()
-    seconds = []
-    for _ in range(_TIMED):
-        before = clock()
-        run.step()
-        seconds.append(clock() - before)
-    return min(seconds)
 
 
 def _psnr(splats: Gaussians, views: Views, like: SceneTuning) -> float:
