@@ -11,7 +11,7 @@ from made.tuning import tuning_config
 from tokengs_nerfstudio.configs import tokengs
 from tokengs_nerfstudio.core.errors import CommandEnded
 from tokengs_nerfstudio.core.types import Gaussians
-from tokengs_nerfstudio.many.scene import in_capture
+from tokengs_nerfstudio.data.finished_run import read_run
 from tokengs_nerfstudio.trainer import TokenGSTrainer, TokenGSTrainerConfig, newest_checkpoint
 
 
@@ -46,11 +46,10 @@ def saved(output: Path) -> dict:
     return torch.load(newest_checkpoint(output / "blobs/tokengs/run"), weights_only=True)
 
 
-def in_the_capture(checkpoint: dict) -> Gaussians:
-    """The Gaussians of a run's checkpoint, in the frame of its capture."""
-    model = {name.removeprefix("_model."): value for name, value in checkpoint["pipeline"].items()}
-    tensors = {name: value for name, value in model.items() if torch.is_tensor(value)}
-    return in_capture(checkpoint["tuning"]["scene"], tensors)
+def in_the_capture(run: Path) -> Gaussians:
+    """The Gaussians of a run on disk, of their first time, in the frame of its capture."""
+    found = read_run(run)
+    return found.baked.at().detach().transformed(found.from_nerfstudio("capture"))
 
 
 def refused(config: TokenGSTrainerConfig) -> str:

@@ -31,7 +31,7 @@ def test_the_command_takes_every_option(words, monkeypatch):
     monkeypatch.setattr(options.torch.cuda, "is_available", lambda: True)
     taken = parsed("tokengs-reconstruct", Reconstructing, words)
     assert taken.captures
-    assert taken.folder.name == "results"
+    assert taken.out.name == "results"
 
 
 @pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed")

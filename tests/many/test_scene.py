@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from made.captures import mask_left_half, write_blobs, write_capture
+from made.captures import edit, mask_left_half, write_blobs, write_capture
 from made.jobs import jobs
 from made.ply import read_vertices
 from made.tuned_runs import in_the_capture, run_config, saved, trained
@@ -27,6 +27,7 @@ from tokengs_nerfstudio.many.options import Plan
 from tokengs_nerfstudio.many.worker import Worker, logged
 from tokengs_nerfstudio.trainer import newest_checkpoint
 
+MIRROR = [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, -1.0, 0.0]]
 TUNING = tuning_config(space="tokens", rule="steps")
 
 
@@ -68,7 +69,7 @@ def test_a_capture_leaves_splats_scores_pictures_a_log_and_a_run(done):
 def test_it_is_what_ns_train_makes_of_it(done, capture, weights, tmp_path):
     trained(run_config(capture, weights, tmp_path))
     theirs = saved(tmp_path)
-    write_ply(tmp_path / "theirs.ply", in_the_capture(theirs))
+    write_ply(tmp_path / "theirs.ply", in_the_capture(tmp_path / "blobs/tokengs/run"))
     assert (tmp_path / "theirs.ply").read_bytes() == (done / "splats.ply").read_bytes()
     ours = torch.load(newest_checkpoint(done), weights_only=True)
     for name, value in theirs["pipeline"].items():
@@ -123,8 +124,9 @@ def test_options_are_those_of_ns_train(capture, weights, tmp_path):
         (lambda folder: (folder / "transforms.json").write_text("{"), "transforms.json"),
         (lambda folder: [photo.unlink() for photo in folder.glob("images/*")], "do not exist"),
         (lambda folder: (folder / "images/frame_000.png").write_bytes(b"no photo"), "frame_000.png"),
+        (lambda folder: edit(folder, lambda meta: meta.update(applied_transform=MIRROR)), "sheared or mirrored"),
     ],
-    ids=["json", "photos gone", "photo broken"],
+    ids=["json", "photos gone", "photo broken", "mirrored"],
 )
 def test_what_is_wrong_comes_in_one_line_and_with_a_log(break_it, said, weights, tmp_path):
     broken = write_capture(tmp_path / "broken", count=4)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from tokengs_nerfstudio.core.baking import BakedScene
@@ -22,6 +23,23 @@ _CHECKPOINT = re.compile(r"step-(\d+)\.ckpt")
 _MODEL, _GAUSSIANS = "_model.", "_model.gauss_params."
 # By how much the axes of a transform may miss being orthonormal, by rounding.
 _MOST_BENT = 1e-3
+
+
+def into_capture(transform: Float[Tensor, "3 4"], scale: float, of: object, otherwise: str) -> Similarity:
+    """Where nerfstudio's world lies in a capture's own, with 64 bits, by the dataparser's transform and the scale that
+    follows it.
+
+    UserError that names what it is `of` and what to do `otherwise`, where that world is no turned and scaled one.
+    """
+    exact = transform.double().cpu()
+    turn = exact[:, :3]
+    bent = float((turn @ turn.mT - torch.eye(3, dtype=torch.float64)).abs().max())
+    if not bent < _MOST_BENT or torch.linalg.det(turn) < 0:
+        raise UserError(
+            f"{of}: the capture's own world is sheared or mirrored in nerfstudio's, which Gaussians cannot be; "
+            f"{otherwise}"
+        )
+    return Similarity(turn, exact[:, 3], exact.new_tensor(scale)).inverse()
 
 
 def steps_in(folder: Path) -> dict[int, str]:
@@ -75,15 +93,8 @@ class FinishedRun:
         if frame == "network":
             numbers = self._of_record("content", f"--frame {FRAMES[0]} or --frame {FRAMES[1]}")["frame"].double()
             return Similarity(numbers[:9].reshape(3, 3), numbers[9:12], numbers[12])
-        transform: Tensor = self._of_record("dataparser_transform", "--frame nerfstudio").double()
-        turn, scale = transform[:, :3], torch.tensor(self.record["dataparser_scale"], dtype=torch.float64)
-        bent = float((turn @ turn.mT - torch.eye(3, dtype=torch.float64)).abs().max())
-        if not bent < _MOST_BENT or torch.linalg.det(turn) < 0:
-            raise UserError(
-                f"{self.checkpoint}: the capture's own world is sheared or mirrored in nerfstudio's, which Gaussians "
-                "cannot be; give --frame nerfstudio"
-            )
-        return Similarity(turn, transform[:, 3], scale).inverse()
+        transform = self._of_record("dataparser_transform", "--frame nerfstudio")
+        return into_capture(transform, self.record["dataparser_scale"], self.checkpoint, "give --frame nerfstudio")
 
     @property
     def context(self) -> Cameras:

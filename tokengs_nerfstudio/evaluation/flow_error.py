@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from tokengs_nerfstudio.core.geometry.rays import pixel_rays
+from tokengs_nerfstudio.core.geometry.rays import pixel_points
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.preparation import PreparedScene, prepare
 from tokengs_nerfstudio.core.rendering.flow import Flow, pixel_displacement, render_flow
@@ -41,9 +41,7 @@ class ExactFlow:
         cameras: Cameras,
     ) -> "ExactFlow":
         """From displacements in the world of the points that pixels' centres show, z-depths of these and cameras."""
-        origins, rays = pixel_rays(cameras.c2w, cameras.intrinsics, cameras.height, cameras.width)
-        along = (rays * cameras.c2w[:, :3, 2, None, None]).sum(1, keepdim=True)
-        points = origins + rays * depths / along
+        points = pixel_points(cameras.c2w, cameras.intrinsics, depths)
         pixels = [
             pixel_displacement(points[view].flatten(1).T, displacement[view].flatten(1).T, cameras[view : view + 1])
             for view in range(len(points))

@@ -30,7 +30,7 @@ def reconstruct_all(options: Reconstructing, shown: Display) -> None:
     """All captures; UserError, after everything that can be done is done, where some are set aside."""
     captures = captures_of(options.captures)
     weights = digest(load_network(options.checkpoint, num_tokens=options.tokens))
-    with closing(ResultFolder(options.folder, options.plan.identity(weights))) as folder:
+    with closing(ResultFolder(options.out, options.plan.identity(weights))) as folder:
         jobs = folder.jobs(captures)
         tally = Tally(len(captures), len(captures) - len(jobs))
         if tally.done:

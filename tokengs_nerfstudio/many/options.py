@@ -58,14 +58,14 @@ class Plan:
         return {**asdict(self), "checkpoint": weights, "versions": versions}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Reconstructing(Plan):
     """Reconstruct any number of captures, each as `ns-train tokengs` does. The same command goes on where it was."""
 
-    captures: Annotated[tuple[Path, ...], NotEmpty(), tyro.conf.Positional] = ()
+    captures: Annotated[tuple[Path, ...], NotEmpty(), tyro.conf.Positional]
     """captures (folders with a transforms.json, or such files), scenes of data sets, folders of captures, and .txt
     files that list any of these, one a line"""
-    out: Path | None = None
+    out: Path
     """folder of the results, one folder a capture"""
     processes: Count | None = None
     """workers; if not set one a GPU, without GPUs one a core as far as memory goes. On Ray as many as fit"""
@@ -80,16 +80,8 @@ class Reconstructing(Plan):
     """share of a GPU that each worker on Ray takes"""
 
     def __post_init__(self) -> None:
-        if self.out is None:
-            raise UserError("give the folder of the results with --out")
         if self.device == "cuda" and self.ray is None and not torch.cuda.is_available():
             raise UserError("--device is cuda, but torch finds no CUDA device here; use cpu")
-
-    @property
-    def folder(self) -> Path:
-        """Of the results."""
-        assert self.out is not None
-        return self.out
 
     @property
     def plan(self) -> Plan:

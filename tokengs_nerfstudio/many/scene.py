@@ -3,7 +3,6 @@
 import json
 import random
 import time
-from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,12 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from tokengs_nerfstudio import bridge
 from tokengs_nerfstudio.configs import tokengs
 from tokengs_nerfstudio.core.checkpoint.loading import load_network
 from tokengs_nerfstudio.core.files import replacing, write_text
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.tuning.pacing import Allowance
-from tokengs_nerfstudio.core.types import Gaussians, RenderConfig, Similarity
+from tokengs_nerfstudio.data.finished_run import into_capture
 from tokengs_nerfstudio.data.splat_files import write_ply
 from tokengs_nerfstudio.evaluation.measuring import mean
 from tokengs_nerfstudio.evaluation.report.captures import METRICS, PICTURES, SPLATS
@@ -69,6 +67,10 @@ def reconstruct_capture(job: Job, plan: Plan, network: TokenGSNetwork, seconds_b
     trainer = TokenGSTrainer(trainer_config(job, plan))
     trainer.base_dir, trainer.checkpoint_dir = job.folder, job.folder / "nerfstudio_models"
     pipeline = trainer.pipeline = trainer.config.pipeline.setup(device=trainer.device, test_mode="val")
+    outputs = pipeline.datamanager.train_dataparser_outputs
+    to_capture = into_capture(
+        outputs.dataparser_transform, outputs.dataparser_scale, job.capture.path, "correct its applied_transform"
+    )
     seconds_each = plan.tuning.seconds if plan.seconds is None else plan.seconds
     allowance = Allowance(seconds_each, clock, started, trainer.afterwards)
     pipeline.begin(planned=lambda planner: planner.tuning(plan.steps, allowance), network=network)
@@ -85,28 +87,13 @@ def reconstruct_capture(job: Job, plan: Plan, network: TokenGSNetwork, seconds_b
         print(line)
     trainer.save_checkpoint(max(steps - 1, 0))
     write_text(job.folder / "config.yml", yaml.dump(trainer.config))
-    outputs = pipeline.datamanager.train_dataparser_outputs
     outputs.save_dataparser_transform(job.folder / "dataparser_transforms.json")
-    write_ply(job.folder / SPLATS, in_capture(pipeline.state_of_tuning()["scene"], pipeline.model.state_dict()))
+    write_ply(job.folder / SPLATS, pipeline.model.baked().at().detach().to("cpu").transformed(to_capture))
     seconds |= {"whole": seconds_before + clock() - started, "processor": time.process_time() - used}
     about = {"gaussians": pipeline.model.num_points, "steps": steps, "report": pipeline.summary()[0]}
     where = {"device": plan.device, "threads": torch.get_num_threads()}
     content = {"name": job.capture.name, "identity": job.identity, **scores, **about, "seconds": seconds, **where}
     write_text(job.folder / METRICS, json.dumps(content, indent=1) + "\n")
-
-
-def in_capture(scene: Mapping[str, Any], model: Mapping[str, Tensor]) -> Gaussians:
-    """The Gaussians of a run of ns-train, of its first time if they move, in the frame of the capture's cameras.
-
-    `scene` is what the run's checkpoint says under tuning/scene, `model` the state of its model. What ns-process-data
-    had applied to the cameras (`applied_transform`, `applied_scale`) is undone, as where nerfstudio exports cameras.
-    """
-    prefix = "gauss_params."
-    parameters = {name.removeprefix(prefix): value for name, value in model.items() if name.startswith(prefix)}
-    transform = scene["dataparser_transform"].to(parameters["means"].device, torch.float64)
-    into = Similarity(transform[:, :3], transform[:, 3], transform.new_tensor(scene["dataparser_scale"]))
-    still = bridge.baked_scene(parameters, RenderConfig()).at().detach()
-    return still.transformed(into.inverse())
 
 
 @torch.no_grad()

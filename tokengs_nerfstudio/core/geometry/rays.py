@@ -35,6 +35,17 @@ def pixel_rays(
     return c2w[..., :3, 3, None, None].expand_as(directions), directions
 
 
+def pixel_points(
+    c2w: Float[Tensor, "*batch view 4 4"],
+    intrinsics: Float[Tensor, "*batch view 3 3"],
+    depths: Float[Tensor, "*batch view 1 height width"],
+) -> Float[Tensor, "*batch view 3 height width"]:
+    """The points in the world that the pixels' centres show at these z-depths."""
+    origins, rays = pixel_rays(c2w, intrinsics, *depths.shape[-2:])
+    along = (rays * c2w[..., :3, 2, None, None]).sum(-3, keepdim=True)
+    return origins + rays * depths / along
+
+
 def pluecker(
     c2w: Float[Tensor, "*batch view 4 4"], intrinsics: Float[Tensor, "*batch view 3 3"], height: int, width: int
 ) -> Float[Tensor, "*batch view 6 {height} {width}"]:

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from tokengs_nerfstudio.core.errors import UserError
-from tokengs_nerfstudio.core.geometry.rays import pixel_rays
+from tokengs_nerfstudio.core.geometry.rays import pixel_points
 from tokengs_nerfstudio.core.types import Views
 
 # Distances count in this share of the places' mean distance from the cameras.
@@ -24,9 +24,7 @@ def place_error(means: Float[Tensor, "batch gaussian 3"], views: Views, most: in
     """
     if views.depths is None or views.moving is None:
         raise UserError("places of what moves are those of views with depths and with what moves in them")
-    origins, rays = pixel_rays(views.c2w, views.intrinsics, views.height, views.width)
-    along = (rays * views.c2w[..., :3, 2, None, None]).sum(-3, keepdim=True)
-    points = origins + rays * views.depths / along
+    points = pixel_points(views.c2w, views.intrinsics, views.depths)
     known = (views.moving > 0) & (views.depths > 0)
     errors = [
         _one(means[scene], points[scene].movedim(1, -1)[known[scene, :, 0]], views.c2w[scene, :, :3, 3], most)
