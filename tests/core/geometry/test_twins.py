@@ -1,7 +1,6 @@
 """Photos are known by their cameras."""
 
 import pytest
-import torch
 from made.scenes import arc_cameras
 
 from tokengs_nerfstudio.core.geometry.twins import same_cameras

@@ -8,7 +8,7 @@ from made.points import relative_error
 from made.scenes import arc_cameras, blobs, photos
 
 from tokengs_nerfstudio.core.geometry.disturbance import disturbed
-from tokengs_nerfstudio.core.poses import adjustment, adjusted_poses, with_adjusted_poses
+from tokengs_nerfstudio.core.poses import adjusted_poses, adjustment, with_adjusted_poses
 from tokengs_nerfstudio.core.types import Example, Views
 from tokengs_nerfstudio.data import NerfstudioCapture
 from tokengs_nerfstudio.samples import sample_capture

@@ -72,7 +72,8 @@ def read_photo(path: Path, folder: Path) -> Photo:
         with suppress(OSError, SyntaxError, ValueError, EOFError, struct.error):
             own = exif.get_ifd(_EXIF)
         turned = asks_to_be_turned(exif)
-        size = image.size[::-1] if turned else image.size
+        width, height = image.size
+    size = (height, width) if turned else (width, height)
     device, focal = _lens(exif, own, size)
     return Photo(path, path.relative_to(folder).as_posix(), size, turned, device, focal)
 
