@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from tokengs_nerfstudio.core.geometry.twins import same_cameras
 from tokengs_nerfstudio.core.poses.bundle import Bundle, Uncertainty, bundled, sighting_errors
 from tokengs_nerfstudio.core.poses.features import Features, features
 from tokengs_nerfstudio.core.poses.tracks import Tracks, tracks_between, triangulated
@@ -98,9 +99,7 @@ def with_adjusted_poses(example: Example) -> tuple[Example, Adjustment]:
     found = adjusted_poses(example.target)
     if not found.accepted:
         return example, found
-    target = example.target.c2w.flatten(1)
-    distance = torch.cdist(example.context.c2w.flatten(1), target)
-    nearest = distance.argmin(1)
-    same = (distance.gather(1, nearest[:, None]) <= 1e-5 * target.norm(dim=1).mean())[:, :, None]
-    context = torch.where(same, found.c2w[nearest], example.context.c2w)
+    same = same_cameras(example.context.c2w, example.target.c2w)
+    moved = found.c2w[same.long().argmax(1)]
+    context = torch.where(same.any(1)[:, None, None], moved, example.context.c2w)
     return Example(replace(example.context, c2w=context), replace(example.target, c2w=found.c2w)), found
