@@ -1,6 +1,5 @@
 """TokenGSTrainer: nerfstudio's Trainer with checkpoints that are whole or absent, and errors a person can read."""
 
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from tokengs_nerfstudio.command_line import run_that_is_looked_at
 from tokengs_nerfstudio.command_time import seconds_before_now
 from tokengs_nerfstudio.console import say
+from tokengs_nerfstudio.core.compiled import working_seconds
 from tokengs_nerfstudio.core.errors import MissingFileError, UserError, content_of, one_line
 from tokengs_nerfstudio.core.files import replacing, write_text
 from tokengs_nerfstudio.core.ranges import Whole, check_value
@@ -110,7 +110,7 @@ class TokenGSTrainer(Trainer):
         config: TokenGSTrainerConfig,
         local_rank: int = 0,
         world_size: int = 1,
-        clock: Clock = time.perf_counter,
+        clock: Clock = working_seconds,
     ) -> None:
         """`clock` counts the seconds of the command."""
         check_options(config)

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 
 import numba
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 import torch
 from made.random_scenes import random_scene, trainable, weighted_sum
 
-from tokengs_nerfstudio.core.compiled import njit
+from tokengs_nerfstudio.core.compiled import compiling_seconds, njit, working_seconds
 from tokengs_nerfstudio.core.rendering import render
 
 
@@ -109,3 +110,24 @@ def test_kernels_compile_without_a_cache_folder(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(numba, "njit", refuse_cache)
     assert njit()(lambda x: x + 1)(2) == 3
+
+
+def test_time_that_a_tuning_is_given_is_not_spent_on_compiling() -> None:
+    @njit()
+    def kernel(values):
+        total = values[0]
+        for value in values:
+            total += value * total
+        return total
+
+    began, working, compiling = time.perf_counter(), working_seconds(), compiling_seconds()
+    kernel(np.ones(3, np.float32))
+    passed, worked, compiled = (
+        time.perf_counter() - began,
+        working_seconds() - working,
+        compiling_seconds() - compiling,
+    )
+    assert 0.02 < compiled <= passed
+    assert worked == pytest.approx(passed - compiled, abs=1e-3)
+    kernel(np.ones(5, np.float32))
+    assert compiling_seconds() - compiling == compiled

@@ -8,6 +8,7 @@ any number of callers may come at the same time.
 import inspect
 import os
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -20,6 +21,8 @@ _SHARES = 4
 _lock = threading.Lock()
 _pool: ThreadPoolExecutor | None = None
 _pool_size = 0
+# numba's listener to its compiler, from the first kernel on.
+_compiling: Any = None
 
 
 def _forget_pool() -> None:
@@ -47,6 +50,8 @@ def njit(**options: Any) -> Callable[[Any], Any]:
     """
     import numba
 
+    _listen()
+
     def compiled(function: Any) -> Any:
         # Import hooks that check types wrap functions; numba has to see the bare one.
         function = inspect.unwrap(function)
@@ -56,6 +61,26 @@ def njit(**options: Any) -> Callable[[Any], Any]:
             return numba.njit(nogil=True, error_model="numpy", **options)(function)
 
     return compiled
+
+
+def _listen() -> None:
+    global _compiling
+    if _compiling is None:
+        from numba.core import event
+
+        _compiling = event.TimingListener()
+        event.register("numba:compile", _compiling)
+
+
+def compiling_seconds() -> float:
+    """How long this process has compiled kernels for: a quarter of a minute where no earlier one left them in numba's
+    cache, next to nothing afterwards."""
+    return _compiling.duration if _compiling is not None and _compiling.done else 0.0
+
+
+def working_seconds() -> float:
+    """`time.perf_counter` without `compiling_seconds`, which come once on each machine and say nothing of a scene."""
+    return time.perf_counter() - compiling_seconds()
 
 
 def run(kernel: Callable[..., Any], units: int, *arguments: Any) -> None:

@@ -1,8 +1,7 @@
 """From posed photos in the world's frame to Gaussians in the world's frame, in one call."""
 
-import time
-
 from tokengs_nerfstudio.core.baking import BakedScene, bake
+from tokengs_nerfstudio.core.compiled import working_seconds
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.preparation import prepare
 from tokengs_nerfstudio.core.tuning.config import TuningConfig
@@ -41,7 +40,7 @@ def reconstruct_scene(
     seed: int = 0,
     antialiased: bool = False,
     seconds: float | None = None,
-    clock: Clock = time.perf_counter,
+    clock: Clock = working_seconds,
 ) -> BakedScene:
     """`reconstruct`, with how to render the result, and with all times of a scene that moves; targets supervise.
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from tokengs_nerfstudio.configs import tokengs
 from tokengs_nerfstudio.core.checkpoint.loading import load_network
+from tokengs_nerfstudio.core.compiled import working_seconds
 from tokengs_nerfstudio.core.files import replacing, write_text
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.tuning.pacing import Allowance
@@ -60,7 +61,7 @@ def reconstruct_capture(job: Job, plan: Plan, network: TokenGSNetwork, seconds_b
     Raises whatever ns-train would raise.
     """
     clock, seconds = time.perf_counter, {"loading weights": seconds_before}
-    started, used = clock(), time.process_time()
+    started, used, began = clock(), time.process_time(), working_seconds()
     random.seed(plan.seed)
     np.random.seed(plan.seed)  # noqa: NPY002  as ns-train does
     torch.manual_seed(plan.seed)
@@ -72,7 +73,7 @@ def reconstruct_capture(job: Job, plan: Plan, network: TokenGSNetwork, seconds_b
         outputs.dataparser_transform, outputs.dataparser_scale, job.capture.path, "correct its applied_transform"
     )
     seconds_each = plan.tuning.seconds if plan.seconds is None else plan.seconds
-    allowance = Allowance(seconds_each, clock, started, trainer.afterwards)
+    allowance = Allowance(seconds_each, working_seconds, began, trainer.afterwards)
     pipeline.begin(planned=lambda planner: planner.tuning(plan.steps, allowance), network=network)
     begun = clock()
     steps = 0

@@ -1,11 +1,11 @@
 """From photos to a tuning that is ready to go: by evidence, within its time, or as another one went."""
 
 import logging
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tokengs_nerfstudio.core.compiled import compiling_seconds, working_seconds
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.preparation import PreparedScene
 from tokengs_nerfstudio.core.tuning.candidates import FEED_FORWARD, candidates
@@ -25,6 +25,8 @@ _log = logging.getLogger(__name__)
 # Trials are to take this share of the time: they stay below a quarter also where a few steps promised too much. There
 # are none before fewer steps than this that were asked for.
 _FOR_TRIALS, _FEWEST_STEPS = 0.22, 100
+# Seconds of compiling that are worth a word: reading compiled kernels from their cache takes less.
+_LONG_COMPILED = 3.0
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class Planner:
             return self.again(TuningPlan.read(self.config.plan))
         return self.by_time(allowance) if steps is None else self.by_steps(steps, allowance.clock)
 
-    def by_steps(self, steps: int, clock: Clock = time.perf_counter) -> PlannedTuning:
+    def by_steps(self, steps: int, clock: Clock = working_seconds) -> PlannedTuning:
         """So many steps at most; trials, of a length of their own, decide how. `clock` says how long these took."""
         evidence = self._evidence(None, clock) if steps >= _FEWEST_STEPS else None
         config = self.config if evidence is None else evidence.best.applied(self.config)
@@ -146,6 +148,10 @@ class Planner:
             f"photos of {round(views.width / finest)}x{round(views.height / finest)}, up to "
             f"{gaussian_budget(config, sizes.first, views):,} Gaussians"
         )
+        if compiling_seconds() > _LONG_COMPILED:
+            _log.info(
+                f"{compiling_seconds():.0f} s more went into compiling the renderer for this processor, as happens once"
+            )
 
 
 def _rows(evidence: Evidence | None) -> tuple[Mapping[str, Any], ...]:

@@ -1,9 +1,9 @@
 """A tuning from its first step to its last, for whoever has nothing to do in between."""
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from tokengs_nerfstudio.core.compiled import working_seconds
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.preparation import PreparedScene
 from tokengs_nerfstudio.core.ranges import Positive, check_value
@@ -25,7 +25,7 @@ def tune(
     on_step: Callable[[SceneTuning, Parts], None] | None = None,
     antialiased: bool = False,
     seconds: float | None = None,
-    clock: Clock = time.perf_counter,
+    clock: Clock = working_seconds,
 ) -> Gaussians:
     """Tunes one scene and returns its Gaussians, all in the canonical frame; `on_step` is called after each step.
 
@@ -45,7 +45,7 @@ def planned_tuning(
     seed: int = 0,
     antialiased: bool = False,
     seconds: float | None = None,
-    clock: Clock = time.perf_counter,
+    clock: Clock = working_seconds,
     began: float | None = None,
 ) -> PlannedTuning:
     """What `tune` goes through, before its first step; `began` is what the clock said when the time began to count."""
