@@ -74,7 +74,7 @@ def _listen() -> None:
 
 def compiling_seconds() -> float:
     """How long this process has compiled kernels for: a quarter of a minute where no earlier one left them in numba's
-    cache, next to nothing afterwards."""
+    cache, nothing afterwards."""
     return _compiling.duration if _compiling is not None and _compiling.done else 0.0
 
 
