@@ -95,7 +95,7 @@ def test_a_plan_repeats_a_tuning_to_the_bit(tmp_path, monkeypatch):
     config = tuning_config(rule="steps")
     first = planned_tuning(small_network(), scene(), config, seed=3, seconds=25.0, clock=machine.clock)
     run_through(first)
-    assert first.tuning.paces
+    assert first.tuning.course.paces
     assert first.plan().decided
     first.plan().write(tmp_path / "plan.json")
     assert TuningPlan.read(tmp_path / "plan.json").as_numbers() == first.plan().as_numbers()

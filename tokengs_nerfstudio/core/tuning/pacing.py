@@ -89,22 +89,23 @@ class Pacer:
 
     def after_step(self, tuning: SceneTuning) -> None:
         """Once after each step of the tuning."""
-        if tuning.place is None:
+        course = tuning.course
+        if course.here is None:
             return
-        stage, progress, later = tuning.place
-        of_gaussians = stage.name == GaussianStage.name
+        progress = course.progress
+        of_gaussians = course.here.name == GaussianStage.name
         self._reckoned += self._cost(progress) if of_gaussians else self._costs.tokens
         if self._allowance.clock() - self._seen < _LOOK * self._allowance.seconds:
             return
         self._look()
-        if later:
+        if course.later:
             return
         mean = self._sizes.mean_cost(self._costs, progress) if of_gaussians else self._costs.tokens
         assert self._slowness is not None  # a look has been taken
         left = max(1, round(self._allowance.left / max(self._slowness * mean, 1e-9)))
         if of_gaussians:
-            left = min(left, max(self._most - tuning.steps_in_stage, 1))
-        if abs(left - tuning.steps_left) > _OFF * tuning.steps_left:
+            left = min(left, max(self._most - course.steps_in_stage, 1))
+        if abs(left - course.steps_left) > _OFF * course.steps_left:
             tuning.repace(left)
 
     def _cost(self, progress: float) -> float:

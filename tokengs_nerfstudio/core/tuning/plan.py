@@ -50,9 +50,9 @@ class TuningPlan:
         return cls(
             config=config,
             steps=tuning.steps,
-            paces=tuning.paces,
+            paces=tuning.course.paces,
             seed=tuning.seed,
-            stages=tuple((stage.name, stage.steps) for stage in tuning.stages),
+            stages=tuple((stage.name, stage.steps) for stage in tuning.course.stages),
             size=(views.height, views.width),
             photos=views.num_views,
             gaussians=tuning.gaussians().count,

@@ -4,7 +4,7 @@ What is optimised is what the network reads (tokens or scene latents, arXiv 2604
 themselves, or first the one and then the other. All of it happens in the network's canonical frame.
 """
 
-from dataclasses import astuple, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -17,12 +17,11 @@ from tokengs_nerfstudio.core.preparation import PreparedScene
 from tokengs_nerfstudio.core.tuning.budget import check_decoding, contributing, most_seen
 from tokengs_nerfstudio.core.tuning.cameras import CameraVariables
 from tokengs_nerfstudio.core.tuning.config import TuningConfig
+from tokengs_nerfstudio.core.tuning.course import Course
 from tokengs_nerfstudio.core.tuning.entry_checks import check_arguments, check_content, check_kind
 from tokengs_nerfstudio.core.tuning.gaussians import GaussianStage, check_memory
 from tokengs_nerfstudio.core.tuning.photometry import Parts, Photometry
 from tokengs_nerfstudio.core.tuning.schedule import (
-    Pace,
-    PlannedStage,
     chosen_space,
     planned_stages,
     scene_extent,
@@ -69,9 +68,7 @@ class SceneTuning:
         self.space = chosen if start is None else "gaussians"
         self._network = network.requires_grad_(False)
         self._rendering = replace(network.config.rendering(scene.example), antialiased=antialiased)
-        self._stages = planned_stages(self.space, steps, config, supervised.num_views)
-        self._number, self._stage_step = 0, 0
-        self._pace, self._paces = self._planned_pace(), list[tuple[int, int]]()
+        self.course = Course(planned_stages(self.space, steps, config, supervised.num_views))
         self._kept: Tensor | None = None
         self._time = None if supervised.times is None else float(supervised.times[0])
         check_decoding(network.config, scene.example.context)
@@ -79,7 +76,7 @@ class SceneTuning:
         self._start = start
         self.supervision = Supervision(supervised, self._left_out(supervised), seed)
         extent = scene_extent(self.gaussians(), supervised.c2w)
-        if any(stage.name == GaussianStage.name for stage in self._stages):
+        if any(stage.name == GaussianStage.name for stage in self.course.stages):
             check_memory(config, self.gaussians().count, supervised)
         self._scene = StageScene(self.supervision, self._rendering, extent, seed)
         self._photometry = Photometry(config.ssim, self._rendering, extent, self.supervision.valid_share)
@@ -92,12 +89,12 @@ class SceneTuning:
 
     @property
     def finished(self) -> bool:
-        return self._number >= len(self._stages)
+        return self.course.finished
 
     @property
     def stage(self) -> str:
         """What is being optimised now: tokens, latents, gaussians, or nothing any more (finished)."""
-        return "finished" if self.finished else self._stages[self._number].name
+        return "finished" if self.course.here is None else self.course.here.name
 
     @property
     def rendering(self) -> RenderConfig:
@@ -107,11 +104,6 @@ class SceneTuning:
     @property
     def seed(self) -> int:
         return self._scene.seed
-
-    @property
-    def stages(self) -> tuple[PlannedStage, ...]:
-        """All of them, as they were planned."""
-        return tuple(self._stages)
 
     @property
     def extent(self) -> float:
@@ -125,15 +117,15 @@ class SceneTuning:
         """
         if self.finished or self._stage is None:
             return {}
-        progress = self._pace.progress(self._stage_step)
+        progress = self.course.progress
         batch = self.supervision.batch(self.config.views_per_step, self._stage.level(progress))
         drawing = self._stage.drawing(self.steps_done)
         parts = self._photometry.backward(drawing, batch, self.cameras)
         self._stage.step(progress)
         self.cameras.step(progress)
         self.steps_done += 1
-        self._stage_step += 1
-        self._stage.after_step(self._stage_step, drawing.pictures, self._look_due)
+        self.course.step()
+        self._stage.after_step(self.course.steps_in_stage, drawing.pictures, self._look_due)
         self._look()
         self._leave_stage()
         return parts
@@ -141,33 +133,12 @@ class SceneTuning:
     @property
     def steps_left(self) -> int:
         """Planned steps that are still to be taken; a left-out view may end a stage earlier."""
-        later = sum(stage.steps for stage in self._stages[self._number + 1 :])
-        return later + self._pace.steps - self._stage_step
+        return self.course.steps_left
 
     def repace(self, left: int) -> None:
         """Take `left` more steps of the stage at hand, whose rates and image sizes go on from where they are."""
-        if self.finished:
-            return
-        self._pace = self._pace.changed(self._stage_step, left)
-        self._paces.append((self.steps_done, left))
-
-    @property
-    def steps_in_stage(self) -> int:
-        """Steps of the stage at hand that have been taken."""
-        return self._stage_step
-
-    @property
-    def paces(self) -> tuple[tuple[int, int], ...]:
-        """Every `repace` so far: how many steps had been taken, and how many of the stage were to come."""
-        return tuple(self._paces)
-
-    @property
-    def place(self) -> tuple[PlannedStage, float, tuple[PlannedStage, ...]] | None:
-        """The stage at hand as planned, how much of it is done in [0, 1], and those to come; None once finished."""
-        if self.finished:
-            return None
-        here, *later = self._stages[self._number :]
-        return here, self._pace.progress(self._stage_step), tuple(later)
+        if not self.finished:
+            self.course.repace(self.steps_done, left)
 
     def extend(self, steps: int) -> None:
         """Plan `steps` more once all planned ones are done: from the best state on, in the space of the last stage.
@@ -177,9 +148,9 @@ class SceneTuning:
         if not self.finished:
             raise UserError(f"{self.steps_left} planned steps are left; take them before planning more")
         self._kept = None
-        space = self._stages[-1].name if self._stages else self.space
-        self._stages += planned_stages(space, steps, self.config, self.supervision.views.num_views)
-        self._pace = self._planned_pace()
+        stages = self.course.stages
+        space = stages[-1].name if stages else self.space
+        self.course.extend(planned_stages(space, steps, self.config, self.supervision.views.num_views))
         if not self.finished:
             self._enter_stage()
 
@@ -222,9 +193,7 @@ class SceneTuning:
             "steps_done": self.steps_done,
             "kind": self._kind,
             "seed": self._scene.seed,
-            "plan": [(stage.name, stage.steps) for stage in self._stages],
-            "stage": (self._number, self._stage_step),
-            "pace": (astuple(self._pace), list(self._paces)),
+            **self.course.state_dict(),
             "variables": None if self._stage is None else (self._stage.name, self._stage.state_dict()),
             "cameras": self.cameras.state_dict(),
             "supervision": self.supervision.state_dict(),
@@ -238,10 +207,7 @@ class SceneTuning:
         check_content(state)
         self.steps_done, self._start_psnr, self._kept = state["steps_done"], state["start_psnr"], None
         self._scene = replace(self._scene, seed=state["seed"])
-        self._stages = [PlannedStage(name, steps) for name, steps in state["plan"]]
-        self._number, self._stage_step = state["stage"]
-        pace, paces = state.get("pace", (astuple(self._planned_pace()), ()))  # older runs kept to their plan
-        self._pace, self._paces = Pace(*pace), [(step, left) for step, left in paces]
+        self.course.load_state_dict(state)
         if state["variables"] is not None:
             name, variables = state["variables"]
             if name == GaussianStage.name:
@@ -277,9 +243,6 @@ class SceneTuning:
         moves = self._network.config.time_channels > 0 and times is not None and len(times.unique()) > 1
         return splats_at if moves else None
 
-    def _planned_pace(self) -> Pace:
-        return Pace(0 if self.finished else self._stages[self._number].steps)
-
     def _splats(self, time: float | None) -> Gaussians:
         if self._stage is not None:
             return self._stage.splats(time)
@@ -297,7 +260,7 @@ class SceneTuning:
 
     def _gaussian_stage(self) -> GaussianStage:
         """A stage that takes over the Gaussians of now."""
-        planned = self._stages[min(self._number, len(self._stages) - 1)]
+        planned = self.course.here or self.course.stages[-1]
         with torch.no_grad():
             start = self._splats(self._time).detach()
         return GaussianStage(start, self._scene, self.config, planned.steps)
@@ -318,22 +281,21 @@ class SceneTuning:
 
     def _leave_stage(self) -> None:
         """To the next stage, with the best state of this one, when its steps are done or help no more."""
-        steps, stopping = self._pace.steps, self.config.stopping
-        looked = self.supervision.held_out and self._stage_step % stopping.check_every == 0
-        stale = self._stage_step - self._best.step > stopping.patience * steps
-        if self._stage_step < steps and not (looked and stale):
+        course, stopping = self.course, self.config.stopping
+        looked = self.supervision.held_out and course.steps_in_stage % stopping.check_every == 0
+        stale = course.steps_in_stage - self._best.step > stopping.patience * course.steps_of_stage
+        if course.steps_in_stage < course.steps_of_stage and not (looked and stale):
             return
         if self.supervision.held_out and self._stage is not None:
             self._stage.restore(self._best.snapshot)
-        self._number, self._stage_step = self._number + 1, 0
-        self._pace = self._planned_pace()
+        course.leave()
         if not self.finished:
             self._enter_stage()
 
     @property
     def _look_due(self) -> bool:
-        last = self._stage_step >= self._pace.steps
-        return last or self._stage_step % self.config.stopping.check_every == 0
+        step = self.course.steps_in_stage
+        return step >= self.course.steps_of_stage or step % self.config.stopping.check_every == 0
 
     @torch.no_grad()
     def _look(self, force: bool = False) -> None:
@@ -343,4 +305,4 @@ class SceneTuning:
         views = self.supervision.held_out_views()
         time = None if views.times is None else float(views.times[0])
         error = self._photometry.error(self._stage.splats(time), views)
-        self._best.offer(error, self._stage_step, self._stage.snapshot)
+        self._best.offer(error, self.course.steps_in_stage, self._stage.snapshot)
