@@ -69,11 +69,11 @@ def test_flat_settings_of_old_runs_are_read_into_the_nested_ones():
     tuning = yaml.load((FROZEN / "runs/scene/config.yml").read_text(), Loader=yaml.Loader).pipeline.model.tuning
     expected = tuning_config(
         space="tokens+gaussians", rule="steps", means_rate=0.011, tokens_rate=0.01, pose_rate=1e-3,
-        levels=((0.0, 2.0), (0.5, 1.0)), max_gaussians=200,
+        levels=((0.0, 2.0), (0.5, 1.0)), max_gaussians=200, **DEFAULTS_THEN,
     )  # fmt: skip
     assert tuning == expected
     usual = yaml.load((FROZEN / "runs/moving/config.yml").read_text(), Loader=yaml.Loader).pipeline.model.tuning
-    assert usual == tuning_config()
+    assert usual == tuning_config(**DEFAULTS_THEN)
     assert yaml.load(yaml.dump(expected), Loader=yaml.Loader) == expected
 
 

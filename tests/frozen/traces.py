@@ -68,14 +68,16 @@ def trained() -> list[float]:
 
 def traces() -> dict[str, list[float]]:
     torch.set_num_threads(1)
-    tiny, steps = load_network("tiny"), tuning_config(rule="steps")
+    tiny, steps = load_network("tiny"), tuning_config(rule="steps", views_per_step=2, gaussians_views_per_step=2)
     refined = changed(steps, pose_rate=1e-3, exposure_rate=3e-3, space="tokens+gaussians")
     return {
         "tokens": tuned(tiny, changed(steps, space="tokens")),
         "gaussians": tuned(tiny, changed(steps, space="gaussians")),
         "tokens+gaussians": tuned(tiny, changed(steps, space="tokens+gaussians")),
         "latents": tuned(small_network(latents=16, latent_depth=1), changed(steps, space="latents")),
-        "held-out view": tuned(tiny, tuning_config(held_out_from=4, check_every=5, space="tokens+gaussians")),
+        "held-out view": tuned(
+            tiny, changed(steps, rule="held-out", held_out_from=4, check_every=5, space="tokens+gaussians")
+        ),
         "gsplat-default": tuned(
             tiny, changed(steps, space="gaussians", densification="gsplat-default", growth_every=10)
         ),

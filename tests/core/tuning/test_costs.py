@@ -25,11 +25,11 @@ def test_a_few_steps_tell_what_pixels_and_gaussians_cost(monkeypatch):
 
 def test_a_stage_costs_what_its_sizes_say():
     sizes = StageSizes(CONFIG, 100, VIEWS)
-    assert sizes.pixels(0.0) == 2 * 32 * 32  # a photo is never made smaller than that
-    assert sizes.pixels(0.9) == 2 * 96 * 96
+    assert sizes.pixels(0.0) == 32 * 32  # a photo is never made smaller than that
+    assert sizes.pixels(0.9) == 96 * 96
     assert (sizes.count(0.0), sizes.count(0.5), sizes.count(1.0)) == (100, pytest.approx(922), pytest.approx(922))
     costs = StepCosts(tokens=2.0, fixed=1.0, per_pixel=0.0, per_gaussian=0.0)
     assert seconds_of([PlannedStage("tokens", 3), PlannedStage("gaussians", 5)], costs, sizes) == pytest.approx(11.0)
     by_pixels = StepCosts(0.0, 0.0, 1.0, 0.0)
-    assert sizes.mean_cost(by_pixels, start=0.8) == pytest.approx(2 * 96 * 96)
+    assert sizes.mean_cost(by_pixels, start=0.8) == pytest.approx(96 * 96)
     assert sizes.mean_cost(by_pixels) < 0.5 * sizes.mean_cost(by_pixels, start=0.8)

@@ -73,6 +73,8 @@ class GaussianStageConfig:
     densification: DensificationName = "budget"
     """how their number rises, never above `per_pixel`: budget splits the most pulled ones until it is reached;
     gsplat-default and gsplat-mcmc (CUDA only) are gsplat's own strategies, which may need fewer"""
+    views_per_step: Count = 1
+    """photos rendered in each step: twice as many steps on one photo are worth more than steps on two"""
     growth_end: Share = 0.6
     """share of the stage after which no Gaussian is split any more"""
     growth_every: Count = 50
@@ -82,7 +84,7 @@ class GaussianStageConfig:
     clear_share: Share = 0.8
     """no Gaussian stays before a camera nearer than this share of the depth of the nearest surface, where the photos
     tell how near that is; 0: Gaussians may be anywhere"""
-    steps_per_view: Count = 30
+    steps_per_view: Count = 60
     """most steps of the stage for each supervised view, unless the stopping rule is steps: few photos are soon known
     by heart"""
     dropout: Annotated[float, Range(0, 1, below=True)] = 0.3
@@ -136,7 +138,8 @@ class TuningConfig:
     few_views: Whole = 6
     """number of supervised views from which `auto` tunes the tokens before the Gaussians"""
     views_per_step: Count = 2
-    """photos rendered in each step"""
+    """photos rendered in each step on tokens or latents, next to nothing beside decoding; on Gaussians
+    `gaussians.views_per_step`"""
     ssim: Share = 0.2
     """weight of 1 - SSIM; the rest is the weight of the absolute colour difference"""
     max_gaussians: Count | None = None
@@ -161,8 +164,10 @@ class TuningConfig:
     """when a stage ends"""
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
-        """Settings from a file; those of version 0.1 stood in one flat list."""
+        """Settings from a file; those of version 0.1 stood in one flat list, and once there was one number of photos a
+        step for all stages."""
         vars(self).update(nested_settings(state) if "token_rate" in state else state)
+        vars(self.gaussians).setdefault("views_per_step", self.views_per_step)
 
 
 # Where settings of version 0.1 stand now; `near` and `background` belong to the weights.
@@ -191,12 +196,13 @@ def nested_settings(flat: Mapping[str, Any]) -> dict[str, Any]:
         ),
         "stopping": StoppingConfig(),
         "max_gaussians": flat["max_gaussians"] or None,
+        "views_per_step": flat["views_per_step"],
     }
     same = {entry.name for entry in fields(GaussianStageConfig)} - {"levels"}
     for name, value in flat.items():
         part, _, setting = _MOVED.get(name, f"gaussians.{name}" if name in same else "").partition(".")
         if setting:
             setattr(parts[part], setting, value)
-        elif name in ("space", "supervision", "few_views", "views_per_step", "ssim"):
+        elif name in ("space", "supervision", "few_views", "ssim"):
             parts[name] = value
     return parts

@@ -50,7 +50,7 @@ class StageSizes:
     def pixels(self, progress: float) -> float:
         """Rendered in a step."""
         height, width = self._size(progress)
-        return min(self.config.views_per_step, self.views.num_views) * height * width
+        return min(self.config.gaussians.views_per_step, self.views.num_views) * height * width
 
     def count(self, progress: float) -> float:
         """Gaussians, as the budget lets them grow."""

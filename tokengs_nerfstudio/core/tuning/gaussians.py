@@ -121,7 +121,7 @@ class GaussianStage:
             start = start.select(most_seen(start, views, limit, scene.rendering))
         budget = gaussian_budget(config, start.count, views)
         free = free_memory(views.c2w.device)
-        self._chunk = views_that_fit(budget, config.views_per_step, views.height, views.width, free)
+        self._chunk = views_that_fit(budget, self._config.views_per_step, views.height, views.width, free)
         self._few = views.num_views < config.stopping.held_out_from
         trained = views.subset(scene.supervision.trained)
         self._clear_space = ClearSpace.before(trained, self._config.clear_share, scene.seed)
@@ -130,6 +130,10 @@ class GaussianStage:
 
     def splats(self, time: float | None = None) -> Gaussians:
         return self.variables.splats(time)
+
+    @property
+    def views_per_step(self) -> int:
+        return self._config.views_per_step
 
     def level(self, progress: float) -> float:
         return level_factor(progress, self._config.levels)

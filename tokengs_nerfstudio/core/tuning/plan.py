@@ -89,7 +89,7 @@ class TuningPlan:
     @classmethod
     def of_numbers(cls, saved: Mapping[str, Any]) -> "TuningPlan":
         """From what `as_numbers` gave; UserError for settings out of their ranges."""
-        config = _config(TuningConfig(), saved["tuning"])
+        config = _config(TuningConfig(), _of_each_stage(saved["tuning"]))
         check_value(config, TuningConfig, "tuning")
         check_value(saved["steps"], Whole, "steps")
         check_value(saved["seed"], Seed, "seed")
@@ -102,6 +102,11 @@ class TuningPlan:
         decided = {name: _tuples(value) for name, value in saved["decided"].items()}
         trials = tuple(saved["trials"])
         return cls(config, paces=paces, stages=stages, size=size, decided=decided, trials=trials, **record)
+
+
+def _of_each_stage(saved: Mapping[str, Any]) -> dict[str, Any]:
+    """Plans once had one number of photos a step for all stages."""
+    return {**saved, "gaussians": {"views_per_step": saved["views_per_step"], **saved["gaussians"]}}
 
 
 def _config(usual: Any, saved: Mapping[str, Any]) -> Any:

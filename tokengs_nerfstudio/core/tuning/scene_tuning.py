@@ -118,7 +118,7 @@ class SceneTuning:
         if self.finished or self._stage is None:
             return {}
         progress = self.course.progress
-        batch = self.supervision.batch(self.config.views_per_step, self._stage.level(progress))
+        batch = self.supervision.batch(self._stage.views_per_step, self._stage.level(progress))
         drawing = self._stage.drawing(self.steps_done)
         parts = self._photometry.backward(drawing, batch, self.cameras)
         self._stage.step(progress)

@@ -46,6 +46,11 @@ class Stage(Protocol):
         """One scene's Gaussians of now at `time`, with gradient where gradients are recorded."""
         ...
 
+    @property
+    def views_per_step(self) -> int:
+        """Photos that a step looks at."""
+        ...
+
     def level(self, progress: float) -> float:
         """How many times smaller than the photos the images are, `progress` being the share of the stage's steps."""
         ...

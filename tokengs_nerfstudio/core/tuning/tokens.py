@@ -26,8 +26,8 @@ class TokenPlan:
     """what the rate has fallen to at the end, as a factor"""
     level: float = 1.0
     """how many times smaller than the photos the images of a step are"""
-    chunk: int = 1
-    """views rendered together at most"""
+    views: int = 1
+    """photos that a step looks at, all together"""
 
 
 class TokenStage:
@@ -50,11 +50,15 @@ class TokenStage:
             self._decoded[time] = self._decode(self._tokens, time).squeeze()
         return self._decoded[time]
 
+    @property
+    def views_per_step(self) -> int:
+        return self._plan.views
+
     def level(self, progress: float) -> float:
         return self._plan.level
 
     def drawing(self, step: int) -> Drawing:
-        return Drawing(self.splats, self._plan.chunk)
+        return Drawing(self.splats, self._plan.views)
 
     def begin(self) -> None:
         pass

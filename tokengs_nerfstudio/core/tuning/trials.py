@@ -46,7 +46,7 @@ class TrialSize:
     """How long trials are."""
 
     token_steps: int = 20
-    gaussian_steps: int = 60
+    gaussian_steps: int = 120
     turns: int = 4
     """how often other photos are left out, at most; half as often where several are left out together"""
 
