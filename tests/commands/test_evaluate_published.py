@@ -59,8 +59,11 @@ def test_published_weights_have_their_size_scale_images_and_half_pixel(tmp_path,
     run.evaluate()
     about = metrics(tmp_path / "out")["about"]
     assert (about["size"], about["crop"]) == ([16, 24], "published")
+    assert about["images"] == {"base": None, "locus": "images_8"}[preset]
     own = Run(options(tmp_path, preset="dl3dv-2view", views=None, index=index, output=tmp_path / "own"))
     assert (own.framing.size, own.framing.published_rounding) == ((256, 448), False)
     assert own.benchmark.case(HASHES[0], True).scene.image_size == (18, 32)
+    other = Run(options(tmp_path, preset="dl3dv-2view", checkpoint=weights, views=None, index=index, images="images_8"))
+    assert other.benchmark.case(HASHES[0], True).scene.image_size == (9, 16)
     views = made_views(1)
     assert (run.scaling.factor(views), own.scaling.factor(views)) == (0.5, None)
