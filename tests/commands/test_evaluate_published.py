@@ -25,13 +25,14 @@ def test_published_data_sets(tmp_path, preset):
     }[preset]
     write(tmp_path / "data")
     index = tmp_path / "index.json"
-    index.write_text(json.dumps({scene: {"context": [0, 6], "target": [0, 2, 6]} for scene in [*scenes, "gone"]}))
+    index.write_text(json.dumps({scene: {"context": [0, 4, 6], "target": [0, 2, 6]} for scene in [*scenes, "gone"]}))
     chosen = options(tmp_path, preset=preset, size=(16, 24), views=None, index=index if scenes else None, lpips="alex")
     Run(chosen).evaluate()
     content = metrics(tmp_path / "out")
     assert content["about"]["missing"] == (["gone"] if scenes else [])
     assert len(content["scenes"]) == (len(scenes) or 2)
     assert content["about"]["size"] == [16, 24]
+    assert content["about"]["context_views"] == (3 if scenes else 4)
     counted = len(content["scenes"][0]["views"]["psnr"])
     assert counted == (3 if scenes else 5)
 

@@ -236,23 +236,25 @@ class Run:
         plain = by_variant[self.config.variants[0]]
         if not plain:
             raise UserError(f"no scene of {self.config.root} could be evaluated")
-        about = self._about(len(plain))
+        about = self._about(plain)
         write_metrics(self.config.folder, about, plain)
         shown.say(scene_table(f"{self.config.preset}, {self.config.checkpoint}", plain).text())
         for table in write_axes(self.config.folder, about, by_variant):
             shown.say(table.text())
         shown.say(f"results: {self.config.folder / 'metrics.txt'}")
 
-    def _about(self, done: int) -> Mapping[str, Any]:
+    def _about(self, records: Sequence[Record]) -> Mapping[str, Any]:
         device = self.ranks.device
+        context = sorted({len(record["context"]) for record in records})
         return {
             **self.results.identity,
+            "context_views": context[0] if len(context) == 1 else context,
             "checkpoint": self.config.checkpoint,
             "context_counts": self.config.scored == "all",
             "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU",
             "threads": self.config.threads if device.type == "cpu" else None,
             "lpips": "measured" if perceptual_distance(self.config.lpips) else "left out: its weights are not at hand",
-            "scenes": done,
+            "scenes": len(records),
             "of_scenes": len(self.scenes) + len(self.benchmark.missing),
             "missing": list(self.benchmark.missing),
             "broken": self.broken,
