@@ -8,6 +8,7 @@ import torch
 import tyro
 import yaml
 from made.datasets import write_dl3dv
+from made.pages import commands
 from made.training import write_captures
 from made.tuned_runs import trained
 from nerfstudio.configs.method_configs import all_methods
@@ -279,3 +280,12 @@ def test_flags_reach_their_place():
     assert config.pipeline.training.matrix_rate == 0.0
     assert config.pipeline.datamanager.procedural.easy == (0.1, 0.2)
     assert yaml.load(yaml.dump(config), Loader=yaml.Loader) == config
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/datasets.md"])
+def test_commands_on_pages_are_taken(page):
+    told = [words[2:] for words in commands(page) if words[:2] == ["ns-train", "tokengs-pretrain"]]
+    assert told
+    for words in told:
+        config = tyro.cli(PretrainTrainerConfig, args=words, default=tokengs_pretrain.config)
+        assert str(config.data) == words[1] or words[0] != "--data"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -98,6 +99,24 @@ def test_the_same_command_goes_on_and_redoes_nothing(root, measured, monkeypatch
     assert len(measured) == 6
 
 
+def test_killed_while_it_writes_a_record_it_goes_on_and_redoes_nothing(root, measured):
+    options(root)  # writes the weights
+    ended = started(
+        root, sys.executable, output="out", killed_at=3
+    )  # after what the folder is of, and the first record
+    assert ended.returncode == -signal.SIGKILL, ended.stdout + ended.stderr
+    left, half_written = sorted(path.name for path in (root / "out/scenes").iterdir())[::-1]
+    assert left == "blobs6.json"
+    assert half_written.startswith(".blobs7.")
+    chosen = {"token_count": (8,), "tuning": "tokens", "tuning_steps": 2}
+    Run(options(root, **chosen)).evaluate()
+    assert measured[:2] == ["blobs7", "blobs8"]
+    assert "blobs6" not in measured
+    assert not (root / "out/scenes" / half_written).exists()
+    Run(options(root, output=root / "whole", **chosen)).evaluate()
+    assert metrics(root / "out") == metrics(root / "whole")
+
+
 def test_more_can_be_asked_for_later(root, measured):
     Run(options(root, limit=2)).evaluate()
     assert metrics(root / "out")["about"]["of_scenes"] == 2
@@ -146,7 +165,7 @@ def test_a_broken_scene_is_named_and_left_out_until_there_are_too_many(root, cap
     with pytest.raises(UserError, match=r"1 of 3 scenes cannot be evaluated.*blobs7.*--broken"):
         Run(options(root)).evaluate()
     capsys.readouterr()
-    Run(options(root, broken=0.5)).evaluate()
+    Run(options(root, broken=0.5, token_count=(8,))).evaluate()
     content = metrics(root / "out")
     assert [record["scene"] for record in content["scenes"]] == ["blobs6", "blobs8"]
     assert "JSON" in content["about"]["broken"]["blobs7"]
@@ -162,14 +181,21 @@ def test_a_defect_is_no_broken_scene(root, monkeypatch):
         Run(options(root)).evaluate()
 
 
-def torchrun(root: Path, output: str, ranks: int = 2, media: int = 0) -> str:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)]
+def started(
+    root: Path, *command: str, output: str, media: int = 0, killed_at: int = 0
+) -> subprocess.CompletedProcess[str]:
+    """What became of `made/evaluation_run.py`, which `command` runs."""
     paths = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests")])
-    ended = subprocess.run(
-        [*command, str(REPOSITORY / "tests/made/evaluation_run.py"), str(root), output, str(media)],
+    return subprocess.run(
+        [*command, str(REPOSITORY / "tests/made/evaluation_run.py"), str(root), output, str(media), str(killed_at)],
         env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False,
         timeout=300,
     )  # fmt: skip
+
+
+def torchrun(root: Path, output: str, ranks: int = 2, media: int = 0) -> str:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)]
+    ended = started(root, *command, output=output, media=media)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout
 
@@ -197,7 +223,7 @@ def test_two_processes_share_the_scenes_and_come_to_the_same_to_the_bit(root, me
 @pytest.mark.slow
 def test_machines_need_not_share_the_folder(root):
     options(root)
-    torchrun(root, "machine{}")
+    torchrun(root, "machine{}", media=2)
     files = [sorted(path.name for path in (root / f"machine{rank}/scenes").glob("*.json")) for rank in (0, 1)]
     assert files == [["blobs6.json", "blobs7.json", "blobs8.json"], ["blobs7.json"]]
     assert not (root / "machine1/metrics.json").exists()
@@ -206,7 +232,9 @@ def test_machines_need_not_share_the_folder(root):
         file.unlink()
     kept = root / "machine1/scenes/blobs7.json"
     kept.write_text(kept.read_text().replace('"gaussians": 256', '"gaussians": 257'))
-    torchrun(root, "machine{}")
+    torchrun(root, "machine{}", media=2)
+    media = [[path.name for path in (root / f"machine{rank}/gaussians").iterdir()] for rank in (0, 1)]
+    assert media == [["blobs6.ply"], ["blobs7.ply"]]  # each on the machine that made them, not made again
     counts = [record["means"]["gaussians"] for record in metrics(root / "machine0")["scenes"]]
     assert counts == [256, 257, 256]  # known from the other machine, not done again
     assert [record["scene"] for record in before["scenes"]] == ["blobs6", "blobs7", "blobs8"]
@@ -218,7 +246,9 @@ def test_machines_need_not_share_the_folder(root):
         ([], "name a preset: dl3dv-2view"),
         (["captures"], "--data"),
         (["captures", "--data", "nowhere"], "there is no folder nowhere"),
-        (["dl3dv-2view", "--data", ".", "--views", "3"], "--views: dl3dv-2view has its own"),
+        (["dl3dv-2view", "--data", ".", "--views", "3"], "--views: those of an evaluation index are given"),
+        (["captures", "--data", ".", "--views", "3", "--index", "a.json"], "--views: those of an evaluation index"),
+        (["kubric", "--data", ".", "--images", "images_8"], "--images: only DL3DV has several folders"),
         (["kubric", "--data", ".", "--extrapolation"], "--extrapolation"),
         (["nonsense", "--data", "."], "nonsense"),
         (["captures", "--data", ".", "--pose-noise", "200", "0"], "--pose-noise"),

@@ -25,13 +25,14 @@ def test_published_data_sets(tmp_path, preset):
     }[preset]
     write(tmp_path / "data")
     index = tmp_path / "index.json"
-    index.write_text(json.dumps({scene: {"context": [0, 6], "target": [0, 2, 6]} for scene in [*scenes, "gone"]}))
+    index.write_text(json.dumps({scene: {"context": [0, 4, 6], "target": [0, 2, 6]} for scene in [*scenes, "gone"]}))
     chosen = options(tmp_path, preset=preset, size=(16, 24), views=None, index=index if scenes else None, lpips="alex")
     Run(chosen).evaluate()
     content = metrics(tmp_path / "out")
     assert content["about"]["missing"] == (["gone"] if scenes else [])
     assert len(content["scenes"]) == (len(scenes) or 2)
     assert content["about"]["size"] == [16, 24]
+    assert content["about"]["context_views"] == (3 if scenes else 4)
     counted = len(content["scenes"][0]["views"]["psnr"])
     assert counted == (3 if scenes else 5)
 
@@ -59,8 +60,11 @@ def test_published_weights_have_their_size_scale_images_and_half_pixel(tmp_path,
     run.evaluate()
     about = metrics(tmp_path / "out")["about"]
     assert (about["size"], about["crop"]) == ([16, 24], "published")
+    assert about["images"] == {"base": None, "locus": "images_8"}[preset]
     own = Run(options(tmp_path, preset="dl3dv-2view", views=None, index=index, output=tmp_path / "own"))
     assert (own.framing.size, own.framing.published_rounding) == ((256, 448), False)
     assert own.benchmark.case(HASHES[0], True).scene.image_size == (18, 32)
+    other = Run(options(tmp_path, preset="dl3dv-2view", checkpoint=weights, views=None, index=index, images="images_8"))
+    assert other.benchmark.case(HASHES[0], True).scene.image_size == (9, 16)
     views = made_views(1)
     assert (run.scaling.factor(views), own.scaling.factor(views)) == (0.5, None)

@@ -72,19 +72,19 @@ class Run:
         weights = Weights.of(config.checkpoint, network.config)
         self.framing = weights.framing(config.protocol, config.size, config.short_side, config.crop)
         self.scaling = Scaling.of(network.config, config.protocol.layout)
-        self.benchmark = benchmark(
-            config.protocol, config.root, config.index, weights.image_folder, network.config.background
-        )
+        self.images = config.images or weights.image_folder
+        self.benchmark = benchmark(config.protocol, config.root, config.index, self.images, network.config.background)
         self.scenes = list(self.benchmark.scenes)[: config.limit]
         self.broken: dict[str, str] = {}
         self._rehearsed: set[str] = set()
+        self._without_media: set[str] = set()
 
     def evaluate(self) -> None:
         """All scenes that are not done yet, and then the tables."""
         with display(speaks=self.ranks.first) as shown:
             lock = self._locked() if self.ranks.first else None
             self.ranks.gathered(None)  # nobody reads or writes before the folder is tidied
-            self.results = Results(self.config.folder, self.config.identity(self.network, self.framing))
+            self.results = Results(self.config.folder, self._identity)
             try:
                 self._evaluate(shown)
             except KeyboardInterrupt:
@@ -94,6 +94,11 @@ class Run:
                 self.ranks.close()
                 if lock is not None:
                     lock.close()
+
+    @property
+    def _identity(self) -> Mapping[str, Any]:
+        """What decides a scene's record."""
+        return {**self.config.identity(self.network, self.framing), "images": self.images}
 
     def _locked(self) -> FolderLock:
         folder = self.config.folder
@@ -114,6 +119,7 @@ class Run:
             )
         for record in self._known():
             self.results.add(record, write=self.ranks.first)
+        self._without_media = self._scenes_without_media()
         jobs = [Job(variant, scene) for variant in self.config.variants for scene in self.scenes]
         todo = [job for job in jobs if job.key not in self.results.records or self._lacks_media(job)]
         self._work(jobs, todo, shown)
@@ -127,6 +133,11 @@ class Run:
         for theirs in everybody:
             known = {**theirs, **known}
         return [record for key, record in known.items() if key not in self.results.records]
+
+    def _scenes_without_media(self) -> set[str]:
+        """Those that ought to have media and of which no machine has: all processes must come to the same."""
+        folder, wanted = self.config.folder, self.scenes[: self.config.media]
+        return set.intersection(*self.ranks.gathered({scene for scene in wanted if not complete(folder, scene)}))
 
     def _work(self, jobs: Sequence[Job], todo: Sequence[Job], shown: Display) -> None:
         """In rounds of one scene a process: none has to wait longer than for one scene."""
@@ -200,6 +211,8 @@ class Run:
             if known not in self.results.records:
                 self.results.add(found, write=own or self.ranks.first)
             return
+        if found["scene"] in self.broken:  # said of another variant
+            return
         shown.say(f"left out: {found['scene']}: {found['problem']}")
         self.broken[found["scene"]] = found["problem"]
         if len(self.broken) > self.config.broken * len(self.scenes):
@@ -209,8 +222,7 @@ class Run:
             )
 
     def _lacks_media(self, job: Job) -> bool:
-        wanted = not job.variant.key and job.scene in self.scenes[: self.config.media]
-        return wanted and not complete(self.config.folder, job.scene)
+        return not job.variant.key and job.scene in self._without_media
 
     def _write(self, shown: Display) -> None:
         by_variant = {
@@ -224,23 +236,25 @@ class Run:
         plain = by_variant[self.config.variants[0]]
         if not plain:
             raise UserError(f"no scene of {self.config.root} could be evaluated")
-        about = self._about(len(plain))
+        about = self._about(plain)
         write_metrics(self.config.folder, about, plain)
         shown.say(scene_table(f"{self.config.preset}, {self.config.checkpoint}", plain).text())
         for table in write_axes(self.config.folder, about, by_variant):
             shown.say(table.text())
         shown.say(f"results: {self.config.folder / 'metrics.txt'}")
 
-    def _about(self, done: int) -> Mapping[str, Any]:
+    def _about(self, records: Sequence[Record]) -> Mapping[str, Any]:
         device = self.ranks.device
+        context = sorted({len(record["context"]) for record in records})
         return {
             **self.results.identity,
+            "context_views": context[0] if len(context) == 1 else context,
             "checkpoint": self.config.checkpoint,
             "context_counts": self.config.scored == "all",
             "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU",
             "threads": self.config.threads if device.type == "cpu" else None,
             "lpips": "measured" if perceptual_distance(self.config.lpips) else "left out: its weights are not at hand",
-            "scenes": done,
+            "scenes": len(records),
             "of_scenes": len(self.scenes) + len(self.benchmark.missing),
             "missing": list(self.benchmark.missing),
             "broken": self.broken,

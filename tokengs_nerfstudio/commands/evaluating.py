@@ -46,6 +46,9 @@ class Evaluating:
     """height and width that are seen and compared; if not set the preset's, or that of published weights"""
     short_side: Side = 128
     """shorter side of captures' photos that are compared, in pixels, where no size is set"""
+    images: str | None = None
+    """folder of DL3DV's images: images_4, images_8. If not set the first of a scene's, or that which published weights
+    were trained with: images_8 for LocusGS"""
     crop: Crop = "auto"
     """principal point after a crop: exact, or up to half a pixel off as published weights were trained; auto: by the
     weights"""
@@ -92,8 +95,10 @@ class Evaluating:
             raise UserError(f"name a preset: {', '.join(PROTOCOLS)}")
         if self.data is None:
             raise UserError("give the folder of the data with --data")
-        if self.views is not None and self.index is None and PROTOCOLS[self.preset].index is not None:
-            raise UserError(f"--views: {self.preset} has its own; --context-extension tries other numbers")
+        if self.views is not None and (self.index or PROTOCOLS[self.preset].index) is not None:
+            raise UserError("--views: those of an evaluation index are given; --context-extension tries other numbers")
+        if self.images is not None and PROTOCOLS[self.preset].layout != "dl3dv":
+            raise UserError(f"--images: only DL3DV has several folders of images, {self.preset} has not")
         if self.extrapolation and self.preset == "kubric":
             raise UserError("--extrapolation is along a sequence of frames: kubric has none")
 

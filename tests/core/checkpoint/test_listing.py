@@ -38,7 +38,7 @@ def test_the_text_names_every_file_and_each_licence_once(usual_places):
     listed = named_weights()
     text = as_text(listed)
     for one in listed:
-        assert f"{one.name}: {one.about}\n" in text
+        assert f"{one.name}: {one.about}\n    preset {one.preset}, {one.size}, " in text
         assert one.address in text
         assert text.count(one.licence) == 1
     assert text.count("sha256 not recorded") == 1

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from tokengs_nerfstudio.core.checkpoint import weight_file
 from tokengs_nerfstudio.core.checkpoint.architecture import HEADER_KEY
 from tokengs_nerfstudio.core.checkpoint.key_table import to_own, to_published
-from tokengs_nerfstudio.core.checkpoint.loading import load_network, save_network
+from tokengs_nerfstudio.core.checkpoint.loading import load_network, network_config, save_network
 from tokengs_nerfstudio.core.checkpoint.weight_file import CheckpointError
 from tokengs_nerfstudio.core.network.config import PRESETS
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
@@ -127,6 +127,8 @@ def test_save_refuses_what_it_cannot_write(network, tmp_path):
     ("file", "expected"),
     [
         ("tokengs_dl3dv_base_6view.safetensors", "base-6view"),
+        ("dl3dv_2v.safetensors", "base-2view"),
+        ("dl3dv-6-views-2vast.safetensors", "base-6view"),
         ("weights.safetensors", "base-4view"),
     ],
 )
@@ -135,9 +137,10 @@ def test_settings_of_a_published_file_come_from_the_matching_preset(file, expect
     for name, config in small.items():
         monkeypatch.setitem(PRESETS, name, config)
     with caplog.at_level(logging.WARNING):
-        network = load_network(published_file(small["base-2view"], tmp_path / file))
-    assert network.config == small[expected]
-    assert f"those of preset '{expected}' are assumed" in caplog.text
+        path = published_file(small["base-2view"], tmp_path / file)
+        network = load_network(path)
+        assert network_config(path) == network.config == small[expected]
+    assert caplog.text.count(f"those of preset '{expected}' are assumed") == 1
     assert "the same but for the number of views" in caplog.text
 
 

@@ -5,6 +5,8 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import fields
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from tokengs_nerfstudio.core.checkpoint import key_table
@@ -111,19 +113,26 @@ def _matching_preset(file: WeightFile, architecture: dict[str, float]) -> Networ
 
     def likeliness(name: str) -> tuple[bool, bool]:
         views = PRESETS[name].num_context
-        return f"{views}view" in file.path.name.replace("_", "").replace("-", ""), views == _PAPER_VIEWS
+        # The authors' names end in 6v, ours in 6view.
+        named = re.search(rf"(?<!\d){views}[-_]?v(iews?)?(?![a-z])", file.path.name.lower())
+        return named is not None, views == _PAPER_VIEWS
 
     best = max(names, key=likeliness)
-    others = [name for name in names if name != best]
+    _say_what_is_assumed(file.path, best, tuple(name for name in names if name != best))
+    return PRESETS[best]
+
+
+@cache
+def _say_what_is_assumed(path: Path, preset: str, others: tuple[str, ...]) -> None:
+    """Once, for a command opens its weights more than once."""
     also = f" (the same but for the number of views: {', '.join(others)})" if others else ""
     _log.warning(
         "%s does not say its z offset, opacity bias, scale cap, multiscale layers, camera frame and scale: "
         "those of preset '%s' are assumed%s",
-        file.path,
-        best,
+        path,
+        preset,
         also,
     )
-    return PRESETS[best]
 
 
 def _check_readout(file: WeightFile, config: NetworkConfig) -> None:

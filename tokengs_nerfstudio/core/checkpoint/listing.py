@@ -53,8 +53,8 @@ def as_text(weights: Iterable[NamedWeights]) -> str:
     lines = []
     for licence, some in by_licence.items():
         for one in some:
-            here = f"here: {one.path}" if one.path else f"to be fetched ({one.size}), preset {one.preset}"
-            lines += [f"{one.name}: {one.about}", f"    {here}"]
+            here = f"here: {one.path}" if one.path else "to be fetched"
+            lines += [f"{one.name}: {one.about}", f"    preset {one.preset}, {one.size}, {here}"]
             lines += [] if one.path and str(one.path) == one.address else [f"    {one.address}"]
             lines += [f"    sha256 {one.sha256 or 'not recorded'}"] if one.path is None or one.sha256 else []
         lines += [f"  licence of {'these' if len(some) > 1 else some[0].name}: {licence}", ""]
