@@ -70,8 +70,8 @@ def refuse_splatfactos_flags() -> None:
     if command() != "ns-train" or "tokengs" not in sys.argv[1:2]:
         return
     for word in sys.argv[2:]:
-        flag = word.partition("=")[0].replace("_", "-")
-        meant = re.sub(r"^(--|.*\.)no-", r"\1", flag)  # --no-x is --x False
+        flag = word.partition("=")[0]
+        meant = re.sub(r"^(--|.*\.)no-", r"\1", flag.replace("_", "-"))  # --no-x is --x False
         for prefix, instead in _FOREIGN.items():
             if meant == prefix or meant.startswith((f"{prefix}.", f"{prefix}-")):
                 raise SystemExit(f"Error: {flag} is splatfacto's: {instead}")
