@@ -34,7 +34,8 @@ NOTED = {
     "CPU do not",
     "pycolmap": "COLMAP's own code; the library in its wheels holds SuiteSparse, of which parts are LGPL and may be "
     "GPL. An optional extra, imported where photos are posed",
-    "pymeshlab": "nerfstudio asks for it and imports it for meshes (`ns-export poisson`, texturing); nothing here does",
+    "pymeshlab": "nerfstudio asks for it and imports it for meshes (`ns-export tsdf`, textures of `poisson`); of ours "
+    "those two try it beforehand, in a process of its own",
 }
 
 # What lies in the package itself.

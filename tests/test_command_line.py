@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import tyro
+from nerfstudio.configs.method_configs import all_methods
 
 from tokengs_nerfstudio.command_line import (
     check_format_of_rgba,
@@ -96,12 +97,25 @@ def test_splatfactos_flags_are_answered_with_ours(monkeypatch, words, said):
     refuse_splatfactos_flags()
 
 
+def flags(config: object) -> set[str]:
+    parser = tyro.extras.get_parser(type(config), default=config)
+    return {option for action in parser._actions for option in action.option_strings if option.startswith("--")}
+
+
 def test_no_flag_of_our_own_is_refused(monkeypatch):
-    parser = tyro.extras.get_parser(type(tokengs.config), default=tokengs.config)
-    flags = [option for action in parser._actions for option in action.option_strings if option.startswith("--")]
-    assert len(flags) > 60
-    typed(monkeypatch, "ns-train", "tokengs", *flags)
+    ours = flags(tokengs.config)
+    assert len(ours) > 60
+    typed(monkeypatch, "ns-train", "tokengs", *ours)
     refuse_splatfactos_flags()
+
+
+def test_every_flag_of_splatfacto_is_ours_too_or_is_answered(monkeypatch):
+    theirs = flags(all_methods["splatfacto"]) - flags(tokengs.config)
+    assert len(theirs) > 100
+    for flag in sorted(theirs):
+        typed(monkeypatch, "ns-train", "tokengs", flag)
+        with pytest.raises(SystemExit, match=f"^Error: {flag} is splatfacto's: "):
+            refuse_splatfactos_flags()
 
 
 def test_ffmpeg_is_found_without_one_on_the_path(monkeypatch, tmp_path):

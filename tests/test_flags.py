@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tyro
+from nerfstudio.configs.method_configs import AnnotatedBaseConfigUnion
 
 from tokengs_nerfstudio.configs import tokengs, tokengs_pretrain
 from tokengs_nerfstudio.core.errors import CommandEnded
@@ -74,6 +76,30 @@ def test_cuda_is_refused_where_there_is_none(tmp_path, monkeypatch):
 def test_the_options_of_a_pretraining_have_ranges_too(tmp_path, path, value):
     config = with_option(tokengs_pretrain.config, tmp_path / "out", path, value)
     with pytest.raises(CommandEnded, match="--" + path.replace("_", "-")):
+        config.save_config()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("datamanager.shown", "40"), "datamanager.shown is 40; 32 scenes are held out, counted from 0"),
+        (("datamanager.batches.shown", "3"), "datamanager.batches.shown is 3, but as few as 2 context views are drawn"),
+        (
+            ("datamanager.captures.min-gap", "41"),
+            "datamanager.captures.min-gap is 41, larger than max_gap, which is 40",
+        ),
+        (
+            ("datamanager.procedural.meshes.movement.cameras", "0", "0", "0"),
+            r"cameras is \(0.0, 0.0, 0.0\); not all of",
+        ),
+    ],
+)
+def test_options_at_odds_with_each_other_are_named_as_they_are_typed(words, said):
+    """What is raised while tyro makes the options, it would tell in a box of its own that names none."""
+    name, *values = words
+    arguments = ["tokengs-pretrain", f"--pipeline.{name}", *values]
+    config = tyro.cli(AnnotatedBaseConfigUnion, args=arguments)
+    with pytest.raises(CommandEnded, match=said):
         config.save_config()
 
 

@@ -11,6 +11,7 @@ from made.datasets import write_dl3dv
 from made.pages import commands
 from made.training import write_captures
 from made.tuned_runs import trained
+from made.viewers import Somebody, StandIn
 from nerfstudio.configs.method_configs import all_methods
 from nerfstudio.utils import eval_utils
 
@@ -142,6 +143,16 @@ def test_what_is_shown_is_what_the_network_predicts_of_a_held_out_scene(tmp_path
         rgb = model.get_outputs_for_camera(camera)["rgb"].movedim(-1, 0)
         torch.testing.assert_close(rgb, expected[index].clamp(0, 1), atol=2e-3, rtol=0)
     assert float(expected.std()) > 0.001
+
+
+def test_the_viewer_opens_at_the_first_context_view_of_that_scene(tmp_path):
+    pipeline = trained(run_config(tmp_path, steps=1)).pipeline
+    somebody = Somebody()
+    pipeline.opening_view._setup(StandIn([somebody]))
+    seen, own = (cameras.camera_to_worlds[0] for cameras in (somebody.seen_from(16, 16), pipeline.train_cameras[:1]))
+    torch.testing.assert_close(seen[:, 2].float(), own[:, 2], atol=1e-4, rtol=0)
+    away = float((pipeline.means - own[:, 3]).norm(dim=-1).median())
+    assert float((seen[:, 3] - own[:, 3]).norm()) < 0.03 * away  # before the picture in its own frustum
 
 
 def test_several_data_sets_are_mixed_by_weight_and_a_finetuning_is_a_preset(tmp_path, losses, registered):

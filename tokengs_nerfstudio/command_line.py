@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -13,6 +14,12 @@ _POSES = "--pipeline.model.tuning.cameras.pose-rate 1e-3 corrects poses"
 _EXPOSURES = "--pipeline.model.tuning.cameras.exposure-rate 3e-3 takes exposures out of the scene"
 _GROWTH = "--pipeline.model.tuning.gaussians.densification and --pipeline.model.tuning.max-gaussians rule their number"
 _START = "the network predicts where the Gaussians start"
+_MEMORY = "photos are kept in main memory at the size that is looked at"
+_ALL_EVALUATED = "all held-out photos are evaluated"
+_DRAWN = "the tuning draws its photos by itself, --pipeline.model.tuning.views-per-step of them"
+_PRECISION = "--pipeline.model.precision bf16 is the network's arithmetic"
+_OF_RAYS = "it is about rays, and Gaussians are drawn by whole pictures"
+_NO_TEXT = "no text is made into scenes here"
 _FOREIGN = {
     "--pipeline.model.background-color": "weights bring their background; the viewer and the crop of a path set theirs",
     "--pipeline.model.camera-optimizer": _POSES,
@@ -37,10 +44,24 @@ _FOREIGN = {
             *("split-screen-size", "stop-screen-size-at", "stop-split-at", "strategy"),
         )
     },
-    "--pipeline.datamanager.cache-images": "photos are kept in main memory at the size that is looked at",
+    **{f"--pipeline.datamanager.{name}": _MEMORY for name in ("cache-images", "images-on-gpu", "masks-on-gpu")},
+    "--pipeline.datamanager.max-thread-workers": _MEMORY,
+    "--pipeline.datamanager.eval-image-indices": _ALL_EVALUATED,
+    "--pipeline.datamanager.eval-num": _ALL_EVALUATED,
+    "--pipeline.datamanager.train-cameras-sampling": _DRAWN,
+    "--pipeline.datamanager.fps-reset-every": _DRAWN,
+    "--gradient-accumulation-steps": _DRAWN,
+    **{
+        f"--pipeline.model.{name}": _OF_RAYS
+        for name in ("enable-collider", "collider-params", "eval-num-rays-per-chunk", "loss-coefficients")
+    },
+    "--pipeline.model.prompt": _NO_TEXT,
+    "--prompt": _NO_TEXT,
+    "--load-scheduler": "resuming takes the rates along with all else",
+    "--log-gradients": "gradients are not logged",
     "--optimizers": "--pipeline.model.tuning.* has the rates",
-    "--mixed-precision": "--pipeline.model.precision bf16 is the network's arithmetic",
-    "--use-grad-scaler": "--pipeline.model.precision bf16 is the network's arithmetic",
+    "--mixed-precision": _PRECISION,
+    "--use-grad-scaler": _PRECISION,
 }
 
 
@@ -49,9 +70,10 @@ def refuse_splatfactos_flags() -> None:
     if command() != "ns-train" or "tokengs" not in sys.argv[1:2]:
         return
     for word in sys.argv[2:]:
-        flag = word.partition("=")[0].replace("_", "-")
+        flag = word.partition("=")[0]
+        meant = re.sub(r"^(--|.*\.)no-", r"\1", flag.replace("_", "-"))  # --no-x is --x False
         for prefix, instead in _FOREIGN.items():
-            if flag == prefix or flag.startswith((f"{prefix}.", f"{prefix}-")):
+            if meant == prefix or meant.startswith((f"{prefix}.", f"{prefix}-")):
                 raise SystemExit(f"Error: {flag} is splatfacto's: {instead}")
 
 

@@ -100,13 +100,26 @@ class TokenGSModel(SplatsModel):
         )
         return network.float().requires_grad_(False)
 
-    def begin(self, network: TokenGSNetwork, example: Example, steps: int, plan: PlanOf | None = None) -> None:
+    def begin(
+        self,
+        network: TokenGSNetwork,
+        example: Example,
+        steps: int,
+        plan: PlanOf | None = None,
+        first: Callable[[], None] = lambda: None,
+    ) -> None:
         """Encode the context and bake the feed-forward result; `steps` tuning steps may follow, or what is the plan.
 
-        The photos are one scene's, in nerfstudio's world with OpenCV axes, at the size of the supervision.
+        The photos are one scene's, in nerfstudio's world with OpenCV axes, at the size of the supervision. Where trials
+        come before the plan, the feed-forward result can be looked at meanwhile: `first` is called once it is there.
         """
         scene = prepare(network, example.to(self.device), self.config.scene_scale)
-        planner = Planner(network, scene, self.config.tuning, antialiased=self._antialiased())
+
+        def begun(tuning: SceneTuning) -> None:
+            self.show(self._bake(tuning, scene))
+            first()
+
+        planner = Planner(network, scene, self.config.tuning, antialiased=self._antialiased(), begun=begun)
         self._planned = planner.by_steps(steps) if plan is None else plan(planner)
         self.tuning, self._prepared = self._planned.tuning, scene
         self._prediction = self._predicted(network, self.tuning, scene)

@@ -203,7 +203,11 @@ class TokenGSPipeline(VanillaPipeline):
                 planner = replace(planner, told=lambda what: status.update(f"Trying {what}"))
                 return planner.by_steps(steps) if planned is None else planned(planner)
 
-            self.model.begin(network, Example(seen, views), steps, plan)
+            def first() -> None:
+                self._use_context(context)
+                say(f"{self.model.num_points:,} Gaussians from {len(context)} views to begin with")
+
+            self.model.begin(network, Example(seen, views), steps, plan, first)
         encoded = time.perf_counter()
         self._content = RunContent.of(
             {
@@ -218,7 +222,8 @@ class TokenGSPipeline(VanillaPipeline):
             self.model.near_far,
             Fingerprint.of(network, self.model.prepared_scene(), views, data.names(supervised)),
         )
-        self._use_context(context)
+        if self.context != context:
+            self._use_context(context)
         names = [Path(name).name for name in data.names(context)]
         say(f"Context: {', '.join(names[:8])}{' ...' if len(names) > 8 else ''}")
         tried = ", trials included" if self.model.planned().trials else ""

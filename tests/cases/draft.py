@@ -93,7 +93,7 @@ def draft(clean: Path, folder: Path, case: Callable[[Draft], str | bytes | None]
 
 @dataclass(frozen=True)
 class Expected:
-    """What a case's docstring says must happen.
+    """What the docstring of a case, or the word for an option, says must happen.
 
     "Error": the run ends with one message; "Same": it holds the photos and cameras that the clean capture gives;
     "Works": it ends well. Whatever stands `in backquotes` must be said.
@@ -104,7 +104,10 @@ class Expected:
 
     @classmethod
     def of(cls, case: Callable[[Draft], Any]) -> "Expected":
-        text = " ".join((case.__doc__ or "").split())
+        return cls.read(" ".join((case.__doc__ or case.__name__).split()))
+
+    @classmethod
+    def read(cls, text: str) -> "Expected":
         outcome = text.split(":")[0].split()[0]
-        assert outcome in ("Error", "Same", "Works"), f"{case.__name__} does not say what must happen: {text}"
+        assert outcome in ("Error", "Same", "Works"), f"this does not say what must happen: {text}"
         return cls(outcome, tuple(re.findall(r"`([^`]+)`", text)))  # type: ignore[arg-type]

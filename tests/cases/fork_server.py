@@ -25,7 +25,7 @@ from tokengs_nerfstudio.pipeline import TokenGSPipeline
 def held(data: SceneDataManager) -> dict[str, Any]:
     """What a run really uses: photos, masks and cameras of both splits."""
     everything = range(len(data.train_dataset))
-    views = data.views(everything, *data.supervised_size())
+    views = data.views(everything, *data.supervised_size()).select(everything)  # those on disk are read
     cameras = data.eval_dataset.cameras
     return {
         "names": data.names(everything),

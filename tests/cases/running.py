@@ -55,7 +55,7 @@ class ForkServer:
             env={**os.environ, **threads, "PYTHONPATH": paths},
         )
 
-    def run(self, folder: Path, *arguments: str, seconds: int = 60) -> Outcome:
+    def run(self, folder: Path, *arguments: str, seconds: int = 300) -> Outcome:
         """`ns-train` with these arguments; `folder` takes what it prints and what it holds."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None

@@ -1,4 +1,4 @@
-"""`ns-train` on odd and broken captures: each ends as the docstring of its case says, never in a traceback."""
+"""`ns-train` on odd and broken captures and with odd options: each ends as its case says, never in a traceback."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ import pytest
 import torch
 from cases import intrinsics, masks, photos, poses, reports, splits, texts
 from cases.draft import COUNT, HEIGHT, WIDTH, Draft, Expected, draft
+from cases.options import OTHERS, USUAL, typed
 from cases.running import ForkServer, Outcome
 from made.captures import write_blobs, write_weights
 
@@ -37,11 +38,11 @@ class Bench:
     weights: Path
     folder: Path
 
-    def run(self, data: Path, name: str, *options: str) -> Outcome:
+    def run(self, data: Path, name: str, *options: str, seconds: int = 300) -> Outcome:
         arguments = ["tokengs", "--vis", "tensorboard", "--max-num-iterations", "1", "--data", str(data)]
         arguments += ["--pipeline.model.checkpoint", str(self.weights), "--output-dir", str(self.folder / name / "out")]
         # Options of the trainer go before those of a dataparser, whose name ends them.
-        return self.server.run(self.folder / name, *arguments, *options)
+        return self.server.run(self.folder / name, *arguments, *options, seconds=seconds)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,7 @@ def bench(tmp_path_factory) -> Iterator[tuple[Bench, Outcome]]:
     capture = write_blobs(folder / "clean", COUNT, HEIGHT, WIDTH, test=range(0, COUNT, 4))
     server = ForkServer()
     made = Bench(server, capture, write_weights(folder / "weights.safetensors"), folder)
-    clean = made.run(capture, "clean-run")
+    clean = made.run(capture, "clean-run", seconds=1200)  # where nothing is compiled yet, all of it is now
     assert clean.code == 0, clean.output
     yield made, clean
     server.close()
@@ -74,6 +75,25 @@ def test_what_must_happen_happens(bench, tmp_path, case: Callable[[Draft], Any])
         check_same(spoiled, outcome.held, clean.held)
     if spoiled.masked is not None:
         check_masks(outcome.held["masks"], spoiled.masked)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [*USUAL.items(), *(pytest.param(*item, marks=pytest.mark.every_case) for item in OTHERS.items())],
+)
+def test_what_is_typed_works_or_is_refused_by_its_name(bench, tmp_path, options: str, expected: str):
+    made, _ = bench
+    words = typed(options)
+    outcome = made.run(made.capture, tmp_path.name, *words)
+    assert not outcome.has_traceback, outcome.output[-3000:]
+    wanted = Expected.read(expected)
+    if wanted.outcome == "Error":
+        flag = next(word for word in words if word.startswith("--"))
+        check_error(outcome, wanted.said or (flag,))
+        assert not (made.folder / tmp_path.name / "out").exists(), "the folder of a run that never was"
+        return
+    assert outcome.code == 0, outcome.output[-3000:]
+    check_sound(outcome)
 
 
 def check_error(outcome: Outcome, said: tuple[str, ...]) -> None:

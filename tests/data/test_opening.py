@@ -1,10 +1,13 @@
 import shutil
 
+import numpy as np
 import pytest
 from made.datasets import HASHES, write_dl3dv
 from made.training import write_captures
 from made.walk import walk, write_photos
+from PIL import Image
 
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.data import capture_at, load_capture
 from tokengs_nerfstudio.data.posing.posing import is_unposed
 
@@ -30,3 +33,27 @@ def test_captures_and_scenes_of_data_sets_are_not_posed(tmp_path, monkeypatch):
     assert not is_unposed(scene)
     shutil.unpack_archive(scene, tmp_path / "unpacked")
     assert not is_unposed(tmp_path / "unpacked" / HASHES[0])
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        (
+            ("transforms_train.json", "transforms_test.json"),
+            "transforms_test.json, transforms_train.json: .* blender-data`",
+        ),
+        (("sparse/0/cameras.bin", "sparse/0/images.bin"), r"sparse/0: .* colmap --colmap-path sparse/0`"),
+        (("colmap/sparse/0/cameras.txt",), r"colmap/sparse/0: .* colmap --colmap-path colmap/sparse/0`"),
+    ],
+)
+def test_photos_with_poses_of_another_form_are_not_posed_anew_unasked(tmp_path, files, said):
+    (tmp_path / "images").mkdir()
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "images/a.png")
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("{}")
+    assert is_unposed(tmp_path)
+    with pytest.raises(
+        UserError, match=rf"poses of another form, {said} reads them.*; `tokengs-pose .*` finds new ones"
+    ):
+        capture_at(tmp_path)

@@ -61,10 +61,11 @@ class Page:
         step = "n => new Promise(done => { const f = () => n-- > 0 ? requestAnimationFrame(f) : done(true); f(); })"
         self.value(f"({step})({frames})")
 
-    def open(self, file: Path, width: int, height: int) -> None:
-        """Shows a file from disk, in a window of that size."""
+    def open(self, address: Path | str, width: int, height: int) -> None:
+        """Shows a file from disk, or what a server has there, in a window of that size."""
+        url = address.absolute().as_uri() if isinstance(address, Path) else address
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
-        self.call("Page.navigate", url=file.absolute().as_uri())
+        self.call("Page.navigate", url=url)
         self.until("document.readyState === 'complete'")
 
     def picture(self) -> Tensor:

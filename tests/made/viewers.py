@@ -1,7 +1,6 @@
 """Stand-ins for those who look into nerfstudio's viewer, and what they see."""
 
 from contextlib import nullcontext
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +9,6 @@ import torch
 from nerfstudio.cameras.cameras import Cameras, CameraType
 from nerfstudio.viewer.utils import CameraState, get_camera
 from nerfstudio.viewer.viewer import VISER_NERFSTUDIO_SCALE_RATIO
-from PIL import Image
 
 from tokengs_nerfstudio.core.metrics import psnr
 
@@ -67,10 +65,15 @@ def alike(shown: torch.Tensor, photo: torch.Tensor) -> float:
     return float(psnr(shown.movedim(-1, 0), photo.movedim(-1, 0)))
 
 
-def window_of(file: Path, height: int, width: int) -> torch.Tensor:
-    """The scene in a screenshot, left of the panel (320 pixels), below the title (51), cut to what a photo shows."""
-    picture = Image.open(file).convert("RGB").crop((0, 51, 680, 600))
-    tall = picture.height * width / height / 2
-    middle = picture.width / 2
-    picture = picture.crop((round(middle - tall), 0, round(middle + tall), picture.height)).resize((width, height))
-    return torch.from_numpy(np.array(picture)).float() / 255
+WINDOW = (1000, 600)
+"""width and height of the browser's window"""
+
+
+def window_of(screenshot: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """The scene in a picture [3 600 1000] of the window, left of the panel (320 pixels), below the title (51), cut to
+    what a photo shows: [height width 3]."""
+    scene = screenshot[:, 51:, :680]
+    half, middle = round(scene.shape[1] * width / height / 2), scene.shape[2] // 2
+    scene = scene[:, :, max(middle - half, 0) : middle + half]
+    small = torch.nn.functional.interpolate(scene[None], (height, width), mode="bilinear", antialias=True)[0]
+    return small.movedim(0, -1)

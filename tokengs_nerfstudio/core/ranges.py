@@ -1,6 +1,7 @@
 """What settings may be: ranges that stand in the types of their fields, and one walk that checks a whole configuration.
 
-A field says its range as `rate: NotNegative = 0.1`, or `Annotated[float, Range(0, 1)]` for one of its own.
+A field says its range as `rate: NotNegative = 0.1`, or `Annotated[float, Range(0, 1)]` for one of its own. A dataclass
+whose fields depend on each other is `Related`: what is raised as it is made, tyro would tell without naming the flag.
 """
 
 import math
@@ -10,7 +11,7 @@ from functools import cache
 from numbers import Integral, Real
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Protocol, Union, get_args, get_origin, get_type_hints, runtime_checkable
 
 from tokengs_nerfstudio.core.errors import UserError
 
@@ -45,6 +46,20 @@ class Ascending:
 @dataclass(frozen=True)
 class NotEmpty:
     """Of a tuple: it has entries."""
+
+
+@dataclass(frozen=True)
+class NotAllZero:
+    """Of shares: something is left of them."""
+
+
+@runtime_checkable
+class Related(Protocol):
+    """A dataclass that `check` asks whether its fields agree, where each of them is in its range."""
+
+    def contradiction(self) -> tuple[str, str] | None:
+        """The field that is at odds with others and what is wrong with it, in words that go on after its name."""
+        ...
 
 
 Finite = Annotated[float, Range()]
@@ -87,6 +102,9 @@ def _complaints(config: Any, path: str, home: str) -> Iterator[tuple[str, str]]:
         inner = f"{path}.{entry.name}" if path else entry.name
         if not entry.name.startswith("_"):
             yield from _complaint(getattr(config, entry.name), hints.get(entry.name, Any), inner, home)
+    found = config.contradiction() if hints and isinstance(config, Related) else None
+    if found:
+        yield f"{path}.{found[0]}" if path else found[0], found[1]
 
 
 def _complaint(value: Any, annotation: Any, path: str, home: str) -> Iterator[tuple[str, str]]:
@@ -155,6 +173,8 @@ def _out_of_bounds(value: Any, bounds: tuple[Any, ...], path: str) -> Iterator[t
             yield path, f"is {value!r}; a {_kind_of(value)} {bound} is needed"
         elif isinstance(bound, NotEmpty) and not value:
             yield path, "is empty; at least one value is needed"
+        elif isinstance(bound, NotAllZero) and not any(value):
+            yield path, f"is {value!r}; not all of them may be 0"
         elif isinstance(bound, Ascending) and list(value) != sorted(value):
             yield path, f"is {value!r}; the values must ascend"
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tokengs_nerfstudio.data.capture.capture import NerfstudioCapture
+from tokengs_nerfstudio.data.posing.other_forms import refuse_other_poses
 from tokengs_nerfstudio.data.posing.posing import is_unposed, posed
 from tokengs_nerfstudio.data.posing.sfm import Progress
 from tokengs_nerfstudio.data.unpacking import unpacked
@@ -15,8 +16,12 @@ def capture_at(
     progress: Progress = lambda share, text: None,
 ) -> Path:
     """The capture that `path` stands for: captures as they are; scenes of data sets as in `unpacked`, photos and
-    videos as in `posed`, which do their work once. Errors as there."""
-    return posed(path, say=say, progress=progress).folder if is_unposed(path) else unpacked(path, say)
+    videos as in `posed`, which do their work once. Errors as there; UserError for photos whose poses are there in
+    another form."""
+    if not is_unposed(path):
+        return unpacked(path, say)
+    refuse_other_poses(path)
+    return posed(path, say=say, progress=progress).folder
 
 
 def load_capture(

@@ -15,7 +15,6 @@ from nerfstudio.data.datasets.base_dataset import InputDataset
 from nerfstudio.data.utils.dataloaders import FixedIndicesEvalDataloader
 
 from tokengs_nerfstudio import bridge
-from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.ranges import Count, NotNegative, Whole
 from tokengs_nerfstudio.core.types import Example, Views
@@ -53,9 +52,10 @@ class PretrainDataManagerConfig(DataManagerConfig):
     masks_on_gpu: tyro.conf.Suppress[bool] = False
     images_on_gpu: tyro.conf.Suppress[bool] = False
 
-    def __post_init__(self) -> None:
-        if not self.shown < self.held_out:
-            raise UserError(f"of {self.held_out} held-out scenes number {self.shown} cannot be shown")
+    def contradiction(self) -> tuple[str, str] | None:
+        """See `core.ranges.Related`."""
+        beyond = self.shown >= self.held_out
+        return ("shown", f"is {self.shown}; {self.held_out} scenes are held out, counted from 0") if beyond else None
 
 
 class ViewsDataset(InputDataset):

@@ -11,7 +11,10 @@ from made.tuning import changed, ready, tuning_config
 from tokengs_nerfstudio.core import reconstruct
 from tokengs_nerfstudio.core.errors import MissingFileError, UserError
 from tokengs_nerfstudio.core.preparation import PreparedScene
+from tokengs_nerfstudio.core.tuning.pacing import Allowance
 from tokengs_nerfstudio.core.tuning.plan import TuningPlan
+from tokengs_nerfstudio.core.tuning.planning import Planner
+from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
 from tokengs_nerfstudio.core.tuning.whole import planned_tuning, run_through, tune
 from tokengs_nerfstudio.core.types import Gaussians
 
@@ -158,3 +161,18 @@ def test_without_time_there_is_what_the_network_predicts(monkeypatch, caplog):
     assert planned.tuning.finished
     assert planned.plan().steps == machine.steps == 0
     assert "1 s leave no time to tune" in caplog.text
+
+
+@pytest.mark.parametrize(("steps", "looks"), [(None, 1), (100, 1), (7, 0)])
+def test_what_the_network_predicts_can_be_looked_at_before_anything_is_tried(monkeypatch, steps, looks):
+    machine = Machine(fixed=0.01).installed(monkeypatch)
+    network, prepared, seen = small_network(), scene(), []
+    planner = Planner(
+        network, prepared, tuning_config(), begun=lambda tuning: seen.append((machine.steps, tuning.gaussians()))
+    )
+    planned = planner.tuning(steps, Allowance(40.0, machine.clock, machine.clock()))
+    assert bool(planned.trials) == bool(looks)
+    assert len(seen) == looks
+    for taken, gaussians in seen:
+        assert taken == 0
+        assert same(gaussians, SceneTuning(network, prepared, tuning_config(), 0).gaussians())

@@ -91,5 +91,5 @@ def test_what_is_no_folder_of_captures_says_so(captures, tmp_path):
         CapturesConfig().source(captures, most_context=8)
     with pytest.raises(ValueError, match="hold_out is 1; a whole number from 2"):
         CapturesConfig(hold_out=1).source(captures, most_context=2)
-    with pytest.raises(ValueError, match="min_gap 5 is larger than max_gap 4"):
-        CapturesConfig(min_gap=5, max_gap=4)
+    with pytest.raises(ValueError, match="min_gap is 5, larger than max_gap, which is 4"):
+        CapturesConfig(min_gap=5, max_gap=4).source(captures, most_context=2)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from tokengs_nerfstudio.core.network.config import PRESETS
+from tokengs_nerfstudio.core.ranges import check
 from tokengs_nerfstudio.data.examples.shapes import BatchConfig, batch_shape, image_size
 
 
@@ -30,5 +31,5 @@ def test_shapes_vary_and_keep_the_cost() -> None:
 
 
 def test_settings_that_contradict_are_named() -> None:
-    with pytest.raises(ValueError, match="3 of as few as 2 context views"):
-        BatchConfig(context=(2, 6), shown=3)
+    with pytest.raises(ValueError, match="shown is 3, but as few as 2 context views are drawn"):
+        check(BatchConfig(context=(2, 6), shown=3))

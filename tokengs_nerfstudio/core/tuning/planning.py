@@ -8,7 +8,7 @@ from typing import Any
 from tokengs_nerfstudio.core.compiled import compiling_seconds, working_seconds
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.preparation import PreparedScene
-from tokengs_nerfstudio.core.tuning.candidates import FEED_FORWARD, candidates
+from tokengs_nerfstudio.core.tuning.candidates import FEED_FORWARD, Candidate, candidates
 from tokengs_nerfstudio.core.tuning.config import TuningConfig
 from tokengs_nerfstudio.core.tuning.costs import Clock, StageSizes, measured_costs
 from tokengs_nerfstudio.core.tuning.entry_checks import check_arguments
@@ -19,6 +19,7 @@ from tokengs_nerfstudio.core.tuning.plan import TuningPlan
 from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
 from tokengs_nerfstudio.core.tuning.schedule import chosen_space
 from tokengs_nerfstudio.core.tuning.trials import Evidence, Trials, gathered
+from tokengs_nerfstudio.core.types import Gaussians
 
 _log = logging.getLogger(__name__)
 
@@ -62,6 +63,8 @@ class Planner:
     antialiased: bool = False
     told: Callable[[str], Any] = _log.debug
     """is told what is being tried"""
+    begun: Callable[[SceneTuning], Any] | None = None
+    """is given a tuning of no steps, which holds what the network predicts, before anything is tried"""
 
     def tuning(self, steps: int | None, allowance: Allowance) -> PlannedTuning:
         """As the configuration's plan says where it names one; else of `steps`, or of what is left of the time.
@@ -75,14 +78,18 @@ class Planner:
 
     def by_steps(self, steps: int, clock: Clock = working_seconds) -> PlannedTuning:
         """So many steps at most; trials, of a length of their own, decide how. `clock` says how long these took."""
-        evidence = self._evidence(None, clock) if steps >= _FEWEST_STEPS else None
+        tried = self._tried(limited=False) if steps >= _FEWEST_STEPS else []
+        if tried and self.begun is not None:
+            self._begin()
+        evidence = self._evidence(tried, None, clock)
         config = self.config if evidence is None else evidence.best.applied(self.config)
         return PlannedTuning(self._tuning(config, steps), self.config, trials=_rows(evidence))
 
     def by_time(self, allowance: Allowance) -> PlannedTuning:
         """As much as fits into what is left of the time."""
+        start = self._begin()
         share = min(_FOR_TRIALS * allowance.seconds, 0.5 * allowance.left)
-        evidence = self._evidence(share, allowance.clock)
+        evidence = self._evidence(self._tried(limited=True), share, allowance.clock)
         if evidence is not None and evidence.best.space == FEED_FORWARD:
             return PlannedTuning(self._tuning(self.config, 0), self.config, trials=_rows(evidence))
         config = self.config if evidence is None else evidence.best.applied(self.config)
@@ -93,7 +100,6 @@ class Planner:
         space = chosen_space(config.space, self.network.config, views.num_views, config.few_views)
         config = replace(config, space=space)
         self.told("what a step costs")
-        start = self._tuning(config, 0).gaussians()
         costs = measured_costs(self.network, self.scene, config, start, space, allowance.clock)
         sizes = StageSizes(config, start.count, views)
         config, steps = sized(config, space, costs, sizes, allowance.left)
@@ -124,16 +130,25 @@ class Planner:
     def _tuning(self, config: TuningConfig, steps: int) -> SceneTuning:
         return SceneTuning(self.network, self.scene, config, steps, seed=self.seed, antialiased=self.antialiased)
 
-    def _evidence(self, seconds: float | None, clock: Clock) -> Evidence | None:
-        """None where nothing is to be decided or nothing can be shown. Without a limit of time the feed-forward result
-        is left out: somebody has asked for steps."""
-        if not self.config.trials:
+    def _begin(self) -> Gaussians:
+        """What the network predicts, in the network's frame; whoever waits for it has it."""
+        start = self._tuning(self.config, 0)
+        if self.begun is not None:
+            self.begun(start)
+        return start.gaussians()
+
+    def _tried(self, limited: bool) -> list[Candidate]:
+        """None where nothing is to be decided. Without a limit of time the feed-forward result is left out: somebody
+        has asked for steps."""
+        tried = candidates(self.config, self.network.config) if self.config.trials else []
+        return [candidate for candidate in tried if limited or candidate.space != FEED_FORWARD]
+
+    def _evidence(self, tried: list[Candidate], seconds: float | None, clock: Clock) -> Evidence | None:
+        """None where nothing is tried or nothing can be shown."""
+        if not tried:
             return None
-        tried = candidates(self.config, self.network.config)
-        tried = [candidate for candidate in tried if seconds is not None or candidate.space != FEED_FORWARD]
-        if tried:
-            most = "" if seconds is None else f", for at most {max(seconds, 0):.0f} s"
-            _log.info(f"{len(tried)} ways to tune are tried on photos that are left out{most}")
+        most = "" if seconds is None else f", for at most {max(seconds, 0):.0f} s"
+        _log.info(f"{len(tried)} ways to tune are tried on photos that are left out{most}")
         trials = Trials(self.network, self.config, self.seed, self.antialiased, self.told)
         evidence = gathered(trials, self.scene, tried, seconds, clock)
         if evidence is not None:

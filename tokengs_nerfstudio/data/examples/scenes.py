@@ -48,9 +48,10 @@ class CapturesConfig:
     broken: Share = USUAL_SHARE
     """largest share of a folder's scenes that may be broken: they are named and left out"""
 
-    def __post_init__(self) -> None:
-        if self.min_gap > self.max_gap:
-            raise UserError(f"min_gap {self.min_gap} is larger than max_gap {self.max_gap}")
+    def contradiction(self) -> tuple[str, str] | None:
+        """See `core.ranges.Related`."""
+        low, high = self.min_gap, self.max_gap
+        return ("min_gap", f"is {low}, larger than max_gap, which is {high}") if low > high else None
 
     def source(self, folder: Path, most_context: int) -> ExampleSource:
         """The scenes below `folder`, in any layout that `scenes_below` knows, in the order of its list.

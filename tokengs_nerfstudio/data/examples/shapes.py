@@ -6,7 +6,6 @@ from typing import Annotated
 
 import numpy as np
 
-from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.ranges import Ascending, Count, NotEmpty, NotNegative, Range, Share, Whole
 from tokengs_nerfstudio.data.examples.source import BatchShape
@@ -39,9 +38,10 @@ class BatchConfig:
     mirror: Share = 0.5
     """share of the scenes that are mirrored"""
 
-    def __post_init__(self) -> None:
-        if self.shown > self.context[0]:
-            raise UserError(f"{self.shown} of as few as {self.context[0]} context views cannot be shown")
+    def contradiction(self) -> tuple[str, str] | None:
+        """See `core.ranges.Related`."""
+        few = self.context[0]
+        return ("shown", f"is {self.shown}, but as few as {few} context views are drawn") if self.shown > few else None
 
     @property
     def usual_context(self) -> int:

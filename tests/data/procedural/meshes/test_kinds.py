@@ -150,4 +150,4 @@ def test_ranges_and_shares_in_disorder_are_told():
     with pytest.raises(ValueError, match=r"meshes\.fov"):
         ProceduralCurriculumConfig(meshes=MeshSceneConfig(fov=(60.0, 20.0))).source()
     with pytest.raises(ValueError, match="not all of them may be 0"):
-        MeshSceneConfig(kinds=(0.0, 0.0, 0.0, 0.0, 0.0, 0.0))
+        ProceduralCurriculumConfig(meshes=MeshSceneConfig(kinds=(0.0,) * 6)).source()

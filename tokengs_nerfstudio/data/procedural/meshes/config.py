@@ -3,8 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from tokengs_nerfstudio.core.errors import UserError
-from tokengs_nerfstudio.core.ranges import Ascending, Count, NotNegative, Positive, Range, Share
+from tokengs_nerfstudio.core.ranges import Ascending, Count, NotAllZero, NotNegative, Positive, Range, Share
 from tokengs_nerfstudio.data.procedural.meshes.library import MeshSources
 
 Angle = Annotated[float, Range(0, 180, above=True, below=True)]
@@ -37,7 +36,9 @@ class MovementConfig:
 
     movers: Annotated[tuple[Count, Count], Ascending()] = (1, 5)
     """fewest and most things that move in a scene, with all that hangs on them"""
-    ways: tuple[NotNegative, NotNegative, NotNegative, NotNegative, NotNegative, NotNegative, NotNegative] = (
+    ways: Annotated[
+        tuple[NotNegative, NotNegative, NotNegative, NotNegative, NotNegative, NotNegative, NotNegative], NotAllZero()
+    ] = (
         0.22,
         0.16,
         0.12,
@@ -53,15 +54,11 @@ class MovementConfig:
     moments: Annotated[tuple[Annotated[int, Range(2)], Annotated[int, Range(2)]], Ascending()] = (4, 24)
     """fewest and most times at which a scene is photographed; small numbers are as likely as large ones on a log scale
     """
-    cameras: tuple[NotNegative, NotNegative, NotNegative] = (0.5, 0.3, 0.2)
+    cameras: Annotated[tuple[NotNegative, NotNegative, NotNegative], NotAllZero()] = (0.5, 0.3, 0.2)
     """shares of how the context is photographed: by a camera for each time, by one that goes its way while time runs,
     by two that stand still"""
     seen: Annotated[tuple[Share, Share], Ascending()] = (0.03, 0.7)
     """smallest and largest share of the pictures that shows what moves"""
-
-    def __post_init__(self) -> None:
-        if sum(self.ways) <= 0 or sum(self.cameras) <= 0:
-            raise UserError(f"the shares of ways are {self.ways}, of cameras {self.cameras}; not all may be 0")
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,9 @@ class MeshSceneConfig:
     """Scenes of textured meshes. Lengths in units of the subject, angles in degrees."""
 
     sources: MeshSources = field(default_factory=MeshSources)
-    kinds: tuple[NotNegative, NotNegative, NotNegative, NotNegative, NotNegative, NotNegative] = (
+    kinds: Annotated[
+        tuple[NotNegative, NotNegative, NotNegative, NotNegative, NotNegative, NotNegative], NotAllZero()
+    ] = (
         0.1,
         0.36,
         0.13,
@@ -95,7 +94,3 @@ class MeshSceneConfig:
     moving: Share = 0.0
     """share of the scenes in which something moves, for networks that know time; all others stand still at time 0"""
     movement: MovementConfig = field(default_factory=MovementConfig)
-
-    def __post_init__(self) -> None:
-        if sum(self.kinds) <= 0:
-            raise UserError(f"the shares of kinds are {self.kinds}; not all of them may be 0")
