@@ -1,7 +1,11 @@
 """Workers as actors of a Ray cluster, on whatever machines it has; all of them see the folders under the same path."""
 
+import os
 import re
 import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +19,15 @@ LOCAL = "local"
 _STORE = 2**27
 """bytes of shared memory of a cluster of one's own: nothing but names goes through it"""
 
-_STARTS = 5
-"""tries to start a cluster of one's own: a busy machine takes longer than the half minute that Ray waits for it"""
+_START = 300.0
+"""seconds that a cluster of one's own has to start: ten processes that import Ray, on whatever the machine has left"""
+
+_PAUSE = 1.0
+"""seconds between two looks at a cluster that starts"""
+
+_TOO_SLOW = "timed out during startup"
+_PORT = "RAY_GCS_SERVER_PORT"
+"""where the cluster that Ray starts is to be met: Ray's own variable"""
 
 _ANSWER = 30.0
 """seconds that a cluster has to answer"""
@@ -84,16 +95,43 @@ class RayWorkers:
         return made.remote(self._make)
 
     def _connect(self, address: str) -> None:
-        _check_answers(address)
-        own = {"include_dashboard": False, "object_store_memory": _STORE} if address == LOCAL else {}
-        for left in reversed(range(_STARTS if own else 1)):
+        try:
+            if address == LOCAL:
+                self._start()
+            else:
+                _check_answers(address)
+                self._join(address)
+        except Exception as error:  # Ray has no class of its own for what goes wrong here
+            self._ray.shutdown()
+            raise UserError(f"--ray {address}: no Ray cluster answers there ({_brief(error)})") from error
+
+    def _join(self, address: str, **options: Any) -> None:
+        self._ray.init(address=address, log_to_driver=False, configure_logging=False, **options)
+
+    def _start(self) -> None:
+        """A cluster of this process, which ends with it at the latest.
+
+        Ray waits half a minute for what it has started, which is too little on a busy machine, and then leaves it
+        running. To start again would only add to the load: we join that cluster once it is ready.
+        """
+        end, port = time.monotonic() + _START, _free_port()
+        try:
+            with _environment(_PORT, str(port)):
+                self._join(LOCAL, include_dashboard=False, object_store_memory=_STORE)
+        except Exception as error:
+            if _TOO_SLOW not in str(error):
+                raise
+            self._join_when_ready(f"127.0.0.1:{port}", end)
+
+    def _join_when_ready(self, address: str, end: float) -> None:
+        while True:
+            self._ray.shutdown()  # what is left of the try before
             try:
-                self._ray.init(address=address, log_to_driver=False, configure_logging=False, **own)
-                return
-            except Exception as error:  # Ray has no class of its own for what goes wrong here
-                self._ray.shutdown()
-                if not left:
-                    raise UserError(f"--ray {address}: no Ray cluster answers there ({_brief(error)})") from error
+                return self._join(address)
+            except Exception:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(_PAUSE)
 
     def _that_fit(self) -> int:
         has = self._ray.cluster_resources()
@@ -126,6 +164,26 @@ def _check_answers(address: str) -> None:
         socket.create_connection((place[1], int(place[2])), timeout=_ANSWER).close()
     except (OSError, OverflowError) as error:
         raise UserError(f"--ray {address}: no Ray cluster answers there ({_brief(error)})") from error
+
+
+def _free_port() -> int:
+    with socket.socket() as place:
+        place.bind(("127.0.0.1", 0))
+        return int(place.getsockname()[1])
+
+
+@contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    """An environment variable for a while."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 def _imported() -> Any:
