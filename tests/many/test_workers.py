@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from contextlib import closing
 from functools import partial
@@ -14,12 +16,13 @@ from made.toy_workers import Toy
 
 from tokengs_nerfstudio.commands.progress import Silence
 from tokengs_nerfstudio.core.errors import UserError
-from tokengs_nerfstudio.many import on_ray
+from tokengs_nerfstudio.many import own_cluster
 from tokengs_nerfstudio.many.folder import ResultFolder
 from tokengs_nerfstudio.many.on_ray import LOCAL, RayWorkers, Share
 from tokengs_nerfstudio.many.pool import LocalWorkers, visible_gpu
 from tokengs_nerfstudio.many.work import Tally, work
 
+own_cluster.keep_others_out()  # before any test imports Ray
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed")
 KINDS = {
     "processes": partial(LocalWorkers, Toy, 2),
@@ -132,41 +135,55 @@ def test_a_cluster_that_does_not_answer_is_named(address):
         RayWorkers(Toy, address, 1, Share())
 
 
-class SlowRay:
-    """Ray on a busy machine: its own start times out, then the cluster is not there yet, then it is."""
+@pytest.fixture
+def told_to_say(tmp_path, monkeypatch):
+    """Has clusters say one thing after the other instead of starting, and be there until they are let go."""
 
-    def __init__(self, problem: str) -> None:
-        self.asked: list[tuple[str, str | None]] = []
-        self.problem = problem
+    def prepare(*said: str) -> Path:
+        script, count = tmp_path / "cluster.py", tmp_path / "count"
+        script.write_text(
+            "import sys\nfrom pathlib import Path\n"
+            f"count, said = Path({str(count)!r}), {list(said)!r}\n"
+            "number = len(count.read_text()) if count.exists() else 0\ncount.write_text('x' * (number + 1))\n"
+            "print('noise')\nprint(said[min(number, len(said) - 1)], flush=True)\n"
+            "if said[min(number, len(said) - 1)].startswith('cluster'): sys.stdin.read()\n"
+        )
+        python = tmp_path / "python"
+        python.write_text(f"#!/bin/sh\nexec {sys.executable} {script}\n")
+        python.chmod(0o755)
+        monkeypatch.setattr(own_cluster.sys, "executable", str(python))
+        return count
 
-    def init(self, address: str, **_) -> None:
-        self.asked.append((address, os.environ.get("RAY_GCS_SERVER_PORT")))
-        if len(self.asked) < 3:
-            raise RuntimeError(self.problem)
-
-    def shutdown(self) -> None:
-        pass
-
-    def cluster_resources(self) -> dict[str, float]:
-        return {"CPU": 2.0}
-
-
-def test_a_cluster_that_starts_slowly_is_joined_and_not_started_again(monkeypatch):
-    slow = SlowRay("The current node timed out during startup.")
-    monkeypatch.setattr(on_ray, "_imported", lambda: slow)
-    monkeypatch.setattr(on_ray, "_PAUSE", 0.0)
-    assert RayWorkers(Toy, LOCAL, 4, Share()).count == 2
-    (first, port), *later = slow.asked
-    assert first == LOCAL
-    assert later == [(f"127.0.0.1:{port}", None)] * 2
+    return prepare
 
 
-def test_a_cluster_that_cannot_start_is_not_waited_for(monkeypatch):
-    broken = SlowRay("no room in shared memory")
-    monkeypatch.setattr(on_ray, "_imported", lambda: broken)
-    with pytest.raises(UserError, match="--ray local: no Ray cluster answers there .no room in shared memory"):
-        RayWorkers(Toy, LOCAL, 4, Share())
-    assert len(broken.asked) == 1
+SLOW = "problem The current node timed out during startup."
+
+
+def test_a_start_that_took_too_long_is_tried_again(told_to_say):
+    count = told_to_say(SLOW, SLOW, "cluster 127.0.0.1:7")
+    with closing(own_cluster.OwnCluster(60)) as cluster:
+        assert cluster.address == "127.0.0.1:7"
+    assert len(count.read_text()) == 3
+
+
+@pytest.mark.parametrize(("said", "seconds", "why"), [(SLOW, 0, "timed out"), ("problem no room", 60, "no room")])
+def test_a_start_that_cannot_work_is_not_tried_for_ever(told_to_say, said, seconds, why):
+    count = told_to_say(said)
+    with pytest.raises(RuntimeError, match=why):
+        own_cluster.OwnCluster(seconds)
+    assert len(count.read_text()) == 1
+
+
+def test_a_cluster_has_no_time_for_what_it_does_not_need(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", "elsewhere")
+    paths = own_cluster.without_unwanted(tmp_path).split(os.pathsep)
+    assert paths == [str(tmp_path), "elsewhere"]
+    ask = "import importlib\ntry: importlib.import_module('rfc3987_syntax')\nexcept ImportError: print('none')"
+    asked = subprocess.run(
+        [sys.executable, "-c", ask], env=os.environ | {"PYTHONPATH": paths[0]}, capture_output=True, text=True, check=True
+    )
+    assert asked.stdout == "none\n"
 
 
 def test_without_ray_the_extra_is_named(monkeypatch):

@@ -1,33 +1,20 @@
 """Workers as actors of a Ray cluster, on whatever machines it has; all of them see the folders under the same path."""
 
-import os
 import re
 import socket
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.many.folder import Job
+from tokengs_nerfstudio.many.own_cluster import OwnCluster, keep_others_out
 from tokengs_nerfstudio.many.pool import Make
 
 LOCAL = "local"
 """instead of an address: a cluster of this machine alone, that ends with the workers"""
 
-_STORE = 2**27
-"""bytes of shared memory of a cluster of one's own: nothing but names goes through it"""
-
-_START = 300.0
-"""seconds that a cluster of one's own has to start: ten processes that import Ray, on whatever the machine has left"""
-
-_PAUSE = 1.0
-"""seconds between two looks at a cluster that starts"""
-
-_TOO_SLOW = "timed out during startup"
-_PORT = "RAY_GCS_SERVER_PORT"
-"""where the cluster that Ray starts is to be met: Ray's own variable"""
+_START = 600.0
+"""seconds in which a cluster of one's own is tried to be started, on whatever a busy machine has left"""
 
 _ANSWER = 30.0
 """seconds that a cluster has to answer"""
@@ -53,10 +40,13 @@ class RayWorkers:
     """
 
     def __init__(self, make: Make, address: str, count: int, share: Share) -> None:
+        if address == LOCAL:
+            keep_others_out()
         self._ray, self._make, self._share = _imported(), make, share
-        self._connect(address)
+        self._own: OwnCluster | None = None
         self._idle: list[Any] = []
         self._running: dict[Any, tuple[Any, Job]] = {}
+        self._connect(address)
         self.count = min(count, self._that_fit())
 
     @property
@@ -79,6 +69,8 @@ class RayWorkers:
         for actor in [*self._idle, *(actor for actor, _ in self._running.values())]:
             self._ray.kill(actor)
         self._ray.shutdown()
+        if self._own is not None:
+            self._own.close()
 
     def _outcome(self, reference: Any) -> tuple[Job, str | None]:
         actor, job = self._running.pop(reference)
@@ -97,41 +89,13 @@ class RayWorkers:
     def _connect(self, address: str) -> None:
         try:
             if address == LOCAL:
-                self._start()
-            else:
-                _check_answers(address)
-                self._join(address)
+                self._own = OwnCluster(_START)
+            place = address if self._own is None else self._own.address
+            _check_answers(place)
+            self._ray.init(address=place, log_to_driver=False, configure_logging=False)
         except Exception as error:  # Ray has no class of its own for what goes wrong here
-            self._ray.shutdown()
+            self.close()
             raise UserError(f"--ray {address}: no Ray cluster answers there ({_brief(error)})") from error
-
-    def _join(self, address: str, **options: Any) -> None:
-        self._ray.init(address=address, log_to_driver=False, configure_logging=False, **options)
-
-    def _start(self) -> None:
-        """A cluster of this process, which ends with it at the latest.
-
-        Ray waits half a minute for what it has started, which is too little on a busy machine, and then leaves it
-        running. To start again would only add to the load: we join that cluster once it is ready.
-        """
-        end, port = time.monotonic() + _START, _free_port()
-        try:
-            with _environment(_PORT, str(port)):
-                self._join(LOCAL, include_dashboard=False, object_store_memory=_STORE)
-        except Exception as error:
-            if _TOO_SLOW not in str(error):
-                raise
-            self._join_when_ready(f"127.0.0.1:{port}", end)
-
-    def _join_when_ready(self, address: str, end: float) -> None:
-        while True:
-            self._ray.shutdown()  # what is left of the try before
-            try:
-                return self._join(address)
-            except Exception:
-                if time.monotonic() > end:
-                    raise
-                time.sleep(_PAUSE)
 
     def _that_fit(self) -> int:
         has = self._ray.cluster_resources()
@@ -156,34 +120,11 @@ class _Actor:
 
 
 def _check_answers(address: str) -> None:
-    """UserError where nobody listens at HOST:PORT: Ray itself would end the process, after a while."""
+    """OSError or OverflowError where nobody listens at HOST:PORT: Ray itself would end the process, after a while."""
     place = re.fullmatch(r"(?:ray://)?(.+):(\d+)", address)
     if place is None:
         return
-    try:
-        socket.create_connection((place[1], int(place[2])), timeout=_ANSWER).close()
-    except (OSError, OverflowError) as error:
-        raise UserError(f"--ray {address}: no Ray cluster answers there ({_brief(error)})") from error
-
-
-def _free_port() -> int:
-    with socket.socket() as place:
-        place.bind(("127.0.0.1", 0))
-        return int(place.getsockname()[1])
-
-
-@contextmanager
-def _environment(name: str, value: str) -> Iterator[None]:
-    """An environment variable for a while."""
-    before = os.environ.get(name)
-    os.environ[name] = value
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
+    socket.create_connection((place[1], int(place[2])), timeout=_ANSWER).close()
 
 
 def _imported() -> Any:
