@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from contextlib import closing
 from functools import partial
@@ -14,11 +16,13 @@ from made.toy_workers import Toy
 
 from tokengs_nerfstudio.commands.progress import Silence
 from tokengs_nerfstudio.core.errors import UserError
+from tokengs_nerfstudio.many import own_cluster
 from tokengs_nerfstudio.many.folder import ResultFolder
 from tokengs_nerfstudio.many.on_ray import LOCAL, RayWorkers, Share
 from tokengs_nerfstudio.many.pool import LocalWorkers, visible_gpu
 from tokengs_nerfstudio.many.work import Tally, work
 
+own_cluster.keep_others_out()  # before any test imports Ray
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed")
 KINDS = {
     "processes": partial(LocalWorkers, Toy, 2),
@@ -26,20 +30,13 @@ KINDS = {
 }
 
 TESTS = Path(__file__).parents[1]
-TOO_BUSY = "timed out during startup"
 
 
 @pytest.fixture(params=["processes", pytest.param("ray", marks=[needs_ray, pytest.mark.slow])])
 def workers(request, monkeypatch):
     # Ray's workers are processes that know nothing of pytest's paths.
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")]))
-    try:
-        made = KINDS[request.param]()
-    except UserError as error:
-        if TOO_BUSY not in str(error):
-            raise
-        pytest.skip("this machine is too busy for Ray, which waits for its own start for half a minute")
-    with closing(made):
+    with closing(KINDS[request.param]()) as made:
         yield made
 
 
@@ -136,6 +133,57 @@ def test_shares_of_gpus_decide_how_many_workers_fit():
 def test_a_cluster_that_does_not_answer_is_named(address):
     with pytest.raises(UserError, match=f"--ray {address}: no Ray cluster answers there"):
         RayWorkers(Toy, address, 1, Share())
+
+
+@pytest.fixture
+def told_to_say(tmp_path, monkeypatch):
+    """Has clusters say one thing after the other instead of starting, and be there until they are let go."""
+
+    def prepare(*said: str) -> Path:
+        script, count = tmp_path / "cluster.py", tmp_path / "count"
+        script.write_text(
+            "import sys\nfrom pathlib import Path\n"
+            f"count, said = Path({str(count)!r}), {list(said)!r}\n"
+            "number = len(count.read_text()) if count.exists() else 0\ncount.write_text('x' * (number + 1))\n"
+            "print('noise')\nprint(said[min(number, len(said) - 1)], flush=True)\n"
+            "if said[min(number, len(said) - 1)].startswith('cluster'): sys.stdin.read()\n"
+        )
+        python = tmp_path / "python"
+        python.write_text(f"#!/bin/sh\nexec {sys.executable} {script}\n")
+        python.chmod(0o755)
+        monkeypatch.setattr(own_cluster.sys, "executable", str(python))
+        return count
+
+    return prepare
+
+
+SLOW = "problem The current node timed out during startup."
+
+
+def test_a_start_that_took_too_long_is_tried_again(told_to_say):
+    count = told_to_say(SLOW, SLOW, "cluster 127.0.0.1:7")
+    with closing(own_cluster.OwnCluster(60)) as cluster:
+        assert cluster.address == "127.0.0.1:7"
+    assert len(count.read_text()) == 3
+
+
+@pytest.mark.parametrize(("said", "seconds", "why"), [(SLOW, 0, "timed out"), ("problem no room", 60, "no room")])
+def test_a_start_that_cannot_work_is_not_tried_for_ever(told_to_say, said, seconds, why):
+    count = told_to_say(said)
+    with pytest.raises(RuntimeError, match=why):
+        own_cluster.OwnCluster(seconds)
+    assert len(count.read_text()) == 1
+
+
+def test_a_cluster_has_no_time_for_what_it_does_not_need(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", "elsewhere")
+    paths = own_cluster.without_unwanted(tmp_path).split(os.pathsep)
+    assert paths == [str(tmp_path), "elsewhere"]
+    ask = "import importlib\ntry: importlib.import_module('rfc3987_syntax')\nexcept ImportError: print('none')"
+    asked = subprocess.run(
+        [sys.executable, "-c", ask], env=os.environ | {"PYTHONPATH": paths[0]}, capture_output=True, text=True, check=True
+    )
+    assert asked.stdout == "none\n"
 
 
 def test_without_ray_the_extra_is_named(monkeypatch):

@@ -7,16 +7,14 @@ from typing import Any
 
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.many.folder import Job
+from tokengs_nerfstudio.many.own_cluster import OwnCluster, keep_others_out
 from tokengs_nerfstudio.many.pool import Make
 
 LOCAL = "local"
 """instead of an address: a cluster of this machine alone, that ends with the workers"""
 
-_STORE = 2**27
-"""bytes of shared memory of a cluster of one's own: nothing but names goes through it"""
-
-_STARTS = 5
-"""tries to start a cluster of one's own: a busy machine takes longer than the half minute that Ray waits for it"""
+_START = 600.0
+"""seconds in which a cluster of one's own is tried to be started, on whatever a busy machine has left"""
 
 _ANSWER = 30.0
 """seconds that a cluster has to answer"""
@@ -42,10 +40,13 @@ class RayWorkers:
     """
 
     def __init__(self, make: Make, address: str, count: int, share: Share) -> None:
+        if address == LOCAL:
+            keep_others_out()
         self._ray, self._make, self._share = _imported(), make, share
-        self._connect(address)
+        self._own: OwnCluster | None = None
         self._idle: list[Any] = []
         self._running: dict[Any, tuple[Any, Job]] = {}
+        self._connect(address)
         self.count = min(count, self._that_fit())
 
     @property
@@ -68,6 +69,8 @@ class RayWorkers:
         for actor in [*self._idle, *(actor for actor, _ in self._running.values())]:
             self._ray.kill(actor)
         self._ray.shutdown()
+        if self._own is not None:
+            self._own.close()
 
     def _outcome(self, reference: Any) -> tuple[Job, str | None]:
         actor, job = self._running.pop(reference)
@@ -84,16 +87,15 @@ class RayWorkers:
         return made.remote(self._make)
 
     def _connect(self, address: str) -> None:
-        _check_answers(address)
-        own = {"include_dashboard": False, "object_store_memory": _STORE} if address == LOCAL else {}
-        for left in reversed(range(_STARTS if own else 1)):
-            try:
-                self._ray.init(address=address, log_to_driver=False, configure_logging=False, **own)
-                return
-            except Exception as error:  # Ray has no class of its own for what goes wrong here
-                self._ray.shutdown()
-                if not left:
-                    raise UserError(f"--ray {address}: no Ray cluster answers there ({_brief(error)})") from error
+        try:
+            if address == LOCAL:
+                self._own = OwnCluster(_START)
+            place = address if self._own is None else self._own.address
+            _check_answers(place)
+            self._ray.init(address=place, log_to_driver=False, configure_logging=False)
+        except Exception as error:  # Ray has no class of its own for what goes wrong here
+            self.close()
+            raise UserError(f"--ray {address}: no Ray cluster answers there ({_brief(error)})") from error
 
     def _that_fit(self) -> int:
         has = self._ray.cluster_resources()
@@ -118,14 +120,11 @@ class _Actor:
 
 
 def _check_answers(address: str) -> None:
-    """UserError where nobody listens at HOST:PORT: Ray itself would end the process, after a while."""
+    """OSError or OverflowError where nobody listens at HOST:PORT: Ray itself would end the process, after a while."""
     place = re.fullmatch(r"(?:ray://)?(.+):(\d+)", address)
     if place is None:
         return
-    try:
-        socket.create_connection((place[1], int(place[2])), timeout=_ANSWER).close()
-    except (OSError, OverflowError) as error:
-        raise UserError(f"--ray {address}: no Ray cluster answers there ({_brief(error)})") from error
+    socket.create_connection((place[1], int(place[2])), timeout=_ANSWER).close()
 
 
 def _imported() -> Any:

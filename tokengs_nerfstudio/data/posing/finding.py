@@ -10,6 +10,7 @@ from pathlib import Path
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.data.capture.frames import THREADS
 from tokengs_nerfstudio.data.posing.config import PosingConfig
+from tokengs_nerfstudio.data.posing.doubts import doubt
 from tokengs_nerfstudio.data.posing.photos import Photo, read_photo
 from tokengs_nerfstudio.data.posing.pictures import Picture, prepare
 from tokengs_nerfstudio.data.posing.reasons import WORDS, Reason, advice, mostly_turns, reasons, told
@@ -26,7 +27,8 @@ _POINTS_A_PHOTO = 10
 
 @dataclass(frozen=True)
 class Found:
-    """The photos of a capture, None for those that cannot be read; where they were taken from; why not."""
+    """The photos of a capture, None for those that cannot be read; where they were taken from; why not; what speaks
+    against the poses."""
 
     names: list[str]
     photos: list[Photo | None]
@@ -37,6 +39,12 @@ class Found:
     def left_out(self) -> dict[str, str]:
         """The names of the photos without a pose, and the reasons in words."""
         return {self.names[index]: WORDS[reason][0] for index, reason in self.why.items()}
+
+    @property
+    def doubt(self) -> str | None:
+        """Why the poses may be wrong, in one line; None where nothing says so."""
+        found = doubt(self.solution)
+        return None if found is None else found.told(self.names)
 
 
 def find(

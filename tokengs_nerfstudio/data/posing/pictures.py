@@ -1,8 +1,8 @@
 """Photos as structure from motion gets them: upright, of bearable size, and measured for what spoils them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -79,6 +79,20 @@ def prepare(photos: Sequence[Photo], groups: Sequence[int], folder: Path, longes
 
     with ThreadPoolExecutor(max_workers=THREADS) as pool:
         return list(pool.map(made, range(len(photos))))
+
+
+def enlarged(pictures: Mapping[int, Picture], folder: Path, times: int) -> dict[int, Picture]:
+    """The pictures in `folder` so many times as large, in its folder enlarged."""
+    return {index: _enlarged(picture, folder, times) for index, picture in pictures.items()}
+
+
+def _enlarged(picture: Picture, folder: Path, times: int) -> Picture:
+    size = (picture.size[0] * times, picture.size[1] * times)
+    target = folder / "enlarged" / picture.name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with Image.open(folder / picture.name) as image:
+        image.resize(size, Image.Resampling.LANCZOS).save(target, compress_level=1)
+    return replace(picture, size=size)
 
 
 def _opaque(pixels: UInt8[ndarray, "height width channel"]) -> UInt8[ndarray, "height width 3"]:

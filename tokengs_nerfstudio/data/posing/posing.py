@@ -28,12 +28,13 @@ _OF_A_VIDEO = "_capture"
 
 @dataclass(frozen=True)
 class Posed:
-    """A capture whose poses were found: its folder, why photos that have none have none, and whether it was there
-    before."""
+    """A capture whose poses were found: its folder, why photos that have none have none, whether it was there
+    before, and why the poses may be wrong."""
 
     folder: Path
     left_out: dict[str, str]
     reused: bool
+    doubt: str | None
 
 
 def is_unposed(path: Path) -> bool:
@@ -63,7 +64,8 @@ def posed(
     records = [(place, read_record(place)) for place in places]
     for place, record in records:
         if record is not None and (config is None or record.made_with(config)) and source.fits(record):
-            return Posed(place, record.left_out, reused=True)
+            _warn(record, say)
+            return Posed(place, record.left_out, True, record.doubt)
     library()
     if output is None and not can_write(source.home):
         say(f"{source.home} cannot be written to: the poses go to {source.cached}")
@@ -77,7 +79,13 @@ def posed(
     say(f"{len(solution.c2w)} of {len(found.names)} photos posed, {len(solution.points)} points: {places[0]}")
     if record.left_out:
         say(f"not posed: {told(found.names, found.why)}")
-    return Posed(places[0], record.left_out, reused=False)
+    _warn(record, say)
+    return Posed(places[0], record.left_out, False, record.doubt)
+
+
+def _warn(record: Record, say: Say) -> None:
+    if record.doubt is not None:
+        say(record.doubt)
 
 
 def can_write(folder: Path) -> bool:
@@ -127,7 +135,7 @@ class _Folder:
     def _find(self, files: Sequence[Path], config: PosingConfig, progress: Progress) -> tuple[Found, Record]:
         before = sources(files, self.path)
         found = find(files, self.path, config, progress)
-        return found, Record.of(config, before, found.left_out)
+        return found, Record.of(config, before, found.left_out, found.doubt)
 
 
 @dataclass(frozen=True)
@@ -157,7 +165,7 @@ class _Video:
         with replaced(place) as fresh:
             files = write_frames(self.path, frames, fresh / "images")
             found = find(files, fresh, config, progress)
-            record = Record.of(config, before, found.left_out)
+            record = Record.of(config, before, found.left_out, found.doubt)
             write_result(fresh, found.photos, found.names, found.solution, record, ours=True)
         return found, record
 

@@ -47,18 +47,21 @@ def sources(files: Sequence[Path], folder: Path) -> list[Source]:
 @dataclass(frozen=True)
 class Record:
     """What a capture was posed from: the settings and all files, those without a pose too; `left_out` says of these
-    why they have none."""
+    why they have none, `doubt` why the poses may be wrong."""
 
     settings: dict[str, Any]
     files: list[Source]
     left_out: dict[str, str]
+    doubt: str | None = None
 
     @staticmethod
-    def of(config: PosingConfig, files: list[Source], left_out: dict[str, str]) -> "Record":
+    def of(
+        config: PosingConfig, files: list[Source], left_out: dict[str, str], doubt: str | None = None
+    ) -> "Record":
         """With the settings that poses depend on."""
         settings = asdict(config)
         del settings["threads"]
-        return Record(settings, files, left_out)
+        return Record(settings, files, left_out, doubt)
 
     @property
     def config(self) -> PosingConfig:
@@ -92,7 +95,8 @@ def read_record(folder: Path) -> Record | None:
     """The record of the capture in `folder`; None where it has none: nothing there, or a capture from elsewhere."""
     try:
         record = json.loads((folder / FILE).read_text(encoding="utf-8"))[_RECORD]
-        return Record(record["settings"], [Source(**source) for source in record["files"]], record["left_out"])
+        files = [Source(**source) for source in record["files"]]
+        return Record(record["settings"], files, record["left_out"], record.get("doubt"))
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 

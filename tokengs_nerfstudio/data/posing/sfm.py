@@ -8,6 +8,7 @@ import contextlib
 import importlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,10 @@ from numpy import ndarray
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.rendering.piecewise import slices
 from tokengs_nerfstudio.data.posing.config import EXHAUSTIVE_UP_TO, PosingConfig
-from tokengs_nerfstudio.data.posing.pictures import Picture
-from tokengs_nerfstudio.data.posing.solution import Comparison, Pair, Solution, SolvedLens
+from tokengs_nerfstudio.data.posing.doubts import doubt
+from tokengs_nerfstudio.data.posing.models import read_solution
+from tokengs_nerfstudio.data.posing.pictures import Picture, enlarged
+from tokengs_nerfstudio.data.posing.solution import Pair, Solution, shrunk
 
 Progress = Callable[[float, str], object]
 """Told how far the posing is, in [0, 1], and what was done."""
@@ -39,6 +42,8 @@ _SECOND_CHANCES = 5_000
 _PHOTOS_A_CALL, _PAIRS_A_CALL = 8, 100
 _POLL_SECONDS = 0.25
 _FATAL_ONLY = 3
+# Pictures up to so many pixels show more of what they hold when they are enlarged: so many times, so many features.
+_SMALL, _ENLARGED, _FEATURES_OF_ENLARGED = 640, 2, 1500
 _MODELS = {"simple": "SIMPLE_RADIAL", "opencv": "OPENCV", "fisheye": "OPENCV_FISHEYE"}
 
 
@@ -65,16 +70,37 @@ def first_pairs(count: int, matching: str) -> list[Pair]:
 def solve(folder: Path, pictures: dict[int, Picture], config: PosingConfig, progress: Progress) -> Solution:
     """Poses of the pictures (by index, at least two) that lie in `folder`, which is written to as well.
 
-    Same pictures, settings and version of pycolmap: the same poses; up to 100 pictures with any number of threads.
+    Tried are sure matches, then looser ones, then looser ones between pictures twice as large where they are small,
+    until all have poses that nothing contradicts. Same pictures, settings and version of pycolmap: the same poses; up
+    to 100 pictures with any number of threads.
     """
     with _quiet(library()) as colmap:
         job = _Job(colmap, folder, pictures, config, progress)
-        job.find_features()
-        strict = job.attempt(_STRICT, 0.2, 0.6)
-        if len(strict.c2w) == len(pictures):
-            return strict
-        loose = job.attempt(_LOOSE, 0.6, 1.0)
-        return loose if len(loose.c2w) > len(strict.c2w) else strict
+        job.find_features(0, 0.15)
+        found = [job.attempt(_STRICT, 0.15, 0.45)]
+        if not _whole(found[-1], pictures):
+            found.append(job.attempt(_LOOSE, 0.45, 0.7))
+        if not _whole(found[-1], pictures) and _are_small(pictures):
+            larger = replace(config, max_features=min(config.max_features, _FEATURES_OF_ENLARGED))
+            job = _Job(colmap, folder / "enlarged", enlarged(pictures, folder, _ENLARGED), larger, progress)
+            job.find_features(0.7, 0.75)
+            found.append(shrunk(job.attempt(_LOOSE, 0.75, 1.0), _ENLARGED))
+        return best_of(found)
+
+
+def best_of(found: Sequence[Solution]) -> Solution:
+    """The solution with most poses, the first of several; one that its matches contradict only where no other has half
+    as many."""
+    most = max(len(solution.c2w) for solution in found)
+    return max(found, key=lambda one: (2 * len(one.c2w) >= most and doubt(one) is None, len(one.c2w)))
+
+
+def _whole(solution: Solution, pictures: dict[int, Picture]) -> bool:
+    return len(solution.c2w) == len(pictures) and doubt(solution) is None
+
+
+def _are_small(pictures: dict[int, Picture]) -> bool:
+    return max(max(picture.size) for picture in pictures.values()) <= _SMALL
 
 
 @contextlib.contextmanager
@@ -106,7 +132,7 @@ class _Job:
     def _threads(self) -> int:
         return self._config.threads or -1
 
-    def find_features(self) -> None:
+    def find_features(self, start: float, end: float) -> None:
         """Photos and their features, numbered in their order whichever thread is done first."""
         colmap, names = self._colmap, [picture.name for picture in self._pictures]
         reader = colmap.ImageReaderOptions()
@@ -121,7 +147,9 @@ class _Job:
         for part in slices(len(names), _PHOTOS_A_CALL):
             extract = partial(colmap.extract_features, self._file, self._folder, image_names=names[part])
             self._work(partial(extract, reader_options=reader, extraction_options=options, device=colmap.Device.cpu))
-            self._progress(0.2 * part.stop / len(names), f"{part.stop} of {len(names)} photos looked at")
+            self._progress(
+                _between(start, end, part.stop / len(names)), f"{part.stop} of {len(names)} photos looked at"
+            )
 
     def _tell_focal_lengths(self) -> None:
         with self._database() as database:
@@ -204,33 +232,9 @@ class _Job:
 
     def _solution(self) -> Solution:
         """What was found."""
-        models, position = self._models, {p.name: k for k, p in zip(self._indices, self._pictures)}
+        position = {picture.name: index for index, picture in zip(self._indices, self._pictures)}
         with self._database() as database:
-            images = {image.image_id: position[image.name] for image in database.read_all_images()}
-            keypoints = {index: database.num_keypoints_for_image(key) for key, index in images.items()}
-            comparisons = self._comparisons(database, images)
-        pieces = [model.num_reg_images() for model in models]
-        best = models[0] if models else None
-        placed = [] if best is None else [image for image in best.images.values() if image.has_pose]
-        points = [] if best is None else list(best.points3D.values())
-        return Solution(
-            c2w={position[image.name]: _c2w(image) for image in placed},
-            lenses={position[image.name]: _lens(best.cameras[image.camera_id]) for image in placed if best is not None},
-            points=np.array([point.xyz for point in points], np.float64).reshape(-1, 3),
-            colors=np.array([point.color for point in points], np.uint8).reshape(-1, 3),
-            pieces=pieces,
-            keypoints=keypoints,
-            comparisons=comparisons,
-        )
-
-    def _comparisons(self, database: Any, images: dict[int, int]) -> list[Comparison]:
-        flat = {int(getattr(self._colmap.TwoViewGeometryConfiguration, name)) for name in _FLAT}
-        found = []
-        for key, geometry in zip(*database.read_two_view_geometries()):
-            first, second = (images[image] for image in self._colmap.pair_id_to_image_pair(key))
-            homography = np.array(geometry.H) if int(geometry.config) in flat and geometry.H is not None else None
-            found.append(Comparison((first, second), len(geometry.inlier_matches), homography))
-        return found
+            return read_solution(self._colmap, database, self._models, position)
 
     @contextlib.contextmanager
     def _database(self) -> Iterator[Any]:
@@ -262,28 +266,7 @@ def _between(start: float, end: float, share: float) -> float:
     return start + (end - start) * share
 
 
-_FLAT = ("PLANAR", "PANORAMIC", "PLANAR_OR_PANORAMIC")
-
-
 def _with_focal(lens: Any, focal: float) -> Float[ndarray, " parameter"]:
     parameters = np.array(lens.params, np.float64)
     parameters[list(lens.focal_length_idxs())] = focal
     return parameters
-
-
-def _c2w(image: Any) -> Float[ndarray, "4 4"]:
-    w2c = np.eye(4)
-    w2c[:3] = image.cam_from_world().matrix()
-    return np.linalg.inv(w2c)
-
-
-def _lens(camera: Any) -> SolvedLens:
-    names = {
-        "SIMPLE_RADIAL": ("f", "cx", "cy", "k1"),
-        "OPENCV": ("fl_x", "fl_y", "cx", "cy", "k1", "k2", "p1", "p2"),
-        "OPENCV_FISHEYE": ("fl_x", "fl_y", "cx", "cy", "k1", "k2", "k3", "k4"),
-    }[camera.model_name]
-    numbers = dict(zip(names, map(float, camera.params)))
-    if "f" in numbers:
-        numbers = {"fl_x": numbers["f"], "fl_y": numbers.pop("f"), **numbers}
-    return SolvedLens(camera.model_name == "OPENCV_FISHEYE", (camera.width, camera.height), numbers)

@@ -1,6 +1,6 @@
 """What structure from motion finds: cameras, points, and what photos have in common."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -21,11 +21,13 @@ class SolvedLens:
 @dataclass(frozen=True)
 class Comparison:
     """What two photos, by index, have in common: verified matches, and the homography [3, 3] through most of them
-    where one explains them all (a plane, or a camera that only turned), pixels of the pictures."""
+    where one explains them all (a plane, or a camera that only turned), pixels of the pictures; how many of the matches
+    fit the poses that were found, None where one of the two has none."""
 
     pair: Pair
     matches: int
     homography: Float[ndarray, "3 3"] | None
+    fitting: int | None = None
 
 
 @dataclass(frozen=True)
@@ -48,3 +50,14 @@ class Solution:
     def empty() -> "Solution":
         """Of no photo at all."""
         return Solution({}, {}, np.empty((0, 3)), np.empty((0, 3), np.uint8), [], {}, [])
+
+
+def shrunk(solution: Solution, times: float) -> Solution:
+    """A solution of pictures that were enlarged so many times, as one of the pictures themselves: lenses have sizes of
+    their own, homographies do not."""
+    large = np.diag([times, times, 1.0])
+    comparisons = [
+        one if one.homography is None else replace(one, homography=np.linalg.inv(large) @ one.homography @ large)
+        for one in solution.comparisons
+    ]
+    return replace(solution, comparisons=comparisons)

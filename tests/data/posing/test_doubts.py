@@ -1,0 +1,138 @@
+"""Poses that matches contradict are said to be doubtful; right ones are not."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from made.walk import FOCAL, aligned, camera, walk, write_photos
+
+from tokengs_nerfstudio.data.capture.capture import NerfstudioCapture
+from tokengs_nerfstudio.data.posing import models, sfm
+from tokengs_nerfstudio.data.posing.config import PosingConfig
+from tokengs_nerfstudio.data.posing.doubts import doubt, fitting
+from tokengs_nerfstudio.data.posing.finding import find
+from tokengs_nerfstudio.data.posing.photos import photo_files
+from tokengs_nerfstudio.data.posing.posing import posed
+from tokengs_nerfstudio.data.posing.result import read_record
+from tokengs_nerfstudio.data.posing.sfm import best_of
+from tokengs_nerfstudio.data.posing.solution import Comparison, Solution, shrunk
+
+
+def seen(points: np.ndarray, c2w: np.ndarray) -> np.ndarray:
+    inside = (points - c2w[:3, 3]) @ c2w[:3, :3]
+    return inside[:, :2] / inside[:, 2:]
+
+
+@pytest.fixture
+def points() -> np.ndarray:
+    return np.random.default_rng(3).uniform((-2, -1, 4), (2, 1, 9), (200, 3))
+
+
+def test_matches_fit_the_poses_they_were_seen_from(points):
+    a, b = camera(0.2), camera(0.7)
+    assert fitting(seen(points, a), seen(points, b), a, b, FOCAL) == 200
+    shifted = seen(points, b) + np.array([0, 3.0 / FOCAL])  # a little off, across the lines
+    assert fitting(seen(points, a), shifted, a, b, FOCAL) > 150
+    shifted = seen(points, b) + np.array([0, 30.0 / FOCAL])
+    assert fitting(seen(points, a), shifted, a, b, FOCAL) < 10
+
+
+def test_matches_do_not_fit_other_poses_nor_what_is_behind(points):
+    a, b, wrong = camera(0.2), camera(0.7), camera(0.7)
+    wrong[:3, :3] = cv2.Rodrigues(np.array([0.0, 0.3, 0.2]))[0] @ wrong[:3, :3]
+    assert fitting(seen(points, a), seen(points, b), a, wrong, FOCAL) < 40
+    crossed = b.copy()  # epipolar lines are the same, rays meet behind the cameras
+    crossed[:3, 3] = 2 * a[:3, 3] - b[:3, 3]
+    assert fitting(seen(points, a), seen(points, b), a, crossed, FOCAL) < 40
+
+
+def told(*fits: float, matches: int = 100) -> Solution:
+    pairs = [Comparison((0, k + 1), matches, None, round(fit * matches)) for k, fit in enumerate(fits)]
+    return replace(Solution.empty(), comparisons=pairs)
+
+
+def test_few_pairs_that_contradict_are_outvoted():
+    assert doubt(told(*[0.9] * 39, 0.0)) is None
+    assert doubt(told(*[0.9] * 37, 0.1, 0.2, 0.0)) is not None
+    assert doubt(told(*[0.3] * 40)) is None
+    assert doubt(told(*[0.0] * 40, matches=29)) is None
+    assert doubt(Solution.empty()) is None
+    unplaced = replace(told(0.9), comparisons=[Comparison((0, 1), 100, None, None)] * 9)
+    assert doubt(unplaced) is None
+
+
+def test_a_doubt_names_the_photos_it_is_about():
+    found = doubt(told(*[0.9] * 18, 0.1, 0.2))
+    assert found is not None
+    assert (found.pairs, found.against, found.photos[0]) == (20, 2, 0)
+    line = found.told([f"{k}.jpg" for k in range(30)])
+    assert line.startswith("these poses are doubtful: 2 of 20 pairs of photos that match contradict them, most with 0.jpg")
+    assert "\n" not in line
+
+
+def with_poses(solution: Solution, count: int) -> Solution:
+    return replace(solution, c2w={k: np.eye(4) for k in range(count)})
+
+
+def test_what_nothing_contradicts_wins_over_more_that_something_does():
+    sure, doubtful = with_poses(told(0.9), 12), with_poses(told(0.0), 20)
+    assert best_of([doubtful, sure]) is sure
+    assert best_of([with_poses(told(0.9), 9), doubtful]) is doubtful
+    assert best_of([sure, with_poses(told(0.8), 12)]) is sure
+
+
+def test_a_solution_of_larger_pictures_is_one_of_the_pictures():
+    turn = np.array([[1.0, 0.02, 7.0], [-0.02, 1.0, -3.0], [1e-5, 0.0, 1.0]])
+    large = np.diag([2.0, 2.0, 1.0])
+    once = replace(Solution.empty(), comparisons=[Comparison((0, 1), 50, large @ turn @ np.linalg.inv(large), 50)])
+    np.testing.assert_allclose(shrunk(once, 2).comparisons[0].homography, turn)
+
+
+@pytest.fixture(scope="module")
+def pycolmap():
+    return pytest.importorskip("pycolmap", reason="structure from motion is pycolmap's")
+
+
+def test_poses_that_matches_contradict_are_doubted_and_this_is_said_and_kept(tmp_path, fast, monkeypatch, pycolmap):
+    said: list[str] = []
+    folder = write_photos(tmp_path / "photos", walk())
+    assert posed(folder, fast, say=said.append).doubt is None
+    assert read_record(folder).doubt is None  # type: ignore[union-attr]
+
+    def exchanged(first, second, first_c2w, second_c2w, focal):
+        return fitting(first, second, second_c2w, first_c2w, focal)
+
+    monkeypatch.setattr(models, "fitting", exchanged)
+    found = posed(folder, replace(fast, seed=1), say=said.append)
+    assert found.doubt is not None
+    assert said[-1] == found.doubt
+    assert read_record(folder).doubt == found.doubt  # type: ignore[union-attr]
+    said.clear()
+    assert posed(folder, say=said.append).reused
+    assert said == [found.doubt]
+
+
+@pytest.mark.slow
+def test_a_facade_that_repeats_is_put_together_wrongly_by_loose_matches_and_this_is_seen(
+    shared: Path, monkeypatch, pycolmap
+):
+    folder = shared / "scenes2/castle_p19"
+    given = NerfstudioCapture(folder)
+    true = dict(zip([Path(name).name for name in given.file_names], given.c2w.double().numpy()))
+    files = photo_files(folder / "images")
+
+    def largest_angle(found) -> float:
+        placed = sorted(found.solution.c2w)
+        ours = np.stack([found.solution.c2w[index] for index in placed])
+        return aligned(ours, np.stack([true[files[index].name] for index in placed]))[1]
+
+    right = find(files, folder / "images", PosingConfig(), lambda *_: None)
+    assert right.doubt is None
+    assert largest_angle(right) < 3
+    monkeypatch.setattr(sfm, "_STRICT", 0.85)
+    monkeypatch.setattr(sfm, "_SMALL", 0)
+    wrong = find(files, folder / "images", PosingConfig(), lambda *_: None)
+    assert largest_angle(wrong) > 20
+    assert wrong.doubt is not None
