@@ -9,6 +9,7 @@ from torch import Tensor
 
 from tokengs_nerfstudio.core.checks import check_views
 from tokengs_nerfstudio.core.errors import UserError
+from tokengs_nerfstudio.core.geometry.alignment import Alignment, alignment
 from tokengs_nerfstudio.core.geometry.frame import FrameRule, local_frame
 from tokengs_nerfstudio.core.geometry.resize import crop_and_resize
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
@@ -32,6 +33,20 @@ class PreparedScene:
     """from the world that the photos came in"""
     times: tuple[float, ...] = ()
     """when a scene that moves is baked, ascending; none for weights that know no time"""
+
+    def alignment(self, c2w: Float[Tensor, "view 4 4"]) -> Alignment | None:
+        """From the targets' cameras to what these have become, canonical `c2w`; None where they have not moved."""
+        given = self.example.target.c2w
+        return None if torch.equal(given, c2w) else alignment(given, c2w)
+
+    def following(self, found: Alignment | None) -> "PreparedScene":
+        """The scene whose canonical frame was moved so: it is placed where the photos' cameras as given have it.
+
+        Its example stays what it was."""
+        if found is None:
+            return self
+        moved = found.similarity.map(lambda value: value.to(self.to_canonical.rotation))
+        return replace(self, to_canonical=moved.compose(self.to_canonical))
 
 
 def prepare(network: TokenGSNetwork, example: Example, scale: float | None = None) -> PreparedScene:

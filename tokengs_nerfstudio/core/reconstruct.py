@@ -26,8 +26,9 @@ def reconstruct(
     Without `tuning` one pass through the network. With it, tuning on `supervised` (world frame, any size), or on the
     context where that is left out: so many `steps`, or without them as many as the whole call has `seconds` for, by
     default those of `tuning`. What is tuned `antialiased` is to be rendered so. Weights of a fixed scene scale get the
-    scale that suits the context best. A scene that moves comes as it is at its first time: `reconstruct_scene` has all
-    of them. Raises ValueError where photos or weights cannot be used so.
+    scale that suits the context best. Where the tuning corrects cameras, the scene lies where the given ones have it
+    (`PreparedScene.following`). A scene that moves comes as it is at its first time: `reconstruct_scene` has all of
+    them. Raises ValueError where photos or weights cannot be used so.
     """
     example = Example(context, context if supervised is None else supervised)
     return reconstruct_scene(network, example, tuning, steps, seed, antialiased, seconds).at()
@@ -53,4 +54,6 @@ def reconstruct_scene(
     config = tuning or TuningConfig()
     planned = planned_tuning(network, scene, config, steps, seed, antialiased, seconds, clock, began)
     run_through(planned)
-    return bake(planned.tuning.gaussians, scene, planned.tuning.rendering)
+    done = planned.tuning
+    placed = scene.following(scene.alignment(done.cameras.cameras()))
+    return bake(done.gaussians, placed, done.rendering)
