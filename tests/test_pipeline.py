@@ -4,8 +4,10 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from made.captures import SMALL_NETWORK, edit, write_blobs
 from made.tuned_runs import checkpoints, run_config, saved, trained
 from made.tuning import tuning_config
 from nerfstudio.utils.eval_utils import eval_setup
@@ -17,6 +19,7 @@ from tokengs_nerfstudio.core.rotation import rigid_motion
 from tokengs_nerfstudio.core.tuning import scene_tuning
 from tokengs_nerfstudio.core.types import Similarity
 from tokengs_nerfstudio.data import NerfstudioCapture, write_nerfstudio_capture
+from tokengs_nerfstudio.data.posing.result import write_points
 from tokengs_nerfstudio.trainer import newest_checkpoint
 
 
@@ -78,6 +81,18 @@ def test_a_run_is_shown_as_it_was_tuned(capture, weights, tmp_path):
     assert not torch.equal(pipeline.model.get_outputs_for_camera(camera)["rgb"], ours)
     with pytest.raises(SystemExit, match="tuned with antialiased True, now it is False"):
         trained(run_config(capture, weights, tmp_path / "classic", load_dir=tmp_path / "blobs/tokengs/run"))
+
+
+def test_a_run_begins_with_the_points_of_its_capture(weights, tmp_path):
+    folder = write_blobs(tmp_path / "scene")
+    write_points(
+        folder / "points.ply", np.random.default_rng(0).normal(size=(50, 3)) * 0.4, np.zeros((50, 3), np.uint8)
+    )
+    edit(folder, lambda meta: meta.update(ply_file_path="points.ply"))
+    config = run_config(folder, weights, tmp_path, steps=1)
+    config.pipeline.model.tuning = tuning_config(space="gaussians", rule="steps", reseed=False, clear_share=0.0)
+    model = trained(config).pipeline.model
+    assert model.num_points == SMALL_NETWORK.tokens * SMALL_NETWORK.gaussians_per_token + 50
 
 
 def test_no_steps_give_the_feed_forward_result(capture, weights, tmp_path):

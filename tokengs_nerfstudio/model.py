@@ -14,6 +14,7 @@ from tokengs_nerfstudio.core.checkpoint import load_network
 from tokengs_nerfstudio.core.checkpoint.registry import USUAL, USUAL_FOR_MOVING, default_weights
 from tokengs_nerfstudio.core.confidence import confidences
 from tokengs_nerfstudio.core.geometry.alignment import Alignment
+from tokengs_nerfstudio.core.geometry.points import PointCloud
 from tokengs_nerfstudio.core.network.config import TokenCount
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.preparation import PreparedScene, moments_of, prepare
@@ -101,12 +102,20 @@ class TokenGSModel(SplatsModel):
         )
         return network.float().requires_grad_(False)
 
-    def begin(self, network: TokenGSNetwork, example: Example, steps: int, plan: PlanOf | None = None) -> None:
+    def begin(
+        self,
+        network: TokenGSNetwork,
+        example: Example,
+        steps: int,
+        plan: PlanOf | None = None,
+        points: PointCloud | None = None,
+    ) -> None:
         """Encode the context and bake the feed-forward result; `steps` tuning steps may follow, or what is the plan.
 
-        The photos are one scene's, in nerfstudio's world with OpenCV axes, at the size of the supervision.
+        The photos, and points of it where these are known, are one scene's, in nerfstudio's world with OpenCV axes, at the size of the supervision.
         """
-        scene = prepare(network, example.to(self.device), self.config.scene_scale)
+        points = None if points is None else points.to(self.device)
+        scene = prepare(network, example.to(self.device), self.config.scene_scale, points)
         planner = Planner(network, scene, self.config.tuning, antialiased=self._antialiased())
         self._planned = planner.by_steps(steps) if plan is None else plan(planner)
         self.tuning, self._prepared = self._planned.tuning, scene

@@ -211,7 +211,7 @@ class TokenGSPipeline(VanillaPipeline):
                 planner = replace(planner, told=lambda what: status.update(f"Trying {what}"))
                 return planner.by_steps(steps) if planned is None else planned(planner)
 
-            self.model.begin(network, Example(seen, views), steps, plan)
+            self.model.begin(network, Example(seen, views), steps, plan, data.points())
         encoded = time.perf_counter()
         self._content = RunContent.of(
             {

@@ -127,7 +127,7 @@ class Planner:
         is left out: somebody has asked for steps."""
         if not self.config.trials:
             return None
-        tried = candidates(self.config, self.network.config)
+        tried = candidates(self.config, self.network.config, self.scene.points is not None)
         tried = [candidate for candidate in tried if seconds is not None or candidate.space != FEED_FORWARD]
         if tried:
             most = "" if seconds is None else f", for at most {max(seconds, 0):.0f} s"
