@@ -215,3 +215,15 @@ def test_photos_are_kept_at_the_size_that_is_looked_at(tmp_path):
     torch.testing.assert_close(read.images[0], whole.images[0], atol=0.5 / 255 + 1e-6, rtol=0)
     assert torch.equal(read.images[1:], whole.images[1:])  # read from disk, as floats
     assert torch.equal(read.intrinsics, whole.intrinsics)
+
+
+def test_points_of_the_dataparser_are_those_of_the_scene(tmp_path):
+    data = manager(write_capture(tmp_path))
+    assert data.points() is None
+    data.train_dataparser_outputs.metadata |= {
+        "points3D_xyz": torch.rand(5, 3), "points3D_rgb": torch.full((5, 3), 51, dtype=torch.uint8),
+    }  # fmt: skip
+    points = data.points()
+    assert points is not None
+    assert torch.equal(points.places, data.train_dataparser_outputs.metadata["points3D_xyz"])
+    torch.testing.assert_close(points.colors, torch.full((5, 3), 0.2))

@@ -4,15 +4,22 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from made.captures import SMALL_NETWORK, edit, write_blobs
 from made.tuned_runs import checkpoints, run_config, saved, trained
 from made.tuning import tuning_config
 from nerfstudio.utils.eval_utils import eval_setup
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from tokengs_nerfstudio.core.poses import Adjustment
+from tokengs_nerfstudio.core.rotation import rigid_motion
+from tokengs_nerfstudio.core.tuning import scene_tuning
+from tokengs_nerfstudio.core.types import Similarity
 from tokengs_nerfstudio.data import NerfstudioCapture, write_nerfstudio_capture
+from tokengs_nerfstudio.data.posing.result import write_points
 from tokengs_nerfstudio.trainer import newest_checkpoint
 
 
@@ -28,7 +35,36 @@ def test_a_run_leaves_one_whole_checkpoint_that_evaluates_without_network_and_ph
     metrics = pipeline.get_average_eval_image_metrics(get_std=True)
     assert metrics["psnr"] > 5
     assert metrics["held_out_images"] == 2
+    assert "poses_aligned" not in metrics
     assert json.dumps(metrics)
+
+
+def test_the_scene_of_adjusted_poses_is_evaluated_where_the_held_out_cameras_see_it(
+    capture, weights, tmp_path, monkeypatch, capsys
+):
+    """All cameras come back two degrees turned, as an adjustment may leave them; the network's scene stays behind."""
+    config = run_config(capture, weights, tmp_path / "a", steps=0)
+    as_given = trained(config).pipeline.model
+    turn = rigid_motion(torch.deg2rad(torch.tensor([[0.0, 2.0, 0.0]])), torch.zeros(1, 3))[0, :3, :3]
+    there = Similarity(turn, torch.zeros(3), torch.ones(()))
+
+    def adjusted(example):
+        views = there.views(example.target)
+        return replace(example, target=views), Adjustment(views.c2w, 2.0, 1.0, accepted=True)
+
+    monkeypatch.setattr(scene_tuning, "with_adjusted_poses", adjusted)
+    config = run_config(capture, weights, tmp_path / "b", steps=0)
+    config.pipeline.model.tuning.cameras.adjust = True
+    model = trained(config).pipeline.model
+    assert not torch.allclose(model.running_tuning().cameras.cameras(), model.prepared_scene().example.target.c2w)
+    monkeypatch.undo()
+    _, pipeline, _, _ = eval_setup(tmp_path / "b/blobs/tokengs/run/config.yml", test_mode="test")
+    metrics = pipeline.get_average_eval_image_metrics()
+    assert metrics["poses_aligned"] == 1
+    assert "2.000 degrees" in capsys.readouterr().out
+    to_canonical = as_given.prepared_scene().to_canonical
+    expected = to_canonical.inverse().points(there.inverse().points(to_canonical.points(as_given.means)))
+    torch.testing.assert_close(pipeline.model.means, expected, atol=1e-4, rtol=1e-4)
 
 
 def test_a_run_is_shown_as_it_was_tuned(capture, weights, tmp_path):
@@ -45,6 +81,18 @@ def test_a_run_is_shown_as_it_was_tuned(capture, weights, tmp_path):
     assert not torch.equal(pipeline.model.get_outputs_for_camera(camera)["rgb"], ours)
     with pytest.raises(SystemExit, match="tuned with antialiased True, now it is False"):
         trained(run_config(capture, weights, tmp_path / "classic", load_dir=tmp_path / "blobs/tokengs/run"))
+
+
+def test_a_run_begins_with_the_points_of_its_capture(weights, tmp_path):
+    folder = write_blobs(tmp_path / "scene")
+    write_points(
+        folder / "points.ply", np.random.default_rng(0).normal(size=(50, 3)) * 0.4, np.zeros((50, 3), np.uint8)
+    )
+    edit(folder, lambda meta: meta.update(ply_file_path="points.ply"))
+    config = run_config(folder, weights, tmp_path, steps=1)
+    config.pipeline.model.tuning = tuning_config(space="gaussians", rule="steps", reseed=False, clear_share=0.0)
+    model = trained(config).pipeline.model
+    assert model.num_points == SMALL_NETWORK.tokens * SMALL_NETWORK.gaussians_per_token + 50
 
 
 def test_no_steps_give_the_feed_forward_result(capture, weights, tmp_path):

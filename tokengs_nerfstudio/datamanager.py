@@ -26,6 +26,7 @@ from rich.progress import track
 
 from tokengs_nerfstudio import bridge
 from tokengs_nerfstudio.core.errors import UserError, one_line
+from tokengs_nerfstudio.core.geometry.points import PointCloud
 from tokengs_nerfstudio.core.geometry.resize import fitted_size
 from tokengs_nerfstudio.core.ranges import Count, Positive, Range, Whole
 from tokengs_nerfstudio.core.stored_views import stored
@@ -274,6 +275,14 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
             return bridge.views_from_cameras(cameras, [item["image"]], height, width, background, masks)
 
         return stored(self._read(read, len(positions)), read, len(positions), self.config.photo_memory * 2**30)
+
+    def points(self) -> PointCloud | None:
+        """The scene's points in nerfstudio's world, where the dataparser gives them as nerfstudio's do."""
+        known = self.train_dataparser_outputs.metadata
+        places, colors = known.get("points3D_xyz"), known.get("points3D_rgb")
+        if places is None or colors is None or len(places) == 0:
+            return None
+        return PointCloud(places.float(), colors.float() / 255)
 
     def _read(self, read: Callable[[int], Views], count: int) -> Iterator[Views]:
         """Every photo once, in order, read in two threads that never get far ahead."""

@@ -27,6 +27,7 @@ from tokengs_nerfstudio.commands.progress import display
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.ranges import Length, Range
 from tokengs_nerfstudio.data.capture.frames import CaptureFrame, CaptureFrames, read_frames
+from tokengs_nerfstudio.data.capture.points import capture_points
 from tokengs_nerfstudio.data.capture.poses import offset_and_unit
 from tokengs_nerfstudio.data.capture.split import SplitRule
 from tokengs_nerfstudio.data.capture.transforms_json import (
@@ -138,8 +139,20 @@ class TokenGSDataParser(DataParser):
             mask_filenames=masks if len(masks) == len(frames) else None,
             dataparser_scale=scale * applied_scale,
             dataparser_transform=_from_original(applied, applied_scale, transform),
-            metadata={name: shared[name] for name in APPLIED if shared.get(name) is not None},
+            metadata={
+                **{name: shared[name] for name in APPLIED if shared.get(name) is not None},
+                **(self._points(transform, scale) if split == "train" else {}),
+            },
         )
+
+    def _points(self, transform: Tensor, scale: float) -> dict[str, Tensor]:
+        """The capture's points in nerfstudio's frame, by the names that nerfstudio's dataparsers give them."""
+        found = capture_points(self._transforms)
+        if found is None:
+            return {}
+        exact = transform.double()
+        places = scale * (found.places @ exact[:, :3].mT + exact[:, 3])
+        return {"points3D_xyz": places.float(), "points3D_rgb": (255 * found.colors).round().to(torch.uint8)}
 
     def _positions(self, split: str) -> list[int]:
         """The frames of a split in order of file name. Where nothing is held out, the evaluation splits are the train

@@ -13,6 +13,8 @@ from tokengs_nerfstudio.core.baking import BakedScene, bake
 from tokengs_nerfstudio.core.checkpoint import load_network
 from tokengs_nerfstudio.core.checkpoint.registry import USUAL, USUAL_FOR_MOVING, default_weights
 from tokengs_nerfstudio.core.confidence import confidences
+from tokengs_nerfstudio.core.geometry.alignment import Alignment
+from tokengs_nerfstudio.core.geometry.points import PointCloud
 from tokengs_nerfstudio.core.network.config import TokenCount
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.preparation import PreparedScene, moments_of, prepare
@@ -106,14 +108,17 @@ class TokenGSModel(SplatsModel):
         example: Example,
         steps: int,
         plan: PlanOf | None = None,
+        points: PointCloud | None = None,
         first: Callable[[], None] = lambda: None,
     ) -> None:
         """Encode the context and bake the feed-forward result; `steps` tuning steps may follow, or what is the plan.
 
-        The photos are one scene's, in nerfstudio's world with OpenCV axes, at the size of the supervision. Where trials
-        come before the plan, the feed-forward result can be looked at meanwhile: `first` is called once it is there.
+        The photos, and points of it where these are known, are one scene's, in nerfstudio's world with OpenCV axes, at
+        the size of the supervision. Where trials come before the plan, the feed-forward result can be looked at
+        meanwhile: `first` is called once it is there.
         """
-        scene = prepare(network, example.to(self.device), self.config.scene_scale)
+        points = None if points is None else points.to(self.device)
+        scene = prepare(network, example.to(self.device), self.config.scene_scale, points)
 
         def begun(tuning: SceneTuning) -> None:
             self.show(self._bake(tuning, scene))
@@ -187,6 +192,11 @@ class TokenGSModel(SplatsModel):
             raise RuntimeError("this run is only looked at: nothing is being tuned")
         return self._planned
 
+    def alignment(self) -> Alignment | None:
+        """How the scene has been moved so that the photos' cameras, as given, see it; None where none was corrected."""
+        cameras = self.running_tuning().cameras.cameras()
+        return self.prepared_scene().alignment(cameras)
+
     @property
     def finished(self) -> bool:
         return self.tuning is not None and self.tuning.finished
@@ -233,7 +243,7 @@ class TokenGSModel(SplatsModel):
         if self.baked_times:
             return {}
         tuning = self.running_tuning()
-        splats = self.baked().still.transformed(self.prepared_scene().to_canonical)
+        splats = self.baked().still.transformed(self._placed(tuning, self.prepared_scene()).to_canonical)
         return {"confidence": confidences(splats, tuning.supervision.views, tuning.rendering)}
 
     def show_feed_forward(self, wanted: bool) -> None:
@@ -253,7 +263,7 @@ class TokenGSModel(SplatsModel):
 
     def _predicted(self, network: TokenGSNetwork, tuning: SceneTuning, scene: PreparedScene) -> Prediction:
         """What a tuning starts from; at the times of what the run has baked so far, where it has."""
-        decoded = tuning.gaussians().transformed(scene.to_canonical.inverse())
+        decoded = tuning.gaussians().transformed(self._placed(tuning, scene).to_canonical.inverse())
         baked = self._bake(tuning, scene, self.baked_times or None)
         return Prediction(baked, TokenOrigins(decoded, network.config.gaussians_per_token))
 
@@ -261,4 +271,7 @@ class TokenGSModel(SplatsModel):
         photos = scene.example.target.times
         if times is None and photos is not None:
             times = moments_of(photos, self.config.bake_times)
-        return bake(tuning.gaussians, scene, tuning.rendering, times)
+        return bake(tuning.gaussians, self._placed(tuning, scene), tuning.rendering, times)
+
+    def _placed(self, tuning: SceneTuning, scene: PreparedScene) -> PreparedScene:
+        return scene.following(scene.alignment(tuning.cameras.cameras()))

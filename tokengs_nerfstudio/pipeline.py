@@ -80,7 +80,7 @@ class TokenGSPipeline(VanillaPipeline):
         warn_of_texture(self.device)
         self._content = RunContent()
         self.context: list[int] = []
-        self._is_object = False
+        self._is_object, self._aligned = False, ""
         self._add_to_viewer(test_mode)
 
     def _add_to_viewer(self, test_mode: str) -> None:
@@ -134,15 +134,23 @@ class TokenGSPipeline(VanillaPipeline):
         return self.model.means
 
     def get_extra_state(self) -> dict[str, Any]:
-        """Which photos the encoder saw, by name, and whether the scene is an object that masks were to cut out."""
-        return {"context": self.datamanager.names(self.context), "object": self._is_object}
+        """Which photos the encoder saw, by name, whether the scene is an object that masks were to cut out, and how
+        it was moved to where the cameras as given see it, in words."""
+        context = self.datamanager.names(self.context)
+        return {"context": context, "object": self._is_object, "aligned": self._how_aligned()}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         self._take_for_object(state.get("object", False))  # runs of older versions do not say it
+        self._aligned = state.get("aligned", "")
         try:
             self._use_context(self.datamanager.positions(state["context"]))
         except ValueError:  # the capture has changed; the run is still there to be looked at
             self._use_context([])
+
+    def _how_aligned(self) -> str:
+        """In words; nothing where the cameras are as given. A run that is only looked at has it from its checkpoint."""
+        found = None if self.model.tuning is None else self.model.alignment()
+        return self._aligned if found is None else found.text
 
     def _take_for_object(self, is_object: bool) -> None:
         self._is_object = is_object
@@ -207,7 +215,7 @@ class TokenGSPipeline(VanillaPipeline):
                 self._use_context(context)
                 say(f"{self.model.num_points:,} Gaussians from {len(context)} views to begin with")
 
-            self.model.begin(network, Example(seen, views), steps, plan, first)
+            self.model.begin(network, Example(seen, views), steps, plan, data.points(), first)
         encoded = time.perf_counter()
         self._content = RunContent.of(
             {
@@ -312,10 +320,15 @@ class TokenGSPipeline(VanillaPipeline):
     def get_average_eval_image_metrics(
         self, step: int | None = None, output_path: Path | None = None, get_std: bool = False
     ) -> dict[str, Any]:
-        """Means over the evaluation images; `held_out_images` says how many of them the method has never seen."""
+        """Means over the evaluation images; `held_out_images` says how many of them the method has never seen,
+        `poses_aligned` is 1 where corrected cameras and the given ones, the held-out ones among them, were brought
+        together by a similarity."""
         held_out = self.datamanager.num_held_out
         if held_out == 0:
             CONSOLE.log("[yellow]No photo is held out: these are the photos the scene was made from")
         with self.model.as_it_is():
             metrics = super().get_average_eval_image_metrics(step, output_path, get_std)
-        return {**metrics, "held_out_images": held_out}
+        aligned = self._how_aligned()
+        if aligned:
+            CONSOLE.log(f"The tuning corrected its cameras; held-out ones and scene were brought together: {aligned}")
+        return {**metrics, "held_out_images": held_out, **({"poses_aligned": 1} if aligned else {})}

@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import pytest
 import torch
+from made.cameras import random_similarity
 from made.cut_outs import cut_out_views
 from made.scenes import arc_cameras, blobs, photos, small_network
+from torch import Tensor
 
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.geometry.turntable import object_size
@@ -146,3 +148,21 @@ def test_as_many_moments_as_asked_for(times, count, expected) -> None:
 
 def test_more_than_the_usual_moments_can_be_asked_for() -> None:
     assert len(moments_of(torch.linspace(0, 1, 100), 100)) == 100
+
+
+def test_cameras_that_stay_leave_the_scene_to_the_bit() -> None:
+    views, network = in_the_world(), small_network()
+    scene = prepare(network, Example(views, views))
+    assert scene.alignment(scene.example.target.c2w.clone()) is None
+    assert scene.following(None) is scene
+
+
+def test_a_scene_that_moved_with_its_cameras_is_placed_where_it_was() -> None:
+    views, network = in_the_world(), small_network()
+    scene = prepare(network, Example(views, views))
+    there = random_similarity().map(Tensor.float)
+    placed = scene.following(scene.alignment(there.cameras(scene.example.target.c2w)))
+    points = torch.randn(5, 3)
+    moved = there.points(scene.to_canonical.points(points))
+    torch.testing.assert_close(placed.to_canonical.inverse().points(moved), points, atol=1e-3, rtol=1e-3)
+    assert placed.example is scene.example

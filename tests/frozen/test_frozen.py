@@ -16,6 +16,8 @@ from tokengs_nerfstudio.configs import tokengs
 from tokengs_nerfstudio.core import load_network
 
 FROZEN = Path(__file__).parent
+# What these runs were tuned with by default.
+DEFAULTS_THEN = {"gaussians_views_per_step": 2, "steps_per_view": 30}
 
 
 @pytest.fixture(scope="module")

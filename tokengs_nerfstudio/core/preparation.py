@@ -9,7 +9,9 @@ from torch import Tensor
 
 from tokengs_nerfstudio.core.checks import check_views
 from tokengs_nerfstudio.core.errors import UserError
+from tokengs_nerfstudio.core.geometry.alignment import Alignment, alignment
 from tokengs_nerfstudio.core.geometry.frame import FrameRule, local_frame
+from tokengs_nerfstudio.core.geometry.points import PointCloud
 from tokengs_nerfstudio.core.geometry.resize import crop_and_resize
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.ranges import Length, check_value
@@ -32,16 +34,34 @@ class PreparedScene:
     """from the world that the photos came in"""
     times: tuple[float, ...] = ()
     """when a scene that moves is baked, ascending; none for weights that know no time"""
+    points: PointCloud | None = None
+    """on its surfaces, in the canonical frame, where somebody knows some"""
+
+    def alignment(self, c2w: Float[Tensor, "view 4 4"]) -> Alignment | None:
+        """From the targets' cameras to what these have become, canonical `c2w`; None where they have not moved."""
+        given = self.example.target.c2w
+        return None if torch.equal(given, c2w) else alignment(given, c2w)
+
+    def following(self, found: Alignment | None) -> "PreparedScene":
+        """The scene whose canonical frame was moved so: it is placed where the photos' cameras as given have it.
+
+        Its example stays what it was."""
+        if found is None:
+            return self
+        moved = found.similarity.map(lambda value: value.to(self.to_canonical.rotation))
+        return replace(self, to_canonical=moved.compose(self.to_canonical))
 
 
-def prepare(network: TokenGSNetwork, example: Example, scale: float | None = None) -> PreparedScene:
+def prepare(
+    network: TokenGSNetwork, example: Example, scale: float | None = None, points: PointCloud | None = None
+) -> PreparedScene:
     """One scene's photos with cameras in the world, of any size, for `SceneTuning`.
 
     The canonical frame follows from the context cameras by the network's own rule, or multiplies lengths by `scale`;
     weights of a fixed scene scale get the scale that suits the context best. To weights of single objects what masks
     hide is nothing at all, as if it had been cut out. Weights that know time see a scene whose
     photos have none as one moment; a warning of the package's logger says so. Opacities of photos that are all opaque
-    are forgotten.
+    are forgotten. `points`, in the world of the cameras, are what a tuning of Gaussians starts from as well.
 
     Cameras may have 64 bits, for worlds that 32 bits cannot tell apart (georeferenced coordinates): so has then what
     leads to the canonical frame, and what is baked by it.
@@ -63,7 +83,8 @@ def prepare(network: TokenGSNetwork, example: Example, scale: float | None = Non
     times = example.target.times if network.config.time_channels > 0 else None
     to_canonical = frame if local is None else _in_64_bits(frame).compose(local)
     moments = () if times is None else moments_of(times)
-    return PreparedScene(Example(seen, example.target).moved(frame), to_canonical, moments)
+    placed = None if points is None else points.moved(to_canonical).to(example.target.images)
+    return PreparedScene(Example(seen, example.target).moved(frame), to_canonical, moments, placed)
 
 
 def _local(example: Example) -> tuple[Example, Similarity | None]:

@@ -81,6 +81,9 @@ class GaussianStageConfig:
     """steps from one round of splitting to the next"""
     reseed: bool = True
     """give Gaussians that no supervised view shows a new place before the stage"""
+    points: Literal["beside", "alone", "off"] = "beside"
+    """what becomes of the points that a capture names (`ply_file_path`: structure from motion): the stage begins with
+    them beside the Gaussians at hand, in place of new ones, or with them and new ones alone; off: without"""
     clear_share: Share = 0.8
     """no Gaussian stays before a camera nearer than this share of the depth of the nearest surface, where the photos
     tell how near that is; 0: Gaussians may be anywhere"""

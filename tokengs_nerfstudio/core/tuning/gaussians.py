@@ -16,10 +16,12 @@ from tokengs_nerfstudio.core.tuning.config import GaussianStageConfig, TuningCon
 from tokengs_nerfstudio.core.tuning.densification import BudgetDensification, Densification, exchange
 from tokengs_nerfstudio.core.tuning.plane_sweep import ClearSpace
 from tokengs_nerfstudio.core.tuning.schedule import level_factor
-from tokengs_nerfstudio.core.tuning.seeds import replacements
+from tokengs_nerfstudio.core.tuning.seeds import replacements, surroundings
 from tokengs_nerfstudio.core.tuning.stages import Drawing, StageScene
 from tokengs_nerfstudio.core.types import Gaussians, Views
 
+# Fewer points of the scene than this say nothing.
+_FEWEST_POINTS = 4
 # A colour or opacity of exactly 0 or 1 has no logit.
 _MARGIN = 0.01
 
@@ -117,11 +119,13 @@ class GaussianStage:
         """
         self._scene, self._config = scene, config.gaussians
         views, limit = scene.supervision.views, config.max_gaussians
+        self._limit, self._points = limit, self._known()
         if limit is not None and limit < start.count:
             start = start.select(most_seen(start, views, limit, scene.rendering))
         budget = gaussian_budget(config, start.count, views)
         free = free_memory(views.c2w.device)
-        self._chunk = views_that_fit(budget, self._config.views_per_step, views.height, views.width, free)
+        most = budget if self._points is None else max(budget, start.count + self._points.count)
+        self._chunk = views_that_fit(most, self._config.views_per_step, views.height, views.width, free)
         self._few = views.num_views < config.stopping.held_out_from
         trained = views.subset(scene.supervision.trained)
         self._clear_space = ClearSpace.before(trained, self._config.clear_share, scene.seed)
@@ -152,13 +156,23 @@ class GaussianStage:
 
     @torch.no_grad()
     def begin(self) -> None:
-        """What no photo shows is given a new place, and what is where cut-out photos show nothing."""
-        if not self._config.reseed:
+        """What no photo shows is given a new place, and what is where cut-out photos show nothing; known points of the
+        scene come in, in new places' stead."""
+        if not self._config.reseed and self._points is None:
             return
-        supervision, start = self._scene.supervision, self.splats().detach()
+        supervision, start, rendering = self._scene.supervision, self.splats().detach(), self._scene.rendering
         trained, impossible = supervision.views.subset(supervision.trained), supervision.impossible(start)
-        dropped, new = replacements(start, trained, self._scene.rendering, self._scene.seed, impossible)
-        exchange(self.variables.parameters, self.variables.optimizers, ~dropped, self.variables.raw(new))
+        new = [] if self._points is None else [self._points]
+        alone = bool(new) and self._config.points == "alone"
+        dropped = torch.full_like(start.opacities, alone, dtype=torch.bool)
+        if self._config.reseed and alone:
+            new.append(surroundings(new[0], trained, rendering, self._scene.seed))
+        elif self._config.reseed:
+            known = sum(some.count for some in new)
+            dropped, elsewhere = replacements(start, trained, rendering, self._scene.seed, impossible, known)
+            new.append(elsewhere)
+        added = self.variables.raw(self._at_most(Gaussians.cat(new), int((~dropped).sum())))
+        exchange(self.variables.parameters, self.variables.optimizers, ~dropped, added)
 
     def step(self, progress: float) -> None:
         self._densification.observe(self.variables.parameters)
@@ -188,6 +202,22 @@ class GaussianStage:
         self.variables.load_state_dict(state)
         device = self.variables.parameters["means"].device
         self._densification.load_state_dict(state["densification"], device)
+
+    def _known(self) -> Gaussians | None:
+        """The scene's points that the supervised photos see, where there are enough of them and they are wanted."""
+        supervision, points = self._scene.supervision, self._scene.points
+        if points is None or self._config.points == "off":
+            return None
+        seen = points.seen_by(supervision.views.subset(supervision.trained))
+        return supervision.possible(seen.gaussians(), wholly=False) if seen.count >= _FEWEST_POINTS else None
+
+    def _at_most(self, new: Gaussians, kept: int) -> Gaussians:
+        """As many of the new Gaussians as the limit leaves room for beside those that are kept, evenly chosen."""
+        room = new.count if self._limit is None else max(self._limit - kept, 0)
+        if room >= new.count:
+            return new
+        generator = torch.Generator().manual_seed(self._scene.seed)
+        return new.select(torch.randperm(new.count, generator=generator)[:room].sort().values.to(new.means.device))
 
     def _drop(self, dropped: Bool[Tensor, " gaussian"]) -> None:
         """Takes Gaussians away, unless that is all of them."""

@@ -140,7 +140,8 @@ class Planner:
     def _tried(self, limited: bool) -> list[Candidate]:
         """None where nothing is to be decided. Without a limit of time the feed-forward result is left out: somebody
         has asked for steps."""
-        tried = candidates(self.config, self.network.config) if self.config.trials else []
+        known = self.scene.points is not None
+        tried = candidates(self.config, self.network.config, known) if self.config.trials else []
         return [candidate for candidate in tried if limited or candidate.space != FEED_FORWARD]
 
     def _evidence(self, tried: list[Candidate], seconds: float | None, clock: Clock) -> Evidence | None:

@@ -78,7 +78,7 @@ class SceneTuning:
         extent = scene_extent(self.gaussians(), supervised.c2w)
         if any(stage.name == GaussianStage.name for stage in self.course.stages):
             check_memory(config, self.gaussians().count, supervised)
-        self._scene = StageScene(self.supervision, self._rendering, extent, seed)
+        self._scene = StageScene(self.supervision, self._rendering, extent, seed, scene.points)
         self._photometry = Photometry(config.ssim, self._rendering, extent, self.supervision.valid_share)
         cameras = config.cameras
         self.cameras = CameraVariables(supervised.c2w, extent, cameras.pose_rate, cameras.exposure_rate)

@@ -18,6 +18,8 @@ from tokengs_nerfstudio.core.tuning.budget import seen_weights
 from tokengs_nerfstudio.core.tuning.plane_sweep import disagreement, focus_distance, pixel_ways, small_views
 from tokengs_nerfstudio.core.types import Gaussians, RenderConfig, Views
 
+# New ones for each Gaussian of a known point.
+_BESIDE = 1 / 3
 # A Gaussian that covers less than this share of what one has in the mean, over all views, can be spared.
 _SPARED = 0.2
 _OPACITY = 0.2
@@ -38,10 +40,12 @@ def replacements(
     rendering: RenderConfig,
     seed: int,
     impossible: Bool[Tensor, " gaussian"] | None = None,
+    known: int = 0,
 ) -> tuple[Bool[Tensor, " gaussian"], Gaussians]:
     """Which Gaussians the views would not miss, the `impossible` ones among them, and as many new ones for them.
 
     Where the photos' borders are far from grey, some of the new ones are a far dome in their colour.
+    So many fewer come where others, of `known` places, are to stand there; the dome stays.
     No new one comes from a masked pixel, nor from one that shows nothing; cut-out photos have no dome around them.
     """
     weights = seen_weights(gaussians, views, rendering)
@@ -53,10 +57,23 @@ def replacements(
         return torch.zeros_like(dropped), gaussians.select(slice(0, 0))
     count, generator = int(dropped.sum()), torch.Generator().manual_seed(seed)
     far = dome(views)
-    if views.cut_out or count < 2 * far.count or (far.colors[0] - _GREY).abs().max() < _UNLIKE_GREY:
-        return dropped, seeds(gaussians, views, count, rendering, generator)
-    new = seeds(gaussians, views, count - far.count, rendering, generator)
+    if count < 2 * far.count or not _wanted(far, views):
+        return dropped, seeds(gaussians, views, max(count - known, 0), rendering, generator)
+    new = seeds(gaussians, views, max(count - far.count - known, 0), rendering, generator)
     return dropped, Gaussians.cat([new, far])
+
+
+def surroundings(points: Gaussians, views: Views, rendering: RenderConfig, seed: int) -> Gaussians:
+    """What stands beside Gaussians of known points where nothing else does: a third as many behind pixels that these
+    leave wrong, and the dome, if any."""
+    generator = torch.Generator().manual_seed(seed)
+    new, far = seeds(points, views, math.ceil(_BESIDE * points.count), rendering, generator), dome(views)
+    return Gaussians.cat([new, far]) if _wanted(far, views) else new
+
+
+def _wanted(far: Gaussians, views: Views) -> bool:
+    """Whether the photos have borders that the dome is needed for."""
+    return not views.cut_out and float((far.colors[0] - _GREY).abs().max()) >= _UNLIKE_GREY
 
 
 def dome(views: Views) -> Gaussians:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+from tokengs_nerfstudio.core.geometry.points import PointCloud
 from tokengs_nerfstudio.core.tuning.supervision import Supervision
 from tokengs_nerfstudio.core.types import Gaussians, RenderConfig
 
@@ -20,6 +21,8 @@ class StageScene:
     extent: float
     """the scene's size for learning rates"""
     seed: int
+    points: PointCloud | None = None
+    """on the scene's surfaces, where somebody knows some"""
 
 
 @dataclass

@@ -147,7 +147,7 @@ def turn_of(network: TokenGSNetwork, scene: PreparedScene, left: Sequence[int]) 
     kept = [kept[int(number * len(kept) / _MOST)] for number in range(_MOST)] if len(kept) > _MOST else kept
     gone = same_cameras(context.c2w, views.c2w[list(left)]).any(1)
     seen = context.select((~gone).nonzero()[:, 0])
-    placed = prepare(network, Example(seen, _small(views, kept)))
+    placed = prepare(network, Example(seen, _small(views, kept)), points=scene.points)
     return Turn(placed, placed.to_canonical.views(_small(views, left)))
 
 

@@ -14,11 +14,13 @@ from numpy import ndarray
 from torch import Tensor
 
 from tokengs_nerfstudio.core.errors import UserError
+from tokengs_nerfstudio.core.geometry.points import PointCloud
 from tokengs_nerfstudio.core.geometry.resize import fitted_size, wholly_valid
 from tokengs_nerfstudio.core.types import Views
 from tokengs_nerfstudio.data.capture.frames import THREADS, CaptureFrame, read_frames
 from tokengs_nerfstudio.data.capture.images import check_mask, has_alpha, read_alpha, read_image, read_mask
 from tokengs_nerfstudio.data.capture.lens import Lens, Window, centred_window
+from tokengs_nerfstudio.data.capture.points import capture_points
 from tokengs_nerfstudio.data.capture.poses import needs_64_bits
 from tokengs_nerfstudio.data.capture.split import DEFAULT_SPLIT, FrameSplit, SplitRule
 from tokengs_nerfstudio.data.capture.transforms_json import Transforms, read_transforms
@@ -148,6 +150,10 @@ class NerfstudioCapture:
         with ThreadPoolExecutor(max_workers=THREADS) as pool:
             list(pool.map(read_into, range(len(readers))))
         return maps
+
+    def points(self) -> PointCloud | None:
+        """The points that the file names, in its world; errors and what is none as in `capture_points`."""
+        return capture_points(self._frames.transforms)
 
     def split(self, rule: SplitRule = DEFAULT_SPLIT) -> FrameSplit:
         """The frames to learn from and those to evaluate on, the same that `ns-train` has.

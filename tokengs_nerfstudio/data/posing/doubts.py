@@ -60,9 +60,7 @@ def fitting(
     return int(((off * focal < _TOLERANCE) & _in_front(turned, b, step)).sum())
 
 
-def _in_front(
-    turned: Float[ndarray, "match 3"], seen: Float[ndarray, "match 3"], step: Float[ndarray, "3"]
-) -> ndarray:
+def _in_front(turned: Float[ndarray, "match 3"], seen: Float[ndarray, "match 3"], step: Float[ndarray, "3"]) -> ndarray:
     """Where depths s, t > 0 bring s turned + step nearest to t seen."""
     aa, ab, bb = ((x * y).sum(1) for x, y in ((turned, turned), (turned, seen), (seen, seen)))
     a, b = turned @ step, seen @ step
