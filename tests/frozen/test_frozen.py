@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from frozen.traces import traces
+from frozen.traces import THEN, traces
 from made.captures import edit, write_blobs, write_weights
 from made.tuning import tuning_config
 from nerfstudio.utils.eval_utils import eval_setup
@@ -16,8 +16,6 @@ from tokengs_nerfstudio.configs import tokengs
 from tokengs_nerfstudio.core import load_network
 
 FROZEN = Path(__file__).parent
-# What these runs were tuned with by default.
-DEFAULTS_THEN = {"gaussians_views_per_step": 2, "steps_per_view": 30}
 
 
 @pytest.fixture(scope="module")
@@ -70,12 +68,12 @@ def test_old_runs_evaluate_as_they_did(old_run):
 def test_flat_settings_of_old_runs_are_read_into_the_nested_ones():
     tuning = yaml.load((FROZEN / "runs/scene/config.yml").read_text(), Loader=yaml.Loader).pipeline.model.tuning
     expected = tuning_config(
-        space="tokens+gaussians", rule="steps", means_rate=0.011, tokens_rate=0.01, pose_rate=1e-3,
-        levels=((0.0, 2.0), (0.5, 1.0)), max_gaussians=200, **DEFAULTS_THEN,
+        **THEN | {"means_rate": 0.011}, space="tokens+gaussians", rule="steps", tokens_rate=0.01, pose_rate=1e-3,
+        levels=((0.0, 2.0), (0.5, 1.0)), max_gaussians=200,
     )  # fmt: skip
     assert tuning == expected
     usual = yaml.load((FROZEN / "runs/moving/config.yml").read_text(), Loader=yaml.Loader).pipeline.model.tuning
-    assert usual == tuning_config(**DEFAULTS_THEN)
+    assert usual == tuning_config(**THEN)
     assert yaml.load(yaml.dump(expected), Loader=yaml.Loader) == expected
 
 

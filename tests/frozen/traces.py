@@ -66,9 +66,24 @@ def trained() -> list[float]:
     return [value for report in reports for value in (report.losses["loss"], report.gradient_norm)]
 
 
+# What was tuned with by default when the traces and the runs of this folder were made.
+THEN = {
+    "views_per_step": 2,
+    "gaussians_views_per_step": 2,
+    "steps_per_view": 30,
+    "means_rate": 0.012,
+    "scales_rate": 0.02,
+    "quats_rate": 0.01,
+    "opacities_rate": 0.05,
+    "colors_rate": 0.03,
+    "means_decay": 0.02,
+    "gaussians_rates_decay": 0.3,
+}
+
+
 def traces() -> dict[str, list[float]]:
     torch.set_num_threads(1)
-    tiny, steps = load_network("tiny"), tuning_config(rule="steps", views_per_step=2, gaussians_views_per_step=2)
+    tiny, steps = load_network("tiny"), tuning_config(**THEN, rule="steps")
     refined = changed(steps, pose_rate=1e-3, exposure_rate=3e-3, space="tokens+gaussians")
     return {
         "tokens": tuned(tiny, changed(steps, space="tokens")),

@@ -23,6 +23,7 @@ from tokengs_nerfstudio.core.tuning.gaussians import GaussianStage, check_memory
 from tokengs_nerfstudio.core.tuning.photometry import Parts, Photometry
 from tokengs_nerfstudio.core.tuning.schedule import (
     chosen_space,
+    leaves_out,
     planned_stages,
     scene_extent,
     token_level,
@@ -266,9 +267,8 @@ class SceneTuning:
         return GaussianStage(start, self._scene, self.config, planned.steps)
 
     def _left_out(self, supervised: Views) -> list[int]:
-        stopping = self.config.stopping
-        wanted = stopping.rule == "held-out" and self.config.cameras.pose_rate == 0
-        return left_out_view(supervised, stopping.held_out_from) if wanted else []
+        wanted = leaves_out(self.config, supervised.num_views)
+        return left_out_view(supervised, self.config.stopping.held_out_from) if wanted else []
 
     def _enter_stage(self) -> None:
         """Gaussians take over from what was decoded; the state a stage starts from is the first to beat."""

@@ -57,14 +57,22 @@ def chosen_space(space: str, network: NetworkConfig, supervised: int, few_views:
     return space
 
 
+def leaves_out(config: TuningConfig, supervised: int) -> bool:
+    """Whether one of so many views is left out to decide which state is the best."""
+    stopping = config.stopping
+    return stopping.rule == "held-out" and config.cameras.pose_rate == 0 and supervised >= stopping.held_out_from
+
+
 def planned_stages(space: str, steps: int, config: TuningConfig, supervised: int) -> list[PlannedStage]:
-    """The stages of `space`, `steps` long together unless `supervised` views are too few for so many on Gaussians.
+    """The stages of `space`, `steps` long together unless `supervised` views are too few for so many on Gaussians, and
+    for one of them to be left out.
 
     None of the stages is empty.
     """
     if steps <= 0:
         return []
-    limit = steps if config.stopping.rule == "steps" else config.gaussians.steps_per_view * supervised
+    limited = config.stopping.rule == "held-out" and not leaves_out(config, supervised)
+    limit = config.gaussians.steps_per_view * supervised if limited else steps
     if space == "gaussians":
         return [PlannedStage(space, min(steps, limit))]
     if space != "tokens+gaussians":
