@@ -181,7 +181,11 @@ def test_a_cluster_has_no_time_for_what_it_does_not_need(tmp_path, monkeypatch):
     assert paths == [str(tmp_path), "elsewhere"]
     ask = "import importlib\ntry: importlib.import_module('rfc3987_syntax')\nexcept ImportError: print('none')"
     asked = subprocess.run(
-        [sys.executable, "-c", ask], env=os.environ | {"PYTHONPATH": paths[0]}, capture_output=True, text=True, check=True
+        [sys.executable, "-c", ask],
+        env=os.environ | {"PYTHONPATH": paths[0]},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert asked.stdout == "none\n"
 

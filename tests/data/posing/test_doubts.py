@@ -68,7 +68,9 @@ def test_a_doubt_names_the_photos_it_is_about():
     assert found is not None
     assert (found.pairs, found.against, found.photos[0]) == (20, 2, 0)
     line = found.told([f"{k}.jpg" for k in range(30)])
-    assert line.startswith("these poses are doubtful: 2 of 20 pairs of photos that match contradict them, most with 0.jpg")
+    assert line.startswith(
+        "these poses are doubtful: 2 of 20 pairs of photos that match contradict them, most with 0.jpg"
+    )
     assert "\n" not in line
 
 

@@ -1,4 +1,4 @@
-"""Whether the poses found may be wrong: where things that repeat were taken for one another, matches contradict them."""
+"""Whether poses may be wrong: where things that repeat were taken for one another, matches contradict them."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -32,9 +32,9 @@ class Doubt:
         """In one line, with the photos by name."""
         listed = in_short([names[index] for index in self.photos])
         return (
-            f"these poses are doubtful: {self.against} of {self.pairs} pairs of photos that match contradict them, most "
-            f"with {listed}. Things that repeat may have been taken for one another: look at the cameras in the viewer, "
-            "and take photos between these and the others"
+            f"these poses are doubtful: {self.against} of {self.pairs} pairs of photos that match contradict them, "
+            f"most with {listed}. Things that repeat may have been taken for one another: look at the cameras in the "
+            "viewer, and take photos between these and the others"
         )
 
 
@@ -60,9 +60,7 @@ def fitting(
     return int(((off * focal < _TOLERANCE) & _in_front(turned, b, step)).sum())
 
 
-def _in_front(
-    turned: Float[ndarray, "match 3"], seen: Float[ndarray, "match 3"], step: Float[ndarray, "3"]
-) -> ndarray:
+def _in_front(turned: Float[ndarray, "match 3"], seen: Float[ndarray, "match 3"], step: Float[ndarray, "3"]) -> ndarray:
     """Where depths s, t > 0 bring s turned + step nearest to t seen."""
     aa, ab, bb = ((x * y).sum(1) for x, y in ((turned, turned), (turned, seen), (seen, seen)))
     a, b = turned @ step, seen @ step

@@ -55,9 +55,7 @@ class Record:
     doubt: str | None = None
 
     @staticmethod
-    def of(
-        config: PosingConfig, files: list[Source], left_out: dict[str, str], doubt: str | None = None
-    ) -> "Record":
+    def of(config: PosingConfig, files: list[Source], left_out: dict[str, str], doubt: str | None = None) -> "Record":
         """With the settings that poses depend on."""
         settings = asdict(config)
         del settings["threads"]
