@@ -7,6 +7,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("README.md", "docs/python.md", "docs/conventions.md")
+SKETCHES = {"docs/moving.md", "docs/scenes.md"}
+"""Pages whose blocks speak of an example or a config that the reader has."""
 FEWER = {"steps=200": "steps=2", "seconds=20": "steps=2"}
 
 
@@ -30,4 +32,11 @@ def test_the_blocks_are_a_program(page, tmp_path, monkeypatch):
 
 def test_no_page_has_python_that_is_not_run():
     pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
-    assert {str(page.relative_to(ROOT)) for page in pages if "```python" in page.read_text()} == set(PAGES)
+    assert {str(page.relative_to(ROOT)) for page in pages if "```python" in page.read_text()} == {*PAGES, *SKETCHES}
+
+
+@pytest.mark.parametrize("page", sorted(SKETCHES))
+def test_what_sketches_import_is_there(page):
+    imports = [line for line in program(page).splitlines() if line.startswith(("import ", "from "))]
+    assert imports
+    exec("\n".join(imports), {})

@@ -1,4 +1,4 @@
-"""Whether the poses found may be wrong: where things that repeat were taken for one another, matches contradict them."""
+"""Whether poses may be wrong: where things that repeat were taken for one another, matches contradict them."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -32,9 +32,9 @@ class Doubt:
         """In one line, with the photos by name."""
         listed = in_short([names[index] for index in self.photos])
         return (
-            f"these poses are doubtful: {self.against} of {self.pairs} pairs of photos that match contradict them, most "
-            f"with {listed}. Things that repeat may have been taken for one another: look at the cameras in the viewer, "
-            "and take photos between these and the others"
+            f"these poses are doubtful: {self.against} of {self.pairs} pairs of photos that match contradict them, "
+            f"most with {listed}. Things that repeat may have been taken for one another: look at the cameras in the "
+            "viewer, and take photos between these and the others"
         )
 
 
