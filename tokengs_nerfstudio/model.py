@@ -112,7 +112,8 @@ class TokenGSModel(SplatsModel):
     ) -> None:
         """Encode the context and bake the feed-forward result; `steps` tuning steps may follow, or what is the plan.
 
-        The photos, and points of it where these are known, are one scene's, in nerfstudio's world with OpenCV axes, at the size of the supervision.
+        The photos, and points where these are known, are one scene's, in nerfstudio's world with OpenCV axes; photos
+        have the size of the supervision.
         """
         points = None if points is None else points.to(self.device)
         scene = prepare(network, example.to(self.device), self.config.scene_scale, points)
