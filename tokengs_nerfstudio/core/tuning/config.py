@@ -142,7 +142,7 @@ class TuningConfig:
     """photos rendered in each step"""
     ssim: Share = 0.2
     """weight of 1 - SSIM; the rest is the weight of the absolute colour difference"""
-    depth: Weight = 0.1
+    depth: Weight = 0.3
     """weight of how far rendered depths are from those that a capture gives (`depth_file_path`), as a share of them"""
     max_gaussians: Count | None = None
     """Gaussians that must not be exceeded: those that add most to the supervised photos are kept. If not set: as many
