@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 from torch import Tensor
 
 from tokengs_nerfstudio.core.geometry.rays import project
@@ -57,7 +57,7 @@ class PointCloud(TensorRecord):
         """A round half-opaque Gaussian for each point, as large as its nearest neighbours are far: at least two."""
         places = self.places.detach().cpu().double().numpy()
         count = min(_NEIGHBOURS, len(places) - 1)
-        distances, _ = cKDTree(places).query(places, k=count + 1)
+        distances, _ = KDTree(places).query(places, k=count + 1)
         size = _SHARE * torch.from_numpy(distances[:, 1:]).mean(1).to(self.places)
         size = size.clamp(max=_LARGEST * float(size.median()))
         upright = self.places.new_tensor([1.0, 0.0, 0.0, 0.0]).repeat(len(size), 1)
