@@ -141,11 +141,13 @@ def views_from_cameras(
     width: int,
     background: float | Float[Tensor, " 3"] = 0.5,
     masks: Sequence[Shaped[Tensor, "_ _ 1"]] | None = None,
+    depths: Sequence[Float[Tensor, "_ _ 1"]] | None = None,
 ) -> Views:
     """nerfstudio cameras and their images (H W C) as Views of one size: centre crop to the aspect, then resize.
 
     The images may differ in size from each other, but each must be of its own camera's size, as must its mask (H W 1,
-    0 where a pixel is to be ignored). Where one of them has a fourth channel, all have opacities.
+    0 where a pixel is to be ignored) and its z-depths (H W 1, 0 where nothing is known). Where one of them has a fourth
+    channel, all have opacities.
     """
     c2w, intrinsics = camera_matrices(cameras)
     times = None if cameras.times is None else cameras.times.reshape(-1).float()
@@ -158,6 +160,7 @@ def views_from_cameras(
             c2w[at],
             intrinsics[at],
             masks=None if masks is None else masks[index].float().movedim(-1, 0)[None],
+            depths=None if depths is None else depths[index].movedim(-1, 0)[None],
             alphas=opacity_of_image(image)[None] if cut_out else None,
         )
         resized.append(crop_and_resize(one, height, width))
@@ -167,5 +170,6 @@ def views_from_cameras(
         intrinsics=torch.cat([view.intrinsics for view in resized]),
         times=times,
         masks=None if masks is None else torch.cat([view.masks for view in resized if view.masks is not None]),
+        depths=None if depths is None else torch.cat([view.depths for view in resized if view.depths is not None]),
         alphas=torch.cat([view.alphas.clamp(0, 1) for view in resized if view.alphas is not None]) if cut_out else None,
     )

@@ -272,7 +272,8 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
             item = self.train_dataset.get_data(position, image_type="uint8")
             masks = [item["mask"]] if self.train_dataset.masks is not None else None
             cameras = self.train_dataset.cameras[position : position + 1]
-            return bridge.views_from_cameras(cameras, [item["image"]], height, width, background, masks)
+            depths = [self.train_dataset.depth(position)] if self.train_dataset.has_depths else None
+            return bridge.views_from_cameras(cameras, [item["image"]], height, width, background, masks, depths)
 
         return stored(self._read(read, len(positions)), read, len(positions), self.config.photo_memory * 2**30)
 

@@ -26,6 +26,7 @@ from tokengs_nerfstudio.bridge import distortion_of_lens, nerfstudio_poses
 from tokengs_nerfstudio.commands.progress import display
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.ranges import Length, Range
+from tokengs_nerfstudio.data.capture.depths import depth_paths, depth_unit
 from tokengs_nerfstudio.data.capture.frames import CaptureFrame, CaptureFrames, read_frames
 from tokengs_nerfstudio.data.capture.points import capture_points
 from tokengs_nerfstudio.data.capture.poses import offset_and_unit
@@ -141,7 +142,7 @@ class TokenGSDataParser(DataParser):
             dataparser_transform=_from_original(applied, applied_scale, transform),
             metadata={
                 **{name: shared[name] for name in APPLIED if shared.get(name) is not None},
-                **(self._points(transform, scale) if split == "train" else {}),
+                **({**self._points(transform, scale), **self._depths(frames)} if split == "train" else {}),
             },
         )
 
@@ -153,6 +154,12 @@ class TokenGSDataParser(DataParser):
         exact = transform.double()
         places = scale * (found.places @ exact[:, :3].mT + exact[:, 3])
         return {"points3D_xyz": places.float(), "points3D_rgb": (255 * found.colors).round().to(torch.uint8)}
+
+    def _depths(self, frames: list[CaptureFrame]) -> dict[str, Any]:
+        """Depth files and their unit, by nerfstudio's names; where some photos have none, these have None."""
+        paths = depth_paths([frame.record for frame in frames])
+        unit = depth_unit(self._transforms)
+        return {"depth_filenames": paths, "depth_unit_scale_factor": unit} if any(paths) else {}
 
     def _positions(self, split: str) -> list[int]:
         """The frames of a split in order of file name. Where nothing is held out, the evaluation splits are the train

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from nerfstudio.cameras.cameras import Cameras, CameraType
 from nerfstudio.data.dataparsers.base_dataparser import DataparserOutputs
 from nerfstudio.data.datasets.base_dataset import InputDataset
@@ -16,6 +16,7 @@ from torch import Tensor
 from tokengs_nerfstudio import bridge
 from tokengs_nerfstudio.core.errors import MissingFileError, UserError
 from tokengs_nerfstudio.core.geometry.resize import wholly_valid
+from tokengs_nerfstudio.data.capture.depths import read_depth
 from tokengs_nerfstudio.data.capture.images import check_mask, is_turned, read_mask, read_pixels, stored_size
 from tokengs_nerfstudio.data.capture.lens import Lens, Window
 from tokengs_nerfstudio.data.capture.transforms_json import in_short
@@ -39,6 +40,9 @@ class SceneDataset(InputDataset):
         self.masks = outputs.mask_filenames if masks_needed else None
         self._every_mask, self._cut = outputs.mask_filenames, False
         self._painted, self.mask_color = self.mask_color, None
+        self._depths = outputs.metadata.get("depth_filenames") or []
+        unit = outputs.metadata.get("depth_unit_scale_factor", 1.0)
+        self._depth_unit = float(unit) * float(outputs.dataparser_scale)
         self.images_needed = images_needed
         self.captured_cameras = self.cameras
         self.cameras = undistorted_cameras(self.captured_cameras)
@@ -102,6 +106,21 @@ class SceneDataset(InputDataset):
         check_mask(path, full if self.scale_factor < 1 else size)
         shown = read_mask(path, size, Window(0.0, 0.0, float(size[0]), float(size[1]), *size))
         return wholly_valid(torch.from_numpy(shown))[..., None].bool()
+
+    @property
+    def has_depths(self) -> bool:
+        """Whether depths were given for any photo."""
+        return any(path is not None for path in self._depths)
+
+    def depth(self, image_idx: int) -> Float[Tensor, "height width 1"]:
+        """z-depths of a photo as `get_data` gives it, in nerfstudio's world; 0 where nothing is known."""
+        path, (width, height) = self._depths[image_idx], self._size(image_idx)
+        if path is None:
+            return torch.zeros(height, width, 1)
+        window = Window(0.0, 0.0, float(width), float(height), width, height)
+        lens = bridge.lens_of_camera(self.captured_cameras[image_idx])
+        levels = read_depth(Path(path), (width, height), window, lens)
+        return self._depth_unit * torch.from_numpy(levels)[..., None]
 
     def _placeholder(self, image_idx: int, path: Path, image_type: str) -> dict[str, Any]:
         """A grey image where the photo is gone: a finished run can be viewed and rendered without its photos."""

@@ -171,7 +171,7 @@ def times_from_a_thousand_on(draft: Draft) -> None:
 
 
 def files_that_are_not_there_beside_the_photos(draft: Draft) -> None:
-    """Same: depths and points are not looked at."""
+    """Same: it is said that depths and points are gone, and done without."""
     draft.meta["ply_file_path"] = "gone.ply"
     for frame in draft.frames:
         frame["depth_file_path"] = "depth/gone.png"

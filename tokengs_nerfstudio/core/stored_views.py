@@ -57,7 +57,7 @@ class StoredViews(Views):
     def select(self, indices: Sequence[int] | Tensor | slice) -> Views:
         """The views at `indices`, read now."""
         some = self.subset(indices)
-        read = joined([reader() for reader in some.readers]).to(some.c2w.device)
+        read = joined([replace(reader(), depths=None) for reader in some.readers]).to(some.c2w.device)
         alphas = read.alphas if self.cut_out else None
         if self.cut_out and alphas is None:
             alphas = torch.ones_like(read.images[:, :1])
@@ -109,7 +109,7 @@ def stored(photos: Iterator[Views], read: Callable[[int], Views], count: int, me
     """`count` views of one size, which `photos` brings one by one, in at most about `memory` bytes.
 
     As floats where these need no more than a quarter of it, else in 8 bits a channel; those beyond the memory are asked
-    of `read`, by their number, whenever they are looked at.
+    of `read`, by their number, whenever they are looked at. Only floats keep their depths.
     """
     first = next(photos)
     size = sum(value.numel() for name, value in first.tensors() if name in _PIXELS)
@@ -118,10 +118,12 @@ def stored(photos: Iterator[Views], read: Callable[[int], Views], count: int, me
         return joined(list(every))
     in_memory = min(int(memory // size), count)
     _say(first, size, count, in_memory)
+    if first.depths is not None:
+        _log.warning("so many photos are kept without their depths, which the tuning does without")
     kept = _Bytes(in_memory, first)
     c2w, intrinsics, times, valid, cut_out = [], [], [], [], False
     for number, photo in enumerate(every):
-        kept.put(number, photo)
+        kept.put(number, replace(photo, depths=None))
         # Copies: what is cut from a photo keeps all of it in memory.
         c2w.append(photo.c2w.clone())
         intrinsics.append(photo.intrinsics.clone())

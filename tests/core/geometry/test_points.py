@@ -27,6 +27,15 @@ def test_two_points_have_one_neighbour_each() -> None:
     )
 
 
+def test_a_large_cloud_is_thinned_evenly() -> None:
+    points = cloud(torch.arange(3000.0).view(1000, 3))
+    some = points.thinned(100, seed=1)
+    assert some.count == 100
+    assert (some.places.diff(dim=0) > 0).all()
+    assert abs(float(some.places.mean()) - 1500) < 300
+    assert points.thinned(1000, seed=1) is points
+
+
 def test_points_move_with_the_cameras_of_their_world() -> None:
     there, points = random_similarity(), cloud(torch.randn(5, 3))
     moved = points.moved(there)

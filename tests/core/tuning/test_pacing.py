@@ -26,8 +26,8 @@ def test_steps_fill_the_time_and_are_never_more_than_the_photos_bear():
     assert sized(LONG, "tokens", EVEN, sizes, 20.0) == (LONG, pytest.approx(40, abs=1))
     assert sized(LONG, "gaussians", EVEN, sizes, -1.0)[1] == 0
     few = replace(LONG, stopping=tuning_config().stopping)
-    assert most_steps(few, "gaussians", 3) == 360
-    assert sized(few, "gaussians", EVEN, sizes, 10.0) == (few, 360)
+    assert most_steps(few, "gaussians", 3) == 900
+    assert sized(few, "gaussians", EVEN, sizes, 10.0) == (few, 900)
 
 
 def test_photos_become_smaller_where_too_few_steps_would_fit():

@@ -51,6 +51,10 @@ def test_points_keep_to_the_limit_and_to_what_is_wanted() -> None:
     assert began(KNOWN, max_gaussians=280).gaussians().count <= 280
     assert not among(KNOWN, began(KNOWN, points="off")).any()
     assert torch.equal(began(KNOWN, points="alone", reseed=False).gaussians().means, KNOWN.seen_by(SUPERVISED).places)
+    config = settings_of(per_pixel=0.0, points="alone", reseed=False)
+    start = SCENE.select(slice(0, 40))
+    thinned = SceneTuning(small_network(), replace(ready(SUPERVISED), points=KNOWN), config, 1, start)
+    assert thinned.gaussians().count == 40
     few = KNOWN.select(torch.tensor([0, 1, 2]))
     assert not among(few, began(few)).any()
 

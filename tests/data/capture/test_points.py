@@ -111,7 +111,7 @@ def test_points_that_are_gone_or_too_few_are_none(tmp_path: Path, caplog) -> Non
     write_points(folder / "points.ply", PLACES[:3], COLORS[:3])
     assert NerfstudioCapture(folder).points() is None
     edit(folder, lambda meta: meta.update(ply_file_path=["points.ply"]))
-    with pytest.raises(UserError, match="'ply_file_path' of .* must be the path of a file"):
+    with pytest.raises(UserError, match=r"'ply_file_path' of .* must be the path of a file"):
         NerfstudioCapture(folder).points()
 
 

@@ -15,8 +15,8 @@ _ROUNDS, _INNER = 30, 5
 _MEDIAN_OF_THREE = 1.538
 # Errors never count as smaller than this: radians, and shares of the cameras' extent.
 _LEAST = 1e-6
-# A pair's weight bends at an error so many times as large as usual.
-_BEND = 3.0
+# A pair's weight bends where its six errors together are so many times one usual error: three times as large as usual.
+_BEND = 7.3
 # Cameras that are no farther apart than this share of their coordinates are in one place.
 _ROUNDING = 1e-6
 

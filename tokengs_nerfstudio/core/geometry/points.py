@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 from torch import Tensor
 
 from tokengs_nerfstudio.core.geometry.rays import project
@@ -31,6 +31,13 @@ class PointCloud(TensorRecord):
         """Some of the points: indices, or a mask."""
         return PointCloud(self.places[index], self.colors[index])
 
+    def thinned(self, most: int, seed: int) -> "PointCloud":
+        """At most so many of the points, drawn evenly; all of them, as they are, where there are no more."""
+        if self.count <= most:
+            return self
+        drawn = torch.randperm(self.count, generator=torch.Generator().manual_seed(seed))[:most]
+        return self.select(drawn.sort().values.to(self.places.device))
+
     def moved(self, similarity: Similarity) -> "PointCloud":
         """The same points in the frame that `similarity` leads to; worked out in its bits, kept in the points' own."""
         places = similarity.points(self.places.to(similarity.rotation))
@@ -38,16 +45,19 @@ class PointCloud(TensorRecord):
 
     def seen_by(self, views: Views, least: int = 2) -> "PointCloud":
         """Those that lie within the pictures of at least so many of the views, or of all where there are fewer."""
-        place, depth = project(self.places, views.c2w, views.intrinsics)
-        x, y = place.unbind(-1)
-        inside = (depth > 0) & (x >= 0) & (x < views.width) & (y >= 0) & (y < views.height)
-        return self.select(inside.sum(0) >= min(least, views.num_views))
+        seen = torch.zeros_like(self.places[:, 0])
+        for view in range(views.num_views):
+            at = slice(view, view + 1)
+            place, depth = project(self.places, views.c2w[at], views.intrinsics[at])
+            x, y = place[0].unbind(-1)
+            seen += (depth[0] > 0) & (x >= 0) & (x < views.width) & (y >= 0) & (y < views.height)
+        return self.select(seen >= min(least, views.num_views))
 
     def gaussians(self) -> Gaussians:
         """A round half-opaque Gaussian for each point, as large as its nearest neighbours are far: at least two."""
         places = self.places.detach().cpu().double().numpy()
         count = min(_NEIGHBOURS, len(places) - 1)
-        distances, _ = cKDTree(places).query(places, k=count + 1)
+        distances, _ = KDTree(places).query(places, k=count + 1)
         size = _SHARE * torch.from_numpy(distances[:, 1:]).mean(1).to(self.places)
         size = size.clamp(max=_LARGEST * float(size.median()))
         upright = self.places.new_tensor([1.0, 0.0, 0.0, 0.0]).repeat(len(size), 1)

@@ -87,7 +87,7 @@ class GaussianStageConfig:
     clear_share: Share = 0.8
     """no Gaussian stays before a camera nearer than this share of the depth of the nearest surface, where the photos
     tell how near that is; 0: Gaussians may be anywhere"""
-    steps_per_view: Count = 120
+    steps_per_view: Count = 300
     """most steps of the stage for each supervised view, where no view is left out to tell when more help no more: few
     photos are soon known by heart. Not where the stopping rule is steps"""
     dropout: Annotated[float, Range(0, 1, below=True)] = 0.3
@@ -145,6 +145,8 @@ class TuningConfig:
     `gaussians.views_per_step`"""
     ssim: Share = 0.2
     """weight of 1 - SSIM; the rest is the weight of the absolute colour difference"""
+    depth: Weight = 0.3
+    """weight of how far rendered depths are from those that a capture gives (`depth_file_path`), as a share of them"""
     max_gaussians: Count | None = None
     """Gaussians that must not be exceeded: those that add most to the supervised photos are kept. If not set: as many
     as the network makes or the photos can fix"""

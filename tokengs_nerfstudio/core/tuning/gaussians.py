@@ -20,8 +20,8 @@ from tokengs_nerfstudio.core.tuning.seeds import replacements, surroundings
 from tokengs_nerfstudio.core.tuning.stages import Drawing, StageScene
 from tokengs_nerfstudio.core.types import Gaussians, Views
 
-# Fewer points of the scene than this say nothing.
-_FEWEST_POINTS = 4
+# Fewer points of the scene than this say nothing; of more than so many for each Gaussian only some are looked at.
+_FEWEST_POINTS, _LOOKED_AT = 4, 8
 # A colour or opacity of exactly 0 or 1 has no logit.
 _MARGIN = 0.01
 
@@ -119,11 +119,12 @@ class GaussianStage:
         """
         self._scene, self._config = scene, config.gaussians
         views, limit = scene.supervision.views, config.max_gaussians
-        self._limit, self._points = limit, self._known()
+        self._limit = limit
         if limit is not None and limit < start.count:
             start = start.select(most_seen(start, views, limit, scene.rendering))
         budget = gaussian_budget(config, start.count, views)
         free = free_memory(views.c2w.device)
+        self._points = self._known(budget)
         most = budget if self._points is None else max(budget, start.count + self._points.count)
         self._chunk = views_that_fit(most, self._config.views_per_step, views.height, views.width, free)
         self._few = views.num_views < config.stopping.held_out_from
@@ -203,12 +204,14 @@ class GaussianStage:
         device = self.variables.parameters["means"].device
         self._densification.load_state_dict(state["densification"], device)
 
-    def _known(self) -> Gaussians | None:
-        """The scene's points that the supervised photos see, where there are enough of them and they are wanted."""
+    def _known(self, most: int) -> Gaussians | None:
+        """The scene's points that the supervised photos see, where there are enough of them and they are wanted; of
+        clouds with very many some."""
         supervision, points = self._scene.supervision, self._scene.points
         if points is None or self._config.points == "off":
             return None
-        seen = points.seen_by(supervision.views.subset(supervision.trained))
+        some, seed = points.thinned(_LOOKED_AT * most, self._scene.seed), self._scene.seed
+        seen = some.seen_by(supervision.views.subset(supervision.trained)).thinned(most, seed)
         return supervision.possible(seen.gaussians(), wholly=False) if seen.count >= _FEWEST_POINTS else None
 
     def _at_most(self, new: Gaussians, kept: int) -> Gaussians:

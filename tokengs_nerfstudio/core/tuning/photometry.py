@@ -18,6 +18,8 @@ from tokengs_nerfstudio.core.types import Gaussians, RenderConfig, Renders, View
 
 Parts = dict[str, float | Tensor]
 
+# Depths count where a pixel is at least so opaque, wholly up to errors of about this share of them; the least there is.
+_SOLID, _FAR_OFF, _NEAREST = 0.5, 0.1, 1e-6
 # Weight of the absolute difference in opacity, for cut-out photos.
 _OPACITY = 1.0
 
@@ -39,6 +41,8 @@ class Photometry:
     """the scene's size, which pulls on scales are relative to"""
     valid_share: float = 1.0
     """of the photos' pixels; losses are means over these, so that the pulls keep their weight"""
+    depth: float = 0.0
+    """weight of the error of depths, for photos that have some"""
 
     def rendered(
         self,
@@ -46,15 +50,17 @@ class Photometry:
         views: Views,
         pictures: list[dict[str, Any]] | None = None,
         backgrounds: Float[Tensor, "view 3"] | None = None,
+        depth: bool = False,
     ) -> Renders:
-        """The views as they are now, over the usual background or over a colour for each of them.
+        """The views as they are now, over the usual background or over a colour for each of them; with their depths
+        where these are asked for.
 
         `pictures` gets the dictionary of `render_with_info`.
         """
         rendering = self.rendering if backgrounds is None else replace(self.rendering, background=backgrounds)
         if pictures is None:
-            return render_cameras(splats, views.cameras, rendering, depth=False)
-        renders, info = render_with_info(splats, views.cameras, rendering, depth=False)
+            return render_cameras(splats, views.cameras, rendering, depth)
+        renders, info = render_with_info(splats, views.cameras, rendering, depth)
         info["means2d"].retain_grad()
         pictures.append(info)
         return renders
@@ -91,7 +97,8 @@ class Photometry:
     ) -> tuple[Tensor, dict[str, Tensor]]:
         views = replace(batch.views, c2w=cameras.cameras(batch.indices))
         backgrounds = None if batch.backgrounds is None else batch.backgrounds.to(views.images)
-        renders = self.rendered(splats, views, drawing.pictures, backgrounds)
+        with_depth = self.depth > 0 and views.depths is not None
+        renders = self.rendered(splats, views, drawing.pictures, backgrounds, with_depth)
         rgb, true = cameras.exposed(renders.rgb, batch.indices), views.images
         if backgrounds is not None:
             # What lies behind is not exposed: it is the same colour in the rendering and in the photo.
@@ -105,6 +112,9 @@ class Photometry:
             opaque = (self._unmasked(alphas, views) for alphas in (renders.alpha, views.alphas))
             parts["opacity"] = l1(*opaque) / self.valid_share
             loss = loss + _OPACITY * parts["opacity"]
+        if with_depth:
+            parts["depth"] = depth_error(renders, views)
+            loss = loss + self.depth * parts["depth"]
         if cameras.active:
             loss = loss + cameras.penalty()
         if drawing.opacity_pull or drawing.scale_pull:
@@ -119,3 +129,18 @@ class Photometry:
             return pictures
         background = torch.as_tensor(self.rendering.background).to(pictures).expand(pictures.shape[-3])[:, None, None]
         return torch.where(views.masks > 0, pictures, background)
+
+
+def depth_error(renders: Renders, views: Views) -> Float[Tensor, ""]:
+    """How far rendered z-depths are from the views' own, in natural logarithms: in the mean over the pixels that have
+    one, may supervise and show something solid. What is off by far more than a tenth counts ever less (Cauchy's robust
+    error): depth cameras see through glass, and smear over edges.
+    """
+    assert renders.depth is not None
+    assert views.depths is not None
+    known = (views.depths > 0) & (renders.alpha.detach() > _SOLID)
+    if views.masks is not None:
+        known = known & (views.masks > 0)
+    apart = renders.depth.clamp(min=_NEAREST).log() - views.depths.clamp(min=_NEAREST).log()
+    share = torch.where(known, apart, torch.zeros_like(apart)) / _FAR_OFF
+    return _FAR_OFF / 2 * share.square().log1p().sum() / known.sum().clamp(min=1)

@@ -80,7 +80,7 @@ class SceneTuning:
         if any(stage.name == GaussianStage.name for stage in self.course.stages):
             check_memory(config, self.gaussians().count, supervised)
         self._scene = StageScene(self.supervision, self._rendering, extent, seed, scene.points)
-        self._photometry = Photometry(config.ssim, self._rendering, extent, self.supervision.valid_share)
+        self._photometry = Photometry(config.ssim, self._rendering, extent, self.supervision.valid_share, config.depth)
         cameras = config.cameras
         self.cameras = CameraVariables(supervised.c2w, extent, cameras.pose_rate, cameras.exposure_rate)
         self._best = BestState()

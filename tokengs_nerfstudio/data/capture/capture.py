@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.geometry.points import PointCloud
 from tokengs_nerfstudio.core.geometry.resize import fitted_size, wholly_valid
 from tokengs_nerfstudio.core.types import Views
+from tokengs_nerfstudio.data.capture.depths import depth_paths, depth_unit, read_depth
 from tokengs_nerfstudio.data.capture.frames import THREADS, CaptureFrame, read_frames
 from tokengs_nerfstudio.data.capture.images import check_mask, has_alpha, read_alpha, read_image, read_mask
 from tokengs_nerfstudio.data.capture.lens import Lens, Window, centred_window
@@ -43,6 +45,12 @@ class _Photo:
         """The opacities, as the photo is read."""
         return self.lens.undistort(read_alpha(self.frame.image, self.window, self.frame.turned))
 
+    def read_depth(self, path: Path | None) -> Float[ndarray, "height width"]:
+        """Levels of the depths in a file; 0 without one."""
+        if path is None:
+            return np.zeros((self.window.height, self.window.width), np.float32)
+        return read_depth(path, self.frame.size, self.window, self.lens)
+
     def read_mask(self) -> Float[ndarray, "height width"]:
         """The share of what is behind a pixel that is valid: all of it for photos without a mask."""
         if self.frame.mask is None:
@@ -62,7 +70,8 @@ class NerfstudioCapture:
       recorded width and height are those of the turned photo.
     * Transparent pixels are composited over `background` (grey 0.5, over which the method renders); where a photo has
       an alpha channel, the views have opacities.
-    * `mask_path` files become the views' masks.
+    * `mask_path` files become the views' masks, `depth_file_path` files (millimetres, or what `depth_unit_scale_factor`
+      says, in units of the world) their depths; 0 where a photo or a pixel has none.
     * `c2w` has 32 bits; 64 where those would blur the positions (georeferenced coordinates, extreme units).
     * `times` are the frames' `time`, mapped to [0, 1] over the frames that are there.
 
@@ -101,6 +110,8 @@ class NerfstudioCapture:
         self.image_size: tuple[int, int] = (self._photos[0].window.height, self._photos[0].window.width)
         self.c2w: Float[Tensor, "frame 4 4"] = _poses([frame.c2w for frame in frames])
         self.intrinsics: Float[Tensor, "frame 3 3"] = _stacked(_pinhole_matrices(self._photos))
+        self._depths = depth_paths([frame.record for frame in frames])
+        self._unit = depth_unit(self._frames.transforms)
         times = [frame.time for frame in frames if frame.time is not None]
         self.times: Float[Tensor, " frame"] | None = torch.tensor(times) if times else None
 
@@ -119,6 +130,7 @@ class NerfstudioCapture:
             intrinsics=self.intrinsics[indices],
             times=None if self.times is None else self.times[indices],
             masks=self._masks(indices) if any(self._photos[index].frame.mask for index in indices) else None,
+            depths=self._depths_of(indices) if any(self._depths[index] for index in indices) else None,
             alphas=self._alphas(indices) if self._cut_out else None,
         )
 
@@ -138,6 +150,11 @@ class NerfstudioCapture:
 
     def _alphas(self, indices: list[int]) -> Float[Tensor, "view 1 height width"]:
         return self._maps([self._photos[index].read_alpha for index in indices])
+
+    def _depths_of(self, indices: list[int]) -> Float[Tensor, "view 1 height width"]:
+        return self._unit * self._maps(
+            [partial(self._photos[index].read_depth, self._depths[index]) for index in indices]
+        )
 
     def _maps(
         self, readers: list[Callable[[], Float[ndarray, "height width"]]]

@@ -17,9 +17,9 @@ from tokengs_nerfstudio.core.errors import MissingFileError, UserError
 
 _log = logging.getLogger(__name__)
 
-# What a capture may say that changes nothing here: on points and depths, on itself, on how it was made.
+# What a capture may say that changes nothing here: on itself, on how it was made.
 _NOT_LOOKED_AT = frozenset((
-    "depth_file_path", "depth_unit_scale_factor", "sharpness", "colmap_im_id", "aabb", "aabb_scale",
+    "sharpness", "colmap_im_id", "aabb", "aabb_scale",
     "scale", "offset", "from_na", "n_frames", "written_by", "version", "source", "source_name", "camera_id",
     "timestamp", "blur_score", "posed_from",
 ))  # fmt: skip
@@ -27,7 +27,8 @@ _USED = frozenset((
     "frames", "file_path", "transform_matrix", "mask_path", "time", "w", "h", "fl_x", "fl_y", "cx", "cy",
     "camera_angle_x", "camera_angle_y", "x_fov", "y_fov", "camera_model", "is_fisheye", "k1", "k2", "k3", "k4", "p1",
     "p2", "distortion_params", "train_filenames", "val_filenames", "test_filenames", "applied_transform",
-    "applied_scale", "orientation_override", "ply_file_path",
+    "applied_scale", "orientation_override", "ply_file_path", "depth_file_path",
+    "depth_unit_scale_factor",
 ))  # fmt: skip
 # Coefficients of lens models that are not known here, which never mean nothing.
 UNKNOWN_COEFFICIENTS = ("k5", "k6", "p3", "p4", "s1", "s2", "s3", "s4", "b1", "b2", "skew")
