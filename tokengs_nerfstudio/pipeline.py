@@ -236,7 +236,7 @@ class TokenGSPipeline(VanillaPipeline):
         say(f"Context: {', '.join(names[:8])}{' ...' if len(names) > 8 else ''}")
         tried = ", trials included" if self.model.planned().trials else ""
         say(
-            f"{self.model.num_points:,} Gaussians from {len(context)} views and {network.num_tokens} tokens in "
+            f"{network.num_gaussians:,} Gaussians from {len(context)} views and {network.num_tokens} tokens in "
             f"{encoded - loaded:.1f} s{tried} (photos and weights read in {loaded - started:.1f} s); tuning is "
             f"supervised by {len(supervised)} photos of {size[1]}x{size[0]}, {data.num_held_out} photos are held out"
         )

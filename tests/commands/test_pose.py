@@ -42,7 +42,7 @@ def test_settings_reach_the_posing(tmp_path, monkeypatch):
 
     def pose(source, config, output, say, progress):
         asked.append((source, config, output))
-        return posing.Posed(Path("there"), {}, reused=True)
+        return posing.Posed(Path("there"), {}, reused=True, doubt=None)
 
     monkeypatch.setattr("tokengs_nerfstudio.commands.pose.posed", pose)
     main([str(folder), "--output", "out", "--matching", "sequential", "--lens", "fisheye", "--seed", "3"])

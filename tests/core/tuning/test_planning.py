@@ -1,6 +1,7 @@
 """Evidence and time together: what is tried and taken, when a tuning ends, and that a plan repeats it."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from tokengs_nerfstudio.core.tuning.pacing import Allowance
 from tokengs_nerfstudio.core.tuning.plan import TuningPlan
 from tokengs_nerfstudio.core.tuning.planning import Planner
 from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
+from tokengs_nerfstudio.core.tuning.trials import TrialSize
 from tokengs_nerfstudio.core.tuning.whole import planned_tuning, run_through, tune
 from tokengs_nerfstudio.core.types import Gaussians
 
@@ -23,6 +25,11 @@ LONG = tuning_config(space="gaussians", rule="steps", growth_every=10, per_pixel
 
 def scene(count: int = 5) -> PreparedScene:
     return ready(photos(blobs(), arc_cameras(count)))
+
+
+@pytest.fixture
+def short_trials(monkeypatch) -> None:
+    monkeypatch.setattr("tokengs_nerfstudio.core.tuning.trials.TrialSize", partial(TrialSize, 4, 12, 2))
 
 
 def same(first: Gaussians, second: Gaussians) -> bool:
@@ -59,9 +66,10 @@ def test_less_time_means_smaller_photos_and_fewer_gaussians(monkeypatch):
 
 def test_few_photos_end_a_tuning_before_its_time(monkeypatch):
     machine = Machine(fixed=0.001).installed(monkeypatch)
-    planned = planned_tuning(small_network(), scene(), changed(LONG, rule="held-out"), seconds=9.0, clock=machine.clock)
+    config = changed(LONG, rule="held-out", steps_per_view=20)
+    planned = planned_tuning(small_network(), scene(), config, seconds=9.0, clock=machine.clock)
     run_through(planned)
-    assert planned.tuning.steps_done == 5 * LONG.gaussians.steps_per_view
+    assert planned.tuning.steps_done == 5 * 20
     assert machine.now < 1
 
 
@@ -83,6 +91,7 @@ def test_trials_choose_what_shows_the_left_out_photos_best(monkeypatch):
     assert planned.tuning.supervision.views.num_views == 5  # all of them, those that were left out before too
 
 
+@pytest.mark.usefixtures("short_trials")
 def test_no_trials_where_they_are_not_wanted_or_the_space_is_given(monkeypatch):
     machine = Machine(fixed=0.01).installed(monkeypatch)
     for config in (tuning_config(trials=False), tuning_config(space="tokens")):
@@ -92,6 +101,7 @@ def test_no_trials_where_they_are_not_wanted_or_the_space_is_given(monkeypatch):
     assert planned_tuning(small_network(), scene(), tuning_config(), 200, clock=machine.clock).trials
 
 
+@pytest.mark.usefixtures("short_trials")
 def test_a_plan_repeats_a_tuning_to_the_bit(tmp_path, monkeypatch):
     """Though the machine is another one now, and far slower."""
     machine = Machine(fixed=0.04, slowness=lambda now: 1 + now / 20).installed(monkeypatch)
@@ -163,6 +173,7 @@ def test_without_time_there_is_what_the_network_predicts(monkeypatch, caplog):
     assert "1 s leave no time to tune" in caplog.text
 
 
+@pytest.mark.usefixtures("short_trials")
 @pytest.mark.parametrize(("steps", "looks"), [(None, 1), (100, 1), (7, 0)])
 def test_what_the_network_predicts_can_be_looked_at_before_anything_is_tried(monkeypatch, steps, looks):
     machine = Machine(fixed=0.01).installed(monkeypatch)
