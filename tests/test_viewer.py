@@ -47,13 +47,13 @@ def configuration(places: Path, name: str, steps: int = 4) -> TokenGSTrainerConf
 @pytest.fixture(scope="module")
 def run(places) -> TokenGSPipeline:
     """A scene in tuning."""
-    config = configuration(places, "running", steps=60)
+    config = configuration(places, "running", steps=120)
     trainer: TokenGSTrainer = config.setup()
     trainer.setup()
-    for step in range(60):
+    for step in range(120):
         trainer.pipeline.get_train_loss_dict(step)
     trainer.pipeline.model.eval()
-    trainer.save_checkpoint(59)
+    trainer.save_checkpoint(119)
     return trainer.pipeline
 
 
@@ -185,7 +185,9 @@ def test_time_is_asked_for_only_where_weights_know_it(run):
 def test_the_run_says_where_it_is(run):
     """What is logged without a terminal."""
     assert run.steps_left == 0
-    assert re.fullmatch(r"Tuning finished: step 60 of 60, loss 0\.1000, \d+\.\d dB on the first photo", run.status(0.1))
+    assert re.fullmatch(
+        r"Tuning finished: step 120 of 120, loss 0\.1000, \d+\.\d dB on the first photo", run.status(0.1)
+    )
 
 
 def test_nerfstudios_viewer_takes_all_of_it(run, tmp_path):

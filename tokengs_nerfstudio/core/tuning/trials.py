@@ -31,7 +31,8 @@ _SIDE = 64.0
 _LEVELS = ((0.0, 2.0), (0.4, 1.0))
 # Share of a trial of tokens after which Gaussians take over.
 _TOKENS_FIRST = 0.5
-# Tokens gain most after the length of a trial, and never ruin a scene: by so many dB others have to be better.
+# Tokens gain most after the length of a trial, and never ruin a scene: by so many dB others have to be better. By as
+# many has what does without the network to be better than what does not.
 _LEAD = 0.5
 # Steps that are timed; trials shorter than this share of their usual length show nothing.
 _TIMED, _SHORTEST = 2, 0.5
@@ -75,10 +76,13 @@ class Evidence:
 
     @property
     def best(self) -> Candidate:
-        """The candidate that shows the left-out photos best; all others have to be a lead ahead of tokens."""
+        """The candidate that shows the left-out photos best; all others have to be a lead ahead of tokens, and points
+        alone a lead ahead of all others."""
 
         def merit(place: int) -> float:
-            return self.mean(place) + (_LEAD if self.tried[place].space == "tokens" else 0.0)
+            tried = self.tried[place]
+            alone = tried.settings.get("gaussians.points") == "alone"
+            return self.mean(place) + _LEAD * ((tried.space == "tokens") - alone)
 
         return self.tried[max(range(len(self.tried)), key=merit)]
 
@@ -100,7 +104,7 @@ class Evidence:
         lines = [
             f"Trials of {self.size.token_steps} steps on tokens and {self.size.gaussian_steps} on Gaussians, "
             f"{self.seconds:.1f} s; PSNR of {photos} left-out photos, {len(self.left_out)} turns; {_LEAD} dB better "
-            "than tokens is better:"
+            "than tokens is better, points alone as much better than others:"
         ]
         for row in sorted(self.rows(), key=lambda row: -row["psnr"]):
             lines.append(f"  {'*' if row['chosen'] else ' '} {row['tried']:40s} {row['psnr']:6.2f} dB")
