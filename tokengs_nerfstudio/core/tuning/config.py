@@ -126,7 +126,8 @@ class StoppingConfig:
     check_every: Count = 25
     """steps from one look at the left-out view to the next"""
     patience: NotNegative = 0.35
-    """share of a stage's steps without a better left-out view after which the stage ends"""
+    """share of a stage's steps without a better left-out view after which the stage ends, once its images are at their
+    finest"""
 
 
 @dataclass

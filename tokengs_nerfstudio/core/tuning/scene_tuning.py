@@ -282,7 +282,7 @@ class SceneTuning:
     def _leave_stage(self) -> None:
         """To the next stage, with the best state of this one, when its steps are done or help no more."""
         course, stopping = self.course, self.config.stopping
-        looked = self.supervision.held_out and course.steps_in_stage % stopping.check_every == 0
+        looked = self.supervision.held_out and course.steps_in_stage % stopping.check_every == 0 and self._finest
         stale = course.steps_in_stage - self._best.step > stopping.patience * course.steps_of_stage
         if course.steps_in_stage < course.steps_of_stage and not (looked and stale):
             return
@@ -291,6 +291,11 @@ class SceneTuning:
         course.leave()
         if not self.finished:
             self._enter_stage()
+
+    @property
+    def _finest(self) -> bool:
+        """Whether images are as fine as the stage has them: until then the next ones may help where these do not."""
+        return self._stage is None or self._stage.level(self.course.progress) <= self._stage.level(1.0)
 
     @property
     def _look_due(self) -> bool:

@@ -194,7 +194,8 @@ class Trials:
         before = settled(clock, views)
         tokens = self._tuning(turn, replace(self.config, space="tokens"), _TIMED + 1)
         start, between = tokens.gaussians(), settled(clock, views)
-        gaussians = self._tuning(turn, to_be_timed(self._on_gaussians(Candidate("gaussians"))), _TIMED + 1, start)
+        finest = with_settings(self._on_gaussians(Candidate("gaussians")), {"gaussians.levels": ((0.0, 1.0),)})
+        gaussians = self._tuning(turn, to_be_timed(finest), _TIMED + 1, start)
         per_token, per_gaussian = (step_seconds(run, clock, _TIMED) for run in (tokens, gaussians))
         runs = sum("gaussians" in candidate.space for candidate in tried)
         return between - before, size.token_steps * per_token + runs * size.gaussian_steps * per_gaussian
