@@ -71,13 +71,6 @@ THEN = {
     "views_per_step": 2,
     "gaussians_views_per_step": 2,
     "steps_per_view": 30,
-    "means_rate": 0.012,
-    "scales_rate": 0.02,
-    "quats_rate": 0.01,
-    "opacities_rate": 0.05,
-    "colors_rate": 0.03,
-    "means_decay": 0.02,
-    "gaussians_rates_decay": 0.3,
 }
 
 

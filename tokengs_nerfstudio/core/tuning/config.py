@@ -48,23 +48,23 @@ class TokenStageConfig:
 class GaussianStageConfig:
     """Tuning of the Gaussians themselves: Adam's rates, image sizes, numbers."""
 
-    means_rate: Rate = 1.7e-2
+    means_rate: Rate = 1.2e-2
     """learning rate of the Gaussians' centres, as a fraction of the scene's extent"""
-    means_decay: Share = 0.01
+    means_decay: Share = 0.02
     """what the rate of the centres has fallen to at the end, as a factor"""
-    scales_rate: Rate = 0.028
+    scales_rate: Rate = 0.02
     """learning rate of log scales"""
-    quats_rate: Rate = 0.014
+    quats_rate: Rate = 0.01
     """learning rate of quaternions"""
-    opacities_rate: Rate = 0.07
+    opacities_rate: Rate = 0.05
     """learning rate of logit opacities"""
-    colors_rate: Rate = 0.042
+    colors_rate: Rate = 0.03
     """learning rate of logit colours"""
     harmonics: Annotated[int, Range(0, 3)] = 0
     """degree of the spherical harmonics by which colours change with the direction; 0: they do not"""
     harmonics_rate: Rate = 2e-3
     """learning rate of the harmonics' coefficients"""
-    rates_decay: Share = 0.4
+    rates_decay: Share = 0.3
     """what the rates of everything but the centres have fallen to at the end, as a factor"""
     levels: Levels = ((0.0, 4.0), (0.35, 2.0), (0.8, 1.0))
     """coarse to fine, as pairs: from this share of the stage on, images so many times smaller than the capture's"""
