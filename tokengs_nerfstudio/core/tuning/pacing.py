@@ -10,7 +10,7 @@ from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
 from tokengs_nerfstudio.core.tuning.schedule import planned_stages
 
 # Where fewer steps than this fit, photos and Gaussians become fewer; photos at most so many times smaller.
-_ENOUGH_STEPS, _COARSER = 600, (1.0, 2**0.5, 2.0, 2 * 2**0.5, 4.0)
+_ENOUGH_STEPS, _COARSER = 300, (1.0, 2**0.5, 2.0, 2 * 2**0.5, 4.0)
 _MOST_STEPS = 1_000_000
 _SMALLEST_LEVEL = 64.0
 # A look at the clock after this share of the time; the number of steps changes where it is off by more than the other.

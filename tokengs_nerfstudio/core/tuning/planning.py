@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 # Trials are to take this share of the time: they stay below a quarter also where a few steps promised too much. There
 # are none before fewer steps than this that were asked for.
-_FOR_TRIALS, _FEWEST_STEPS = 0.22, 100
+_FOR_TRIALS, _FEWEST_STEPS = 0.15, 100
 # Seconds of compiling that are worth a word: reading compiled kernels from their cache takes less.
 _LONG_COMPILED = 3.0
 
