@@ -32,7 +32,7 @@ def test_steps_fill_the_time_and_are_never_more_than_the_photos_bear():
 
 def test_photos_become_smaller_where_too_few_steps_would_fit():
     sizes = StageSizes(LONG, 100, VIEWS)
-    config, steps = sized(LONG, "gaussians", BY_PIXELS, sizes, 1.5)
+    config, steps = sized(LONG, "gaussians", BY_PIXELS, sizes, 0.75)
     assert steps >= 300
     assert config == coarser(LONG, 2**0.5)
     assert config.gaussians.per_pixel == pytest.approx(LONG.gaussians.per_pixel / 2)
