@@ -79,6 +79,16 @@ def test_clear_space_is_what_a_camera_sees_near_by() -> None:
     assert space.contains(wide).tolist() == [True, False, False, True, True]
 
 
+def test_clear_space_of_many_cameras_is_that_of_each() -> None:
+    cameras, generator = arc_cameras(9), torch.Generator().manual_seed(0)
+    views = photos(blobs(), cameras, size=32)
+    many = gaussians_at(torch.randn(2000, 3, generator=generator), 0.05)
+    single = [ClearSpace(cameras[[k]], views.intrinsics[[k]], 32, 32, 0.9).contains(many) for k in range(9)]
+    together = ClearSpace(cameras, views.intrinsics, 32, 32, 0.9).contains(many)
+    assert 0 < int(together.sum()) < many.count
+    assert torch.equal(together, torch.stack(single).any(0))
+
+
 def test_midpoints_are_rigid_and_between_neighbours_alone() -> None:
     c2w = arc_cameras(4)
     cameras, owner = with_midpoints(c2w, reach=10.0)
