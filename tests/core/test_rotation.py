@@ -6,6 +6,7 @@ from made.cameras import random_cameras, random_rotations
 from tokengs_nerfstudio.core.rotation import (
     invert_rigid,
     matrix_from_quaternion,
+    nearest_rotation,
     quaternion_from_matrix,
     rigid_motion,
     rotation_vector,
@@ -39,6 +40,14 @@ def test_rotation_vectors_are_what_the_rotation_was_made_of() -> None:
     vectors[1] = vectors[1] * 1e-7
     turned = rigid_motion(vectors, torch.zeros_like(vectors))[:, :3, :3]
     torch.testing.assert_close(rotation_vector(turned), vectors, rtol=1e-6, atol=1e-12)
+
+
+def test_the_nearest_rotation_is_one_also_of_what_mirrors() -> None:
+    rotations = random_rotations(16)
+    torch.testing.assert_close(nearest_rotation(rotations), rotations)
+    mirroring = rotations @ torch.diag(torch.tensor([3.0, 2.0, -1.0], dtype=rotations.dtype))
+    nearest = nearest_rotation(torch.cat([mirroring, rotations * 2.5]))
+    torch.testing.assert_close(nearest, torch.cat([rotations, rotations]))
 
 
 def test_slerp_turns_by_a_share_of_the_angle_about_one_axis():

@@ -15,6 +15,7 @@ from tokengs_nerfstudio.core.geometry.points import PointCloud
 from tokengs_nerfstudio.core.geometry.resize import crop_and_resize
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.ranges import Length, check_value
+from tokengs_nerfstudio.core.rotation import nearest_rotation
 from tokengs_nerfstudio.core.scale_search import choose_scale
 from tokengs_nerfstudio.core.stored_views import cut_out_by_masks
 from tokengs_nerfstudio.core.types import OPAQUE, Example, Similarity, Views
@@ -104,8 +105,7 @@ def _local(example: Example) -> tuple[Example, Similarity | None]:
 def _in_64_bits(frame: Similarity) -> Similarity:
     """The frame with a rotation that is one to 64 bits: its transpose undoes it also far from the origin."""
     exact = frame.map(torch.Tensor.double)
-    left, _, right = torch.linalg.svd(exact.rotation)
-    return replace(exact, rotation=left @ right)
+    return replace(exact, rotation=nearest_rotation(exact.rotation))
 
 
 def _check_arguments(network: TokenGSNetwork, example: Example, scale: float | None) -> None:

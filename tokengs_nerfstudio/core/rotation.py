@@ -28,6 +28,14 @@ def rigid_motion(turn: Float[Tensor, "view 3"], shift: Float[Tensor, "view 3"]) 
     return torch.cat([upper, last], dim=-2)
 
 
+def nearest_rotation(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3"]:
+    """The rotations nearest to matrices (Frobenius; Kabsch 1976)."""
+    left, _, right = torch.linalg.svd(matrix)
+    flip = torch.ones_like(matrix[..., 0])
+    flip[..., 2] = torch.linalg.det(left @ right).sign()
+    return left * flip[..., None, :] @ right
+
+
 def rotation_vector(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3"]:
     """Axis times angle (radians) of rotations by less than half a turn: the inverse of the exponential map."""
     m = rotation

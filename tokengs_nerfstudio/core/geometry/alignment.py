@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from tokengs_nerfstudio.core.rotation import rotation_vector
+from tokengs_nerfstudio.core.rotation import nearest_rotation, rotation_vector
 from tokengs_nerfstudio.core.types import Similarity
 
 _ROUNDS, _INNER = 30, 5
@@ -53,7 +53,7 @@ def alignment(before: Float[Tensor, "view 4 4"], after: Float[Tensor, "view 4 4"
     apart = extent > _ROUNDING * float(given.abs().max())
     unit = extent if apart else 1.0
     weight = torch.ones_like(given[:, 0])
-    turn_error, shift_error, scale, rotation = 1.0, 1.0, 1.0, _polar(turns.sum(0))
+    turn_error, shift_error, scale, rotation = 1.0, 1.0, 1.0, nearest_rotation(turns.sum(0))
     start, end = given.mean(0), found.mean(0)
     for _ in range(_ROUNDS):
         share = (weight / weight.sum())[:, None]
@@ -63,7 +63,7 @@ def alignment(before: Float[Tensor, "view 4 4"], after: Float[Tensor, "view 4 4"
             along = float((share * b * (a @ rotation.mT)).sum())
             scale = along / float((share * a.square()).sum()) if apart and along > 0 else 1.0
             pulled = (share[:, :, None] * turns).sum(0) / (2 * turn_error**2)
-            rotation = _polar(pulled + scale * (share * b).mT @ a / shift_error**2)
+            rotation = nearest_rotation(pulled + scale * (share * b).mT @ a / shift_error**2)
         turned = rotation_vector(turns @ rotation.mT).norm(dim=1)
         shifted = (b - scale * a @ rotation.mT).norm(dim=1)
         turn_error, shift_error = (max(float(e.median()) / _MEDIAN_OF_THREE, _LEAST) for e in (turned, shifted))
@@ -71,11 +71,3 @@ def alignment(before: Float[Tensor, "view 4 4"], after: Float[Tensor, "view 4 4"
     similarity = Similarity(rotation, end / scale - rotation @ start, torch.tensor(scale).double())
     moved = similarity.points(given.mean(0)[None])[0] - given.mean(0)
     return Alignment(similarity, math.degrees(float(rotation_vector(rotation).norm())), float(moved.norm()) / unit)
-
-
-def _polar(matrix: Float[Tensor, "3 3"]) -> Float[Tensor, "3 3"]:
-    """The rotation nearest to a matrix."""
-    left, _, right = torch.linalg.svd(matrix)
-    flip = torch.ones(3).to(matrix)
-    flip[2] = torch.linalg.det(left @ right).sign()
-    return left @ torch.diag(flip) @ right

@@ -15,6 +15,7 @@ from tokengs_nerfstudio.core.geometry.agreement import better_half
 from tokengs_nerfstudio.core.geometry.rays import pixel_rays, project
 from tokengs_nerfstudio.core.geometry.resize import resized
 from tokengs_nerfstudio.core.geometry.turntable import focus_point
+from tokengs_nerfstudio.core.rotation import nearest_rotation
 from tokengs_nerfstudio.core.types import Gaussians, Views
 
 # Photos are looked at this small, and no more of them than this.
@@ -120,8 +121,7 @@ def with_midpoints(
     nearest = distance.topk(min(2, len(c2w) - 1), largest=False)
     first, rank = (nearest.values < reach).nonzero(as_tuple=True)
     between = (c2w[first] + c2w[nearest.indices[first, rank]]) / 2
-    left, _, right = torch.linalg.svd(between[:, :3, :3])
-    between[:, :3, :3] = left @ right
+    between[:, :3, :3] = nearest_rotation(between[:, :3, :3])
     return torch.cat([c2w, between]), torch.cat([own, first])
 
 
