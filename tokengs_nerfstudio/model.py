@@ -274,4 +274,4 @@ class TokenGSModel(SplatsModel):
         return bake(tuning.gaussians, self._placed(tuning, scene), tuning.rendering, times)
 
     def _placed(self, tuning: SceneTuning, scene: PreparedScene) -> PreparedScene:
-        return scene.following(scene.alignment(tuning.cameras.cameras()))
+        return scene.following(tuning.cameras.cameras())

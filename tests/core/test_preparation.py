@@ -154,14 +154,14 @@ def test_cameras_that_stay_leave_the_scene_to_the_bit() -> None:
     views, network = in_the_world(), small_network()
     scene = prepare(network, Example(views, views))
     assert scene.alignment(scene.example.target.c2w.clone()) is None
-    assert scene.following(None) is scene
+    assert scene.following(scene.example.target.c2w.clone()) is scene
 
 
 def test_a_scene_that_moved_with_its_cameras_is_placed_where_it_was() -> None:
     views, network = in_the_world(), small_network()
     scene = prepare(network, Example(views, views))
     there = random_similarity().map(Tensor.float)
-    placed = scene.following(scene.alignment(there.cameras(scene.example.target.c2w)))
+    placed = scene.following(there.cameras(scene.example.target.c2w))
     points = torch.randn(5, 3)
     moved = there.points(scene.to_canonical.points(points))
     torch.testing.assert_close(placed.to_canonical.inverse().points(moved), points, atol=1e-3, rtol=1e-3)

@@ -43,10 +43,11 @@ class PreparedScene:
         given = self.example.target.c2w
         return None if torch.equal(given, c2w) else alignment(given, c2w)
 
-    def following(self, found: Alignment | None) -> "PreparedScene":
-        """The scene whose canonical frame was moved so: it is placed where the photos' cameras as given have it.
+    def following(self, c2w: Float[Tensor, "view 4 4"]) -> "PreparedScene":
+        """The scene of targets whose cameras have become canonical `c2w`, placed where the cameras as given have it.
 
         Its example stays what it was."""
+        found = self.alignment(c2w)
         if found is None:
             return self
         moved = found.similarity.map(lambda value: value.to(self.to_canonical.rotation))

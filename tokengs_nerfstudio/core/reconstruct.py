@@ -58,5 +58,4 @@ def reconstruct_scene(
     planned = planned_tuning(network, scene, config, steps, seed, antialiased, seconds, clock, began)
     run_through(planned)
     done = planned.tuning
-    placed = scene.following(scene.alignment(done.cameras.cameras()))
-    return bake(done.gaussians, placed, done.rendering)
+    return bake(done.gaussians, scene.following(done.cameras.cameras()), done.rendering)
