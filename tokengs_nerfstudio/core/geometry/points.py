@@ -16,6 +16,11 @@ from tokengs_nerfstudio.core.types import Gaussians, Similarity, Views
 _SHARE, _NEIGHBOURS, _LARGEST, _OPACITY = 0.5, 3, 5.0, 0.5
 
 
+def drawn(count: int, most: int, seed: int) -> Int[Tensor, " some"]:
+    """`most` of `count` indices, ascending, each as likely as any other."""
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed))[:most].sort().values
+
+
 @dataclass(frozen=True)
 class PointCloud(TensorRecord):
     """Points on the surfaces of one scene, in any frame; colours RGB in [0, 1]."""
@@ -35,8 +40,7 @@ class PointCloud(TensorRecord):
         """At most so many of the points, drawn evenly; all of them, as they are, where there are no more."""
         if self.count <= most:
             return self
-        drawn = torch.randperm(self.count, generator=torch.Generator().manual_seed(seed))[:most]
-        return self.select(drawn.sort().values.to(self.places.device))
+        return self.select(drawn(self.count, most, seed).to(self.places.device))
 
     def moved(self, similarity: Similarity) -> "PointCloud":
         """The same points in the frame that `similarity` leads to; worked out in its bits, kept in the points' own."""

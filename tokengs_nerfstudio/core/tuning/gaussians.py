@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool
 from torch import Tensor
 
+from tokengs_nerfstudio.core.geometry.points import drawn
 from tokengs_nerfstudio.core.harmonics import count_of, degree_of
 from tokengs_nerfstudio.core.rendering.gsplat_strategies import GsplatDensification
 from tokengs_nerfstudio.core.tuning.budget import free_memory, most_seen, views_that_fit
@@ -219,8 +220,7 @@ class GaussianStage:
         room = new.count if self._limit is None else max(self._limit - kept, 0)
         if room >= new.count:
             return new
-        generator = torch.Generator().manual_seed(self._scene.seed)
-        return new.select(torch.randperm(new.count, generator=generator)[:room].sort().values.to(new.means.device))
+        return new.select(drawn(new.count, room, self._scene.seed).to(new.means.device))
 
     def _drop(self, dropped: Bool[Tensor, " gaussian"]) -> None:
         """Takes Gaussians away, unless that is all of them."""
