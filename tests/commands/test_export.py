@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from made.captures import edit, write_blobs
+from made.endings import ended
 from made.ply import read_vertices
 from made.scenes import blobs
 from made.splat_readers import READERS, read_ply
@@ -20,7 +21,6 @@ from made.tuned_runs import run_config, trained
 from tokengs_nerfstudio.commands.export import Export, export, main
 from tokengs_nerfstudio.commands.options import parsed
 from tokengs_nerfstudio.core.baking import BakedScene
-from tokengs_nerfstudio.core.errors import CommandEnded
 from tokengs_nerfstudio.core.splat_parameters import splat_parameters
 from tokengs_nerfstudio.core.types import Gaussians, RenderConfig
 from tokengs_nerfstudio.data.finished_run import read_run
@@ -44,15 +44,6 @@ def moving_scene() -> BakedScene:
     first = blobs(20)
     later = replace(first, means=first.means + torch.tensor([1.0, 0, 0]) * (torch.arange(20) < 5)[:, None])
     return BakedScene(first, Motion.between((0.25, 0.75), [first, later]))
-
-
-def ended(*arguments: object) -> str:
-    with pytest.raises(CommandEnded) as caught:
-        main([str(argument) for argument in arguments])
-    line = str(caught.value.code)
-    assert line.startswith("Error: ")
-    assert "\n" not in line
-    return line
 
 
 def same(found: Gaussians, wanted: Gaussians, within: float = 1e-4) -> None:
@@ -110,7 +101,7 @@ def test_what_is_faint_outside_of_the_box_or_not_finite_is_left_out(tmp_path):
     main([str(run), str(tmp_path / "s.ply"), "--frame", "nerfstudio", "--least-opacity", "0.1", *box])
     same(read_ply(tmp_path / "s.ply"), scene.select(slice(3, 6)))
     assert "none of the 6 Gaussians is left: their centres are" in ended(
-        run, tmp_path / "t.ply", "--frame", "nerfstudio", "--crop", *["90", "90", "90", "91", "91", "91"]
+        main, run, tmp_path / "t.ply", "--frame", "nerfstudio", "--crop", *["90", "90", "90", "91", "91", "91"]
     )
     assert not (tmp_path / "t.ply").exists()
 
@@ -160,7 +151,7 @@ def test_many_gaussians_are_quick(tmp_path):
 )
 def test_runs_that_say_too_little_say_so(tmp_path, options, said):
     run = checkpoint(tmp_path / "run", BakedScene(blobs(3), rendering=RenderConfig()))
-    assert said in ended(run, tmp_path / options[0], *options[1:])
+    assert said in ended(main, run, tmp_path / options[0], *options[1:])
 
 
 @pytest.mark.parametrize(
@@ -174,22 +165,22 @@ def test_runs_that_say_too_little_say_so(tmp_path, options, said):
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(tmp_path, options, said):
-    assert said in ended(tmp_path / "nowhere", tmp_path / options[0], *options[1:])
+    assert said in ended(main, tmp_path / "nowhere", tmp_path / options[0], *options[1:])
 
 
 def test_other_files_are_no_runs(tmp_path):
     file = tmp_path / "nerfstudio_models/step-000000001.ckpt"
     file.parent.mkdir()
     torch.save({"pipeline": {"weights": torch.zeros(2)}}, file)
-    assert "cannot be read as a checkpoint of `ns-train tokengs`" in ended(tmp_path, tmp_path / "s.ply")
-    assert "cannot be read as a checkpoint of `ns-train tokengs`" in ended(file, tmp_path / "s.ply")
+    assert "cannot be read as a checkpoint of `ns-train tokengs`" in ended(main, tmp_path, tmp_path / "s.ply")
+    assert "cannot be read as a checkpoint of `ns-train tokengs`" in ended(main, file, tmp_path / "s.ply")
 
 
 def test_a_world_far_from_its_origin_wants_another_frame(tmp_path):
     far = torch.eye(4, dtype=torch.float64)[:3]
     far[:, 3] = -torch.tensor([4e5, 5e6, 100.0])
     run = checkpoint(tmp_path / "run", BakedScene(blobs(9)), dataparser_transform=far, dataparser_scale=1.0)
-    assert "where 32 bits are" in ended(run, tmp_path / "s.ply")
+    assert "where 32 bits are" in ended(main, run, tmp_path / "s.ply")
     main([str(run), str(tmp_path / "s.ply"), "--frame", "nerfstudio"])
     there = json.loads((tmp_path / "s.ply.json").read_text())["to_capture"]
     assert np.array(there)[:3, 3] == pytest.approx([4e5, 5e6, 100.0])
@@ -198,7 +189,7 @@ def test_a_world_far_from_its_origin_wants_another_frame(tmp_path):
 def test_a_mirrored_world_is_refused(tmp_path):
     mirror = torch.diag(torch.tensor([1.0, 1.0, -1.0, 1.0]))[:3]
     run = checkpoint(tmp_path / "run", BakedScene(blobs(3)), dataparser_transform=mirror, dataparser_scale=1.0)
-    assert "sheared or mirrored" in ended(run, tmp_path / "s.ply")
+    assert "sheared or mirrored" in ended(main, run, tmp_path / "s.ply")
 
 
 @pytest.fixture(scope="module")
@@ -235,8 +226,8 @@ def test_a_capture_that_was_moved_is_given_and_another_is_refused(applied, captu
     run = applied / "out/blobs/tokengs/run"
     main([str(run), str(tmp_path / "a"), "--as-capture", "--capture", str(tmp_path / "elsewhere")])
     assert (tmp_path / "a/points.ply").is_file()
-    assert "is not that of the run" in ended(run, tmp_path / "b", "--as-capture", "--capture", capture)
-    assert "holds a capture" in ended(run, tmp_path / "a", "--as-capture")
+    assert "is not that of the run" in ended(main, run, tmp_path / "b", "--as-capture", "--capture", capture)
+    assert "holds a capture" in ended(main, run, tmp_path / "a", "--as-capture")
 
 
 def test_the_capture_of_a_film_is_where_its_poses_are(applied, tmp_path):
