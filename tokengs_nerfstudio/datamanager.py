@@ -267,15 +267,17 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
         Of each photo no more is kept than that size; of many, no more than `photo_memory` allows.
         """
 
-        def read(number: int) -> Views:
+        def read(number: int, depths_too: bool = True) -> Views:
             position = positions[number]
             item = self.train_dataset.get_data(position, image_type="uint8")
             masks = [item["mask"]] if self.train_dataset.masks is not None else None
             cameras = self.train_dataset.cameras[position : position + 1]
-            depths = [self.train_dataset.depth(position)] if self.train_dataset.has_depths else None
+            wanted = depths_too and self.train_dataset.has_depths
+            depths = [self.train_dataset.depth(position)] if wanted else None
             return bridge.views_from_cameras(cameras, [item["image"]], height, width, background, masks, depths)
 
-        return stored(self._read(read, len(positions)), read, len(positions), self.config.photo_memory * 2**30)
+        count, memory = len(positions), self.config.photo_memory * 2**30
+        return stored(self._read(read, count), lambda number: read(number, depths_too=False), count, memory)
 
     def points(self) -> PointCloud | None:
         """The scene's points in nerfstudio's world, where the dataparser gives them as nerfstudio's do."""
