@@ -1,6 +1,5 @@
 """TokenGSPipeline: brings a scene's photos and the network together; every training step is a tuning step."""
 
-import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,22 +17,19 @@ from tokengs_nerfstudio.command_line import check_format_of_rgba, offer_ffmpeg
 from tokengs_nerfstudio.console import say, show_messages_of_the_package
 from tokengs_nerfstudio.core.checkpoint.loading import network_config
 from tokengs_nerfstudio.core.errors import UserError, content_of, one_line
-from tokengs_nerfstudio.core.fingerprint import Fingerprint
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.ranges import check
 from tokengs_nerfstudio.core.tuning.plan import TuningPlan
 from tokengs_nerfstudio.core.tuning.planning import PlannedTuning, Planner
 from tokengs_nerfstudio.core.types import Example
-from tokengs_nerfstudio.data.checkup import warnings
 from tokengs_nerfstudio.datamanager import SceneDataManager, SceneDataManagerConfig
 from tokengs_nerfstudio.exports import check_box, check_export, check_photos, warn_of_texture
 from tokengs_nerfstudio.flags import flag
 from tokengs_nerfstudio.heartbeat import quality
 from tokengs_nerfstudio.model import PlanOf, TokenGSModel, TokenGSModelConfig
 from tokengs_nerfstudio.run_content import RunContent, weights_still_here
+from tokengs_nerfstudio.run_photos import RunPhotos
 from tokengs_nerfstudio.viewer import OpeningView, SceneControls, within
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -192,18 +188,10 @@ class TokenGSPipeline(VanillaPipeline):
         weights that are not there or do not fit.
         """
         started = time.perf_counter()
-        network, data = network or self.model.load_network(), self.datamanager
+        network = network or self.model.load_network()
         self._take_for_object(network.config.frame == "orbit")
-        if context_before is None or data.context_is_asked_for:
-            context = data.choose_context(network.config.num_context)
-        else:
-            context = data.positions(context_before)
-        supervised = context if self.model.supervised_by_context() else list(range(len(data.train_dataset)))
-        size = data.supervised_size()
-        views = data.views(supervised, *size, background=network.config.background)
-        for finding in warnings(views, [Path(name).name for name in data.names(supervised)], network.config):
-            _log.warning(str(finding))
-        seen = views.select([supervised.index(position) for position in context])
+        photos = RunPhotos.read(self.datamanager, network.config, self.model.supervised_by_context(), context_before)
+        example, context = photos.example, photos.context
         loaded = time.perf_counter()
         with CONSOLE.status("Encoding the context views") as status:
 
@@ -215,31 +203,14 @@ class TokenGSPipeline(VanillaPipeline):
                 self._use_context(context)
                 say(f"{self.model.num_points:,} Gaussians from {len(context)} views to begin with")
 
-            self.model.begin(network, Example(seen, views), steps, plan, data.points(), first)
-        encoded = time.perf_counter()
-        self._content = RunContent.of(
-            {
-                "checkpoint": self.model.weights_name(),
-                "context": data.names(context),
-                "supervised": len(supervised),
-                "size": list(size),
-            },
-            data.get_datapath(),
-            data.train_dataparser_outputs,
-            seen,
-            self.model.near_far,
-            Fingerprint.of(network, self.model.prepared_scene(), views, data.names(supervised)),
-        )
+            self.model.begin(network, example, steps, plan, self.datamanager.points(), first)
+        encoding = f"{time.perf_counter() - loaded:.1f} s"
+        self._content = photos.content(network, self.model, example)
         if self.context != context:
             self._use_context(context)
-        names = [Path(name).name for name in data.names(context)]
-        say(f"Context: {', '.join(names[:8])}{' ...' if len(names) > 8 else ''}")
         tried = ", trials included" if self.model.planned().trials else ""
-        say(
-            f"{network.num_gaussians:,} Gaussians from {len(context)} views and {network.num_tokens} tokens in "
-            f"{encoded - loaded:.1f} s{tried} (photos and weights read in {loaded - started:.1f} s); tuning is "
-            f"supervised by {len(supervised)} photos of {size[1]}x{size[0]}, {data.num_held_out} photos are held out"
-        )
+        for line in photos.report(network, loaded - started, encoding + tried):
+            say(line)
 
     def state_of_tuning(self) -> dict[str, Any]:
         """Tensors and plain values: what the run was made of, which `resume` compares, and where its tuning stands.
