@@ -29,6 +29,21 @@ def check_arguments(scene: Any, config: Any, steps: int, seed: int, start: Gauss
         check_densification(config.gaussians.densification, scene.example.target.c2w.device)
 
 
+def kind_of(config: TuningConfig, space: str, held_out: list[int], antialiased: bool) -> dict[str, Any]:
+    """What decides which variables a tuning has, and how they are looked at, by the names that `check_kind` says."""
+    cameras = config.cameras
+    return {
+        "tuning.space": space,
+        "tuning.gaussians.densification": config.gaussians.densification,
+        "tuning.gaussians.harmonics": config.gaussians.harmonics,
+        "refined poses": cameras.pose_rate > 0,
+        "adjusted poses": cameras.adjust,
+        "tuned exposures": cameras.exposure_rate > 0,
+        "tuning.stopping": f"{config.stopping.rule}, without photo {held_out}",
+        "antialiased": antialiased,
+    }
+
+
 def check_kind(state: Mapping[str, Any], kind: Mapping[str, Any]) -> None:
     """UserError for a state of version 0.1, and for one whose `kind` is another than that of the tuning at hand."""
     if "kind" not in state:

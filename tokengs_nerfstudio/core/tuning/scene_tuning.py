@@ -18,7 +18,7 @@ from tokengs_nerfstudio.core.tuning.budget import check_decoding, contributing, 
 from tokengs_nerfstudio.core.tuning.cameras import CameraVariables
 from tokengs_nerfstudio.core.tuning.config import TuningConfig
 from tokengs_nerfstudio.core.tuning.course import Course
-from tokengs_nerfstudio.core.tuning.entry_checks import check_arguments, check_content, check_kind
+from tokengs_nerfstudio.core.tuning.entry_checks import check_arguments, check_content, check_kind, kind_of
 from tokengs_nerfstudio.core.tuning.gaussians import GaussianStage, check_memory
 from tokengs_nerfstudio.core.tuning.photometry import Parts, Photometry
 from tokengs_nerfstudio.core.tuning.schedule import (
@@ -26,12 +26,11 @@ from tokengs_nerfstudio.core.tuning.schedule import (
     leaves_out,
     planned_stages,
     scene_extent,
-    token_level,
 )
 from tokengs_nerfstudio.core.tuning.stages import SplatsAt, Stage, StageScene
 from tokengs_nerfstudio.core.tuning.stopping import BestState, TuningReport
 from tokengs_nerfstudio.core.tuning.supervision import Supervision, left_out_view
-from tokengs_nerfstudio.core.tuning.tokens import TokenPlan, TokenStage, latent_stage, token_stage
+from tokengs_nerfstudio.core.tuning.tokens import encoded_stage
 from tokengs_nerfstudio.core.types import Gaussians, RenderConfig, Views
 
 
@@ -73,7 +72,8 @@ class SceneTuning:
         self._kept: Tensor | None = None
         self._time = None if supervised.times is None else float(supervised.times[0])
         check_decoding(network.config, scene.example.context)
-        self._stage: Stage | None = self._encoded(scene.example.context, supervised) if start is None else None
+        encoded = None if start is not None else encoded_stage(network, scene.example, config, self.space)
+        self._stage: Stage | None = encoded
         self._start = start
         self.supervision = Supervision(supervised, self._left_out(supervised), seed)
         extent = scene_extent(self.gaussians(), supervised.c2w)
@@ -225,18 +225,7 @@ class SceneTuning:
 
     @property
     def _kind(self) -> dict[str, Any]:
-        """What decides which variables there are, and how they are looked at."""
-        cameras = self.config.cameras
-        return {
-            "tuning.space": self.space,
-            "tuning.gaussians.densification": self.config.gaussians.densification,
-            "tuning.gaussians.harmonics": self.config.gaussians.harmonics,
-            "refined poses": cameras.pose_rate > 0,
-            "adjusted poses": cameras.adjust,
-            "tuned exposures": cameras.exposure_rate > 0,
-            "tuning.stopping": f"{self.config.stopping.rule}, without photo {self.supervision.held_out}",
-            "antialiased": self._rendering.antialiased,
-        }
+        return kind_of(self.config, self.space, self.supervision.held_out, self._rendering.antialiased)
 
     def _over_time(self, splats_at: SplatsAt) -> SplatsAt | None:
         """What is asked for a photo's own Gaussians; None where all photos show the same ones."""
@@ -249,15 +238,6 @@ class SceneTuning:
             return self._stage.splats(time)
         assert self._start is not None  # one of the two is there from the beginning
         return self._start
-
-    def _encoded(self, context: Views, supervised: Views) -> TokenStage:
-        """Tokens or latents: also where only Gaussians are tuned, for these start from what the tokens decode to."""
-        config, network = self.config.tokens, self._network
-        level = token_level(network.config, supervised.height, supervised.width, config.resolution)
-        plan = TokenPlan(config.rate, config.rates_decay, level, self.config.views_per_step)
-        if self.space == "latents":
-            return latent_stage(network, context.unsqueeze(), replace(plan, rate=config.latent_rate))
-        return token_stage(network, context.unsqueeze(), plan)
 
     def _gaussian_stage(self) -> GaussianStage:
         """A stage that takes over the Gaussians of now."""

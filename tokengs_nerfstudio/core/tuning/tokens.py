@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
+from tokengs_nerfstudio.core.tuning.config import TuningConfig
+from tokengs_nerfstudio.core.tuning.schedule import token_level
 from tokengs_nerfstudio.core.tuning.stages import Drawing
-from tokengs_nerfstudio.core.types import Gaussians, Views
+from tokengs_nerfstudio.core.types import Example, Gaussians, Views
 
 Decode = Callable[[Tensor, float | None], Gaussians]
 """(tokens or latents `[1 token dim]`, target time) -> one scene's Gaussians with a batch axis of one."""
@@ -88,6 +90,18 @@ class TokenStage:
     def restore(self, snapshot: Any) -> None:
         self._decoded.clear()
         self._tokens.copy_(snapshot)
+
+
+def encoded_stage(network: TokenGSNetwork, example: Example, config: TuningConfig, space: str) -> TokenStage:
+    """Tokens or latents of a scene: also where only Gaussians are tuned, for these start from what the tokens decode
+    to.
+    """
+    height, width, context = example.target.height, example.target.width, example.context.unsqueeze()
+    level = token_level(network.config, height, width, config.tokens.resolution)
+    plan = TokenPlan(config.tokens.rate, config.tokens.rates_decay, level, config.views_per_step)
+    if space == "latents":
+        return latent_stage(network, context, replace(plan, rate=config.tokens.latent_rate))
+    return token_stage(network, context, plan)
 
 
 @torch.no_grad()
