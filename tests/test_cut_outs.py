@@ -27,7 +27,7 @@ from tokengs_nerfstudio.trainer import TokenGSTrainer, TokenGSTrainerConfig
 def trained(parser: DataParserConfig, output: Path) -> TokenGSTrainer:
     config: TokenGSTrainerConfig = yaml.load(yaml.dump(tokengs.config), Loader=yaml.Loader)
     config.output_dir, config.experiment_name, config.timestamp = output, "ball", "run"
-    config.vis, config.max_num_iterations = "tensorboard", 40
+    config.vis, config.max_num_iterations = "tensorboard", 80
     config.pipeline.datamanager.dataparser = parser
     config.pipeline.model.checkpoint = str(write_weights(output / "small.safetensors"))
     config.pipeline.model.tuning = tuning_config(space="gaussians", levels=((0.0, 1.0),), growth_every=10)
