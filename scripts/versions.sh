@@ -70,7 +70,7 @@ try() { # try PYTHON TORCH ARGUMENTS...: one environment, its tests, its row
     torch=$("$environment/bin/python" -c 'import torch; print("torch", torch.__version__)')
     echo "Python $version, $torch: testing ..."
     begin=$SECONDS
-    PATH="$environment/bin:$PATH" nice -n 10 "$environment/bin/python" -m pytest -m "not slow" "$@" >"$log" 2>&1 || status=$?
+    PATH="$environment/bin:$PATH" OMP_NUM_THREADS=1 nice -n 10 "$environment/bin/python" -m pytest -m "not slow" "$@" >"$log" 2>&1 || status=$?
     row "$version" "$torch" "$(count passed "$log")" "$(count skipped "$log")" "$(($(count failed "$log") + $(count error "$log")))" \
         $((SECONDS - begin))
     [ $status -eq 0 ] || tail -n 40 "$log"
