@@ -56,7 +56,7 @@ def licence(package: Distribution) -> str:
     """What a package says of its licence, in a few words; empty where it says nothing."""
     metadata = package.metadata
     said = (metadata["License-Expression"] or metadata["License"] or "").strip()
-    if said and said != "UNKNOWN" and "\n" not in said and not said.startswith("Copyright"):
+    if said and said not in ("UNKNOWN", "Dual License") and "\n" not in said and not said.startswith("Copyright"):
         return said
     classified = [c.split("::")[-1].strip() for c in metadata.get_all("Classifier") or [] if c.startswith("License ::")]
     return ", ".join(classified) or _first_words(package)

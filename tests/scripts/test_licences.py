@@ -26,6 +26,7 @@ class Package(Distribution):
         ("License-Expression: MIT\n", "MIT"),
         ("License: UNKNOWN\nClassifier: License :: OSI Approved :: MIT License\n", "MIT License"),
         ("License: Copyright (c) 2015 somebody\nClassifier: License :: OSI Approved :: BSD License\n", "BSD License"),
+        ("License: Dual License\nClassifier: License :: OSI Approved :: BSD License\n", "BSD License"),
         ("License: GPL3\n", "GPL3"),
         ("Name: silent\n", ""),
     ],
