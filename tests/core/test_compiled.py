@@ -14,7 +14,7 @@ import pytest
 import torch
 from made.random_scenes import random_scene, trainable, weighted_sum
 
-from tokengs_nerfstudio.core.compiled import compiling_seconds, njit, working_seconds
+from tokengs_nerfstudio.core.compiled import compiling_seconds, kernels_first, njit, run, working_seconds
 from tokengs_nerfstudio.core.rendering import render
 
 
@@ -43,6 +43,32 @@ def test_where_buffers_lie_changes_no_bit() -> None:
         weighted_sum(render(*moved.arguments), torch.ones(2, 52, 70)).backward()
         found.add(b"".join(leaf.grad.numpy().tobytes() for leaf in leaves if leaf.grad is not None))
     assert len(found) == 1
+
+
+@pytest.mark.usefixtures("threads")
+def test_kernels_keep_their_threads_where_torch_has_one() -> None:
+    torch.set_num_threads(2)
+    tasks: set[int] = set()
+
+    def kernel(task: int, of: int) -> None:
+        tasks.add(of)
+
+    def seen() -> tuple[int, set[int]]:
+        tasks.clear()
+        run(kernel, 100)
+        return torch.get_num_threads(), set(tasks)
+
+    several = seen()
+    assert several[0] == 2
+    with kernels_first():
+        assert seen() == (1, several[1])
+        with pytest.raises(ZeroDivisionError), kernels_first():
+            1 / 0  # noqa: B018
+        assert seen() == (1, several[1])
+    assert seen() == several
+    torch.set_num_threads(1)
+    with kernels_first():
+        assert seen() == (1, {1})
 
 
 @pytest.mark.usefixtures("threads")

@@ -9,8 +9,9 @@ import inspect
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -21,6 +22,8 @@ _SHARES = 4
 _lock = threading.Lock()
 _pool: ThreadPoolExecutor | None = None
 _pool_size = 0
+# How many threads kernels have in a block of `kernels_first`, by the thread that it is in.
+_own = threading.local()
 # numba's listener to its compiler, from the first kernel on.
 _compiling: Any = None
 
@@ -83,12 +86,34 @@ def working_seconds() -> float:
     return time.perf_counter() - compiling_seconds()
 
 
+@contextmanager
+def kernels_first() -> Iterator[None]:
+    """Kernels keep their threads in the block, and torch has one.
+
+    For what is mostly kernels with small operations of torch between them: after each of these OpenMP's threads go on
+    spinning, on the processors that kernels want next.
+    """
+    before, threads = getattr(_own, "threads", None), torch.get_num_threads()
+    _own.threads = before or threads
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        _own.threads = before
+
+
+def _threads() -> int:
+    return getattr(_own, "threads", None) or torch.get_num_threads()
+
+
 def run(kernel: Callable[..., Any], units: int, *arguments: Any) -> None:
-    """`kernel(task, tasks, *arguments)` for every task, on up to `torch.get_num_threads()` threads, the caller's too.
+    """`kernel(task, tasks, *arguments)` for every task, on up to `torch.get_num_threads()` threads, the caller's too;
+    in a block of `kernels_first` as many as there were before.
 
     `units` is how much there is to share out; with one thread the kernel is called once.
     """
-    threads = min(torch.get_num_threads(), units)
+    threads = min(_threads(), units)
     if threads <= 1:
         kernel(0, 1, *arguments)
         return

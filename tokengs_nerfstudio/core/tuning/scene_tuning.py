@@ -4,12 +4,14 @@ What is optimised is what the network reads (tokens or scene latents, arXiv 2604
 themselves, or first the one and then the other. All of it happens in the network's canonical frame.
 """
 
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from tokengs_nerfstudio.core.compiled import kernels_first
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.poses import Adjustment, with_adjusted_poses
@@ -121,8 +123,9 @@ class SceneTuning:
         progress = self.course.progress
         batch = self.supervision.batch(self._stage.views_per_step, self._stage.level(progress))
         drawing = self._stage.drawing(self.steps_done)
-        parts = self._photometry.backward(drawing, batch, self.cameras)
-        self._stage.step(progress)
+        with kernels_first() if isinstance(self._stage, GaussianStage) else nullcontext():
+            parts = self._photometry.backward(drawing, batch, self.cameras)
+            self._stage.step(progress)
         self.cameras.step(progress)
         self.steps_done += 1
         self.course.step()
