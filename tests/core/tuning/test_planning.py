@@ -92,6 +92,18 @@ def test_trials_choose_what_shows_the_left_out_photos_best(monkeypatch):
 
 
 @pytest.mark.usefixtures("short_trials")
+@pytest.mark.parametrize(
+    ("changes", "left_out"), [({}, 0), ({"patience": 0.5}, 1), ({"trials": False}, 1), ({"held_out_from": 99}, 0)]
+)
+def test_after_trials_all_photos_supervise_unless_somebody_wants_to_stop_otherwise(changes, left_out):
+    """With fewer photos than one is left out of, the limit on steps stays."""
+    config = tuning_config(max_gaussians=50, **changes)
+    tuning = planned_tuning(small_network(), scene(9), config, steps=100).tuning
+    assert len(tuning.supervision.held_out) == left_out
+    assert tuning.config.stopping.rule == ("steps" if changes == {} else "held-out")
+
+
+@pytest.mark.usefixtures("short_trials")
 def test_no_trials_where_they_are_not_wanted_or_the_space_is_given(monkeypatch):
     machine = Machine(fixed=0.01).installed(monkeypatch)
     for config in (tuning_config(trials=False), tuning_config(space="tokens")):

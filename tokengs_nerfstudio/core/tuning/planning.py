@@ -9,7 +9,7 @@ from tokengs_nerfstudio.core.compiled import compiling_seconds, working_seconds
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.preparation import PreparedScene
 from tokengs_nerfstudio.core.tuning.candidates import FEED_FORWARD, Candidate, candidates
-from tokengs_nerfstudio.core.tuning.config import TuningConfig
+from tokengs_nerfstudio.core.tuning.config import StoppingConfig, TuningConfig
 from tokengs_nerfstudio.core.tuning.costs import Clock, StageSizes, measured_costs
 from tokengs_nerfstudio.core.tuning.entry_checks import check_arguments
 from tokengs_nerfstudio.core.tuning.gaussians import gaussian_budget
@@ -17,7 +17,8 @@ from tokengs_nerfstudio.core.tuning.pacing import Allowance, Pacer, Repetition, 
 from tokengs_nerfstudio.core.tuning.photometry import Parts
 from tokengs_nerfstudio.core.tuning.plan import TuningPlan
 from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
-from tokengs_nerfstudio.core.tuning.schedule import chosen_space
+from tokengs_nerfstudio.core.tuning.schedule import chosen_space, leaves_out
+from tokengs_nerfstudio.core.tuning.settings import with_settings
 from tokengs_nerfstudio.core.tuning.trials import Evidence, Trials, gathered
 from tokengs_nerfstudio.core.types import Gaussians
 
@@ -82,8 +83,7 @@ class Planner:
         if tried and self.begun is not None:
             self._begin()
         evidence = self._evidence(tried, None, clock)
-        config = self.config if evidence is None else evidence.best.applied(self.config)
-        return PlannedTuning(self._tuning(config, steps), self.config, trials=_rows(evidence))
+        return PlannedTuning(self._tuning(self._decided(evidence), steps), self.config, trials=_rows(evidence))
 
     def by_time(self, allowance: Allowance) -> PlannedTuning:
         """As much as fits into what is left of the time."""
@@ -92,7 +92,7 @@ class Planner:
         evidence = self._evidence(self._tried(limited=True), share, allowance.clock)
         if evidence is not None and evidence.best.space == FEED_FORWARD:
             return PlannedTuning(self._tuning(self.config, 0), self.config, trials=_rows(evidence))
-        config = self.config if evidence is None else evidence.best.applied(self.config)
+        config = self._decided(evidence)
         if allowance.left <= 0:
             _log.warning(f"{allowance.seconds:g} s leave no time to tune: this is what the network predicts")
             return PlannedTuning(self._tuning(config, 0), self.config, trials=_rows(evidence))
@@ -155,6 +155,15 @@ class Planner:
         if evidence is not None:
             _log.info(evidence.table())
         return evidence
+
+    def _decided(self, evidence: Evidence | None) -> TuningConfig:
+        """As the trials have it. What they left out has told what it could, and supervises with the other photos to the
+        end, unless somebody wants to stop otherwise."""
+        if evidence is None:
+            return self.config
+        config = evidence.best.applied(self.config)
+        stops = leaves_out(config, self.scene.example.target.num_views) and config.stopping == StoppingConfig()
+        return with_settings(config, {"stopping.rule": "steps"}) if stops else config
 
     def _say(self, config: TuningConfig, steps: int, sizes: StageSizes, allowance: Allowance) -> None:
         finest = min(level for _, level in config.gaussians.levels)
