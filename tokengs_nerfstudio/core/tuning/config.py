@@ -120,7 +120,8 @@ class StoppingConfig:
     """When enough is enough."""
 
     rule: Literal["held-out", "steps"] = "held-out"
-    """held-out: one supervised view decides which state is the best; steps: exactly the steps asked for"""
+    """held-out: one supervised view decides which state is the best, unless trials were held and nothing here is set
+    otherwise; steps: exactly the steps asked for, on all views"""
     held_out_from: Count = 9
     """number of supervised views from which one is left out for stopping"""
     check_every: Count = 25
@@ -152,8 +153,8 @@ class TuningConfig:
     """Gaussians that must not be exceeded: those that add most to the supervised photos are kept. If not set: as many
     as the network makes or the photos can fix"""
     seconds: Positive = 60.0
-    """time of the whole command, which steps, image sizes and numbers of Gaussians are planned for; it ends earlier
-    where more steps would help no more. A number of steps, where one is given, wins over it"""
+    """time of the whole command, which steps, image sizes and numbers of Gaussians are planned for; where no
+    trials are held it may end earlier. A number of steps, where one is given, wins over it"""
     trials: bool = True
     """let left-out photos decide, where `space` is auto, what is optimised: short trials take up to a quarter of the
     time. What is not at its default is not tried otherwise"""
