@@ -88,6 +88,16 @@ def small_preset(monkeypatch) -> None:
     monkeypatch.setitem(PRESETS, "tiny", replace(SMALL, tokens=8, gaussians_per_token=4))
 
 
+@pytest.fixture
+def registered(monkeypatch) -> None:
+    """`tokengs-pretrain` as after an installation: nerfstudio finds the method by its entry point."""
+    from nerfstudio.configs.method_configs import all_methods
+
+    from tokengs_nerfstudio.configs import tokengs_pretrain
+
+    monkeypatch.setitem(all_methods, "tokengs-pretrain", tokengs_pretrain.config)
+
+
 def pytest_report_header() -> str | None:
     return None if CHECKED else "beartype is not installed: shapes in annotations are not checked"
 

@@ -4,31 +4,21 @@ import json
 
 import pytest
 import torch
-from made.datasets import write_dl3dv
 from made.pretraining import BATCHES, folder, run_config
 from made.training import write_captures
 from made.tuned_runs import trained
 from made.viewers import Somebody, StandIn
-from nerfstudio.configs.method_configs import all_methods
 from nerfstudio.utils import eval_utils
 
 from tokengs_nerfstudio import bridge
-from tokengs_nerfstudio.configs import tokengs_pretrain
 from tokengs_nerfstudio.core.checkpoint.loading import load_network, save_network
 from tokengs_nerfstudio.core.network.config import PRESETS
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.rendering import render
 from tokengs_nerfstudio.core.training.config import TrainingConfig
 from tokengs_nerfstudio.data.capture.capture import NerfstudioCapture
-from tokengs_nerfstudio.data.examples.mixture import MixtureExamples
 
 pytestmark = pytest.mark.usefixtures("small_preset", "threads")
-
-
-@pytest.fixture
-def registered(monkeypatch) -> None:
-    """As after an installation: nerfstudio finds the method by its entry point."""
-    monkeypatch.setitem(all_methods, "tokengs-pretrain", tokengs_pretrain.config)
 
 
 def test_a_finished_run_is_evaluated_and_looked_at(tmp_path, registered):
@@ -121,23 +111,3 @@ def test_a_run_that_is_looked_at_needs_no_weights_to_start_from(tmp_path, regist
     start.unlink()
     _, pipeline, _, _ = eval_utils.eval_setup(folder(tmp_path) / "config.yml", test_mode="test")
     torch.testing.assert_close(pipeline.model.network.tokens, before)
-
-
-def test_several_data_sets_are_mixed_by_weight_and_a_finetuning_is_a_preset(tmp_path, registered):
-    save_network(TokenGSNetwork(PRESETS["tiny"]), tmp_path / "start.safetensors")
-    config = run_config(tmp_path, steps=3)
-    config.pipeline.model.preset, config.pipeline.model.start = "finetune-2view", str(tmp_path / "start.safetensors")
-    data = config.pipeline.datamanager
-    data.data = write_captures(tmp_path / "captures")
-    data.more_data, data.weights = (write_dl3dv(tmp_path / "dl3dv", 2),), (1.0, 2.0)
-    trainer = trained(config)
-    pipeline = trainer.pipeline
-    assert pipeline.network_training is not None
-    assert pipeline.network_training.steps == 3
-    assert isinstance(pipeline.datamanager.batches.source, MixtureExamples)
-    assert list(pipeline.datamanager.batches.source.weights) == [1.0, 2.0]
-    assert pipeline.datamanager.shown.context.num_views == 2
-    assert pipeline.config.training.learning_rate == pytest.approx(1e-4)
-    assert load_network(folder(tmp_path) / "network.safetensors").config.num_context == 2
-    _, again, _, _ = eval_utils.eval_setup(folder(tmp_path) / "config.yml", test_mode="test")
-    assert torch.equal(again.model.means, pipeline.model.means)
