@@ -191,7 +191,7 @@ class TokenGSPipeline(VanillaPipeline):
         network = network or self.model.load_network()
         self._take_for_object(network.config.frame == "orbit")
         photos = RunPhotos.read(self.datamanager, network.config, self.model.supervised_by_context(), context_before)
-        example, context = photos.example, photos.context
+        context = photos.context
         loaded = time.perf_counter()
         with CONSOLE.status("Encoding the context views") as status:
 
@@ -203,9 +203,9 @@ class TokenGSPipeline(VanillaPipeline):
                 self._use_context(context)
                 say(f"{self.model.num_points:,} Gaussians from {len(context)} views to begin with")
 
-            self.model.begin(network, example, steps, plan, self.datamanager.points(), first)
+            self.model.begin(network, photos.example, steps, plan, self.datamanager.points(), first)
         encoding = f"{time.perf_counter() - loaded:.1f} s"
-        self._content = photos.content(network, self.model, example)
+        self._content = photos.content(network, self.model)
         if self.context != context:
             self._use_context(context)
         tried = ", trials included" if self.model.planned().trials else ""

@@ -8,7 +8,7 @@ from pathlib import Path
 from tokengs_nerfstudio.core.fingerprint import Fingerprint
 from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
-from tokengs_nerfstudio.core.types import Example, Views
+from tokengs_nerfstudio.core.types import Example
 from tokengs_nerfstudio.data.checkup import warnings
 from tokengs_nerfstudio.datamanager import SceneDataManager
 from tokengs_nerfstudio.model import TokenGSModel
@@ -24,8 +24,8 @@ class RunPhotos:
     data: SceneDataManager
     context: list[int]
     supervised: list[int]
-    views: Views
-    """the supervised ones, in nerfstudio's world with OpenCV axes"""
+    example: Example
+    """what the network sees and what the tuning compares with, in nerfstudio's world with OpenCV axes"""
 
     @classmethod
     def read(
@@ -44,36 +44,32 @@ class RunPhotos:
         views = data.views(supervised, *data.supervised_size(), background=network.background)
         for finding in warnings(views, [Path(name).name for name in data.names(supervised)], network):
             _log.warning(str(finding))
-        return cls(data, context, supervised, views)
+        seen = views.select([supervised.index(position) for position in context])
+        return cls(data, context, supervised, Example(seen, views))
 
-    @property
-    def example(self) -> Example:
-        """What the network sees, and what the tuning compares with."""
-        return Example(self.views.select([self.supervised.index(position) for position in self.context]), self.views)
-
-    def content(self, network: TokenGSNetwork, model: TokenGSModel, example: Example) -> RunContent:
-        """What a run of the model, which has begun with this `example`, was made of."""
-        data = self.data
+    def content(self, network: TokenGSNetwork, model: TokenGSModel) -> RunContent:
+        """What a run of the model, which has begun with these photos, was made of."""
+        data, views = self.data, self.example.target
         return RunContent.of(
             {
                 "checkpoint": model.weights_name(),
                 "context": data.names(self.context),
                 "supervised": len(self.supervised),
-                "size": [self.views.height, self.views.width],
+                "size": [views.height, views.width],
             },
             data.get_datapath(),
             data.train_dataparser_outputs,
-            example.context,
+            self.example.context,
             model.near_far,
-            Fingerprint.of(network, model.prepared_scene(), self.views, data.names(self.supervised)),
+            Fingerprint.of(network, model.prepared_scene(), views, data.names(self.supervised)),
         )
 
     def report(self, network: TokenGSNetwork, reading: float, encoding: str) -> list[str]:
         """What a person wants to know of it all, which took so many seconds to read and so long to be encoded."""
-        names = [Path(name).name for name in self.data.names(self.context)]
+        names, views = [Path(name).name for name in self.data.names(self.context)], self.example.target
         return [
             f"Context: {', '.join(names[:8])}{' ...' if len(names) > 8 else ''}",
             f"{network.num_gaussians:,} Gaussians from {len(names)} views and {network.num_tokens} tokens in "
             f"{encoding} (photos and weights read in {reading:.1f} s); tuning is supervised by {len(self.supervised)} "
-            f"photos of {self.views.width}x{self.views.height}, {self.data.num_held_out} photos are held out",
+            f"photos of {views.width}x{views.height}, {self.data.num_held_out} photos are held out",
         ]

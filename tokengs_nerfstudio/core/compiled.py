@@ -22,10 +22,17 @@ _SHARES = 4
 _lock = threading.Lock()
 _pool: ThreadPoolExecutor | None = None
 _pool_size = 0
-# How many threads kernels have in a block of `kernels_first`, by the thread that it is in.
-_own = threading.local()
 # numba's listener to its compiler, from the first kernel on.
 _compiling: Any = None
+
+
+class _Block(threading.local):
+    """How many threads kernels have in a block of `kernels_first`, for the thread that it is in; 0 outside."""
+
+    threads = 0
+
+
+_block = _Block()
 
 
 def _forget_pool() -> None:
@@ -93,18 +100,14 @@ def kernels_first() -> Iterator[None]:
     For what is mostly kernels with small operations of torch between them: after each of these OpenMP's threads go on
     spinning, on the processors that kernels want next.
     """
-    before, threads = getattr(_own, "threads", None), torch.get_num_threads()
-    _own.threads = before or threads
+    before, threads = _block.threads, torch.get_num_threads()
+    _block.threads = before or threads
     torch.set_num_threads(1)
     try:
         yield
     finally:
         torch.set_num_threads(threads)
-        _own.threads = before
-
-
-def _threads() -> int:
-    return getattr(_own, "threads", None) or torch.get_num_threads()
+        _block.threads = before
 
 
 def run(kernel: Callable[..., Any], units: int, *arguments: Any) -> None:
@@ -113,7 +116,7 @@ def run(kernel: Callable[..., Any], units: int, *arguments: Any) -> None:
 
     `units` is how much there is to share out; with one thread the kernel is called once.
     """
-    threads = min(_threads(), units)
+    threads = min(_block.threads or torch.get_num_threads(), units)
     if threads <= 1:
         kernel(0, 1, *arguments)
         return
