@@ -9,8 +9,10 @@ learning rate stays up and the run may be prolonged; `--cooldown STATE` brings a
 """
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,6 +42,8 @@ from tokengs_nerfstudio.core.training.state import read_state, save_state
 from tokengs_nerfstudio.core.types import Example
 from tokengs_nerfstudio.data.examples import source_of
 from tokengs_nerfstudio.data.examples.batches import Batches, made_ahead
+from tokengs_nerfstudio.data.examples.makers import MakerJob, SceneMakers
+from tokengs_nerfstudio.data.examples.pool import PARCELS_PER_RANK, PooledBatches
 
 Batched = Generator[Example, None, None]
 
@@ -71,7 +75,7 @@ class Run:
                 self._resume(saved)
         source = source_of(config.data, config.weights, config.procedural, config.captures, config.batches.context[1])
         here = (self.ranks.rank, self.ranks.count)
-        self.batches = Batches(source, network.config, config.batches, self.ledger.seed, *here)
+        self.batches: Batches | PooledBatches = Batches(source, network.config, config.batches, self.ledger.seed, *here)
 
     @property
     def share(self) -> float:
@@ -94,7 +98,8 @@ class Run:
             lock = self._locked() if self.ranks.first else None
             self._log = self._opened_log()
             try:
-                self._train(shown)
+                with self._makers():
+                    self._train(shown)
             except KeyboardInterrupt:
                 shown.say(f"interrupted at step {self.training.steps}; the same command goes on from there")
                 raise SystemExit(130) from None
@@ -103,6 +108,22 @@ class Run:
                 self.ranks.close()
                 if lock is not None:
                     lock.close()
+
+    @contextmanager
+    def _makers(self) -> Iterator[None]:
+        """Processes that make scenes for the batches, where the options ask for them."""
+        config, plain = self.config, self.batches
+        if not config.pool.makers or not isinstance(plain, Batches):
+            yield
+            return
+        # A maker has all views of a scene to give away; each scene serves as often as the pool says.
+        procedural = replace(config.procedural, uses=1)
+        source = partial(source_of, config.data, config.weights, procedural, config.captures, config.pool.views - 1)
+        first = PARCELS_PER_RANK * self.ranks.rank + self.training.steps
+        job = MakerJob(source, plain.network, config.batches, config.pool.views, plain.seed, first)
+        with closing(SceneMakers(job, config.pool.makers)) as makers:
+            self.batches = PooledBatches(plain, makers, self.ranks.device, config.pool)
+            yield
 
     def _locked(self) -> FolderLock:
         """The output folder, in which no second command may train meanwhile."""
@@ -136,6 +157,8 @@ class Run:
             evaluated = training.steps % config.evaluate_every == 0 or self.finished
             complaint = self._complaint(entry, shown) if evaluated else None
             run = {"seconds": self.ledger.seconds, "scenes": self.ledger.scenes, "skipped": training.skipped}
+            if isinstance(self.batches, PooledBatches):
+                run["made"] = self.batches.made
             self._log.write(training.steps, {**run, "scenes_per_second": pace.scenes_per_second, **entry})
             shown.update(self.share, pace.text(training.steps, report.losses["loss"]))
             if complaint is not None:

@@ -16,6 +16,7 @@ from tokengs_nerfstudio.core.training.config import TrainingConfig
 from tokengs_nerfstudio.core.training.precision import PrecisionChoice
 from tokengs_nerfstudio.data.examples.batches import MOST_RUNS
 from tokengs_nerfstudio.data.examples.curriculum import ProceduralCurriculumConfig
+from tokengs_nerfstudio.data.examples.pool import PoolConfig
 from tokengs_nerfstudio.data.examples.scenes import CapturesConfig
 from tokengs_nerfstudio.data.examples.shapes import BatchConfig
 
@@ -70,6 +71,7 @@ class Pretraining:
     batches: BatchConfig = field(default_factory=BatchConfig)
     procedural: ProceduralCurriculumConfig = field(default_factory=ProceduralCurriculumConfig)
     captures: CapturesConfig = field(default_factory=CapturesConfig)
+    pool: PoolConfig = field(default_factory=PoolConfig)
 
     def __post_init__(self) -> None:
         lengths = [length for length in (self.steps, self.hours) if length is not None]
@@ -86,6 +88,8 @@ class Pretraining:
             raise UserError("--tokens cannot be given: a cooldown has those of its state")
         if self.cooldown is not None and (self.preset or self.start):
             raise UserError("--cooldown takes its network from the state: leave out --preset and --from")
+        if self.pool.makers and self.procedural.meshes.moving:
+            raise UserError("--pool.makers makes scenes that stand still: leave out --procedural.meshes.moving")
         if self.cooldown is not None and self.cooldown.resolve().parent == self.output.resolve():
             raise UserError(f"--output is the folder of the run to cool down, {self.output}: name another one")
 

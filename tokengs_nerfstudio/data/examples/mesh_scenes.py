@@ -10,7 +10,7 @@ from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.types import Example, Views
 from tokengs_nerfstudio.data.examples.procedural import FIRST_HELD_OUT, trained_with
 from tokengs_nerfstudio.data.examples.source import BatchShape
-from tokengs_nerfstudio.data.procedural.cameras import spread_order
+from tokengs_nerfstudio.data.procedural.cameras import spread_from
 from tokengs_nerfstudio.data.procedural.meshes.config import MeshSceneConfig
 from tokengs_nerfstudio.data.procedural.meshes.views import mesh_views
 
@@ -55,12 +55,12 @@ class MeshExamples(SharedScenes):
 
 def _example(views: Views, shape: BatchShape, rng: Generator) -> Example:
     """Context views spread over places and directions of the camera's path, from one of them that is drawn."""
-    order = spread_cameras(views.c2w.numpy(), rng)
+    order = spread_cameras(views.c2w.numpy(), int(rng.integers(views.num_views)))
     target = [*order[shape.context :], *order[: shape.shown]]
     return Example(views.select(torch.tensor(order[: shape.context])), views.select(torch.tensor(target)))
 
 
-def spread_cameras(c2w: np.ndarray, rng: Generator) -> list[int]:
-    """Cameras [V 4 4] so that the first ones spread over places and directions, from one of them that is drawn."""
+def spread_cameras(c2w: np.ndarray, first: int) -> list[int]:
+    """The order of cameras [V 4 4] from `first` on in which every few of them spread over places and directions."""
     places, extent = c2w[:, :3, 3], max(float(np.ptp(c2w[:, :3, 3], axis=0).max()), 1e-6)
-    return spread_order(rng, np.hstack([places / extent, c2w[:, :3, 2]])).tolist()
+    return spread_from(np.hstack([places / extent, c2w[:, :3, 2]]), first).tolist()

@@ -36,7 +36,7 @@ class MovingMeshExamples(SharedScenes):
 
     def _examples(self, number: int, shape: BatchShape, rng: Generator, uses: int) -> list[Example]:
         world = MovingMeshes(number, shape.context + uses * shape.novel, shape.height, shape.width, self.scenes)
-        order = spread_cameras(world.c2w, rng)
+        order = spread_cameras(world.c2w, int(rng.integers(len(world.c2w))))
         context = _context(world, order[: shape.context], rng, self.scenes.movement.cameras)
         targets = [
             _targets(world, context, order[shape.context + use * shape.novel :][: shape.novel], shape.shown, rng)

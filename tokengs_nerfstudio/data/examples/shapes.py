@@ -57,16 +57,32 @@ def image_size(side: int, aspect: float, multiple: int) -> tuple[int, int]:
     return height * multiple, width * multiple
 
 
+def usual_or_other(config: BatchConfig, rng: np.random.Generator) -> int:
+    """Draw a number of context views: the usual one half of the time."""
+    low, high = config.context
+    return config.usual_context if rng.random() < 0.5 else int(rng.integers(low, high + 1))
+
+
+def sides_at(config: BatchConfig, progress: float) -> tuple[int, ...]:
+    """What sizes are drawn from at that point of a run."""
+    return config.late_sides if progress >= config.late else (config.side,)
+
+
+def scenes_of_cost(config: BatchConfig, network: NetworkConfig, context: int, height: int, width: int) -> int:
+    """How many scenes cost about as much as `config.scenes` of the usual shape: an even number, or one."""
+    patch_area = network.patch_size**2
+    cost = network.tokens + context * height * width / patch_area
+    reference = network.tokens + 4 * 64 * 64 / patch_area
+    return 2 * max(1, round(config.scenes * reference / cost / 2)) if config.scenes > 1 else 1
+
+
 def batch_shape(config: BatchConfig, network: NetworkConfig, rng: np.random.Generator, progress: float) -> BatchShape:
     """Draw a batch's shape. Unless its size is set, the number of scenes is even and keeps the cost about constant."""
-    low, high = config.context
-    count = config.usual_context if rng.random() < 0.5 else int(rng.integers(low, high + 1))
+    count = usual_or_other(config, rng)
     if config.size is not None:
         return BatchShape(config.scenes, count, config.novel, config.shown, *config.size)
-    side = int(rng.choice(config.late_sides)) if progress >= config.late else config.side
+    sides = sides_at(config, progress)
+    side = int(rng.choice(sides)) if progress >= config.late else config.side
     height, width = image_size(side, float(rng.choice(ASPECTS)), network.patch_size)
-    patch_area = network.patch_size**2
-    cost = network.tokens + count * height * width / patch_area
-    reference = network.tokens + 4 * 64 * 64 / patch_area
-    scenes = 2 * max(1, round(config.scenes * reference / cost / 2)) if config.scenes > 1 else 1
+    scenes = scenes_of_cost(config, network, count, height, width)
     return BatchShape(scenes, count, config.novel, config.shown, height, width)

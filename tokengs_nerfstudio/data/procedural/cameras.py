@@ -35,9 +35,14 @@ def view_intrinsics(fov: float, height: int, width: int) -> np.ndarray:
 
 
 def spread_order(rng: Generator, points: np.ndarray) -> np.ndarray:
+    """`spread_from` a point that is drawn."""
+    return spread_from(points, int(rng.integers(len(points))))
+
+
+def spread_from(points: np.ndarray, first: int) -> np.ndarray:
     """Indices so that every prefix covers the points well: each next one is the farthest from all before it."""
     apart = length(points[:, None] - points[None])
-    return np.array(farthest_first(apart, len(points), first=int(rng.integers(len(points)))))
+    return np.array(farthest_first(apart, len(points), first=first))
 
 
 def _on_sphere(azimuth: np.ndarray, elevation: np.ndarray) -> np.ndarray:
