@@ -1,4 +1,4 @@
-"""What only a GPU can show, in one go: tests with every gsplat, timings beside the paper's, and a pretraining.
+"""What only a GPU can show, in one go: timings beside the paper's, tests with every gsplat, captures, a pretraining.
 
 Every part runs in a process of its own with a share of the minutes, so that none of them can take the others' time or
 their device; what fails is one line of the table. Needs no nerfstudio, tyro, beartype or network. Called by gpu.sh.
@@ -19,11 +19,12 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from gpu_options import add_scene_options, scene_options
+from gpu_options import add_training_options, training_options
 from gpu_table import Row, line_of, save, show
 
 SCRIPTS = Path(__file__).resolve().parent
 REPOSITORY = SCRIPTS.parent
+SAMPLE = REPOSITORY / "tokengs_nerfstudio/samples/banana"
 RENDERING = ["tests/core/rendering", "tests/core/tuning/test_densification.py"]
 VERSIONS = """
 import importlib.metadata as m, json, platform, torch
@@ -33,8 +34,9 @@ print(json.dumps({
     "card": torch.cuda.get_device_name() if torch.cuda.is_available() else "none (CPU)",
 }))
 """
-# Threads that make scenes must not each wake a pool of torch's.
-ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+# What runs on the GPU has small work for processors, and other processes want them.
+FEW = {"OMP_NUM_THREADS": "2"}
+PARTS = ("timings", "tests", "captures", "pretraining")
 # Seconds that are kept back for the table, and for a pretraining to evaluate and write its weights.
 TABLE, FAREWELL = 5.0, 20.0
 
@@ -66,14 +68,19 @@ class Report:
         return self._end - time.monotonic()
 
     def run(self) -> None:
-        """Every part in turn; what is known is saved after each, should somebody stop the whole."""
-        versions = self._installed()
-        self._part("set-up", lambda: self._describe(versions[0]))
-        for number, gsplat in enumerate(versions):
+        """Every part that is asked for, in turn; what is known is saved after each, should somebody stop the whole."""
+        versions, parts = self._installed(), self.options.parts
+        newest = versions[-1]
+        self._part("set-up", lambda: self._describe(newest))
+        if "timings" in parts:
+            self._part("timings", lambda: self._time(newest, self.left * 0.4))
+        for number, gsplat in enumerate(versions if "tests" in parts else []):
             first = number == 0
-            self._part("tests", lambda g=gsplat, f=first: self._test(g, f, self.left * (0.3 if f else 0.25)))
-        self._part("timings", lambda: self._time(versions[0], self.left * 0.5))
-        self._part("pretraining", lambda: self._pretrain(versions[0], self.left))
+            self._part("tests", lambda g=gsplat, f=first: self._test(g, f, self.left * (0.4 if f else 0.3)))
+        if "captures" in parts:
+            self._part("captures", lambda: self._reconstruct(newest, self.left * 0.6))
+        if "pretraining" in parts:
+            self._part("pretraining", lambda: self._pretrain(newest, self.left))
 
     def _part(self, name: str, part: Callable[[], None]) -> None:
         try:
@@ -125,15 +132,25 @@ class Report:
         self.rows.append(Row(f"tests, {gsplat.name}", "how many", status, len(tests), note=note))
 
     def _time(self, gsplat: Gsplat, seconds: float) -> None:
-        results = self.scratch / "timings.jsonl"
-        command = [str(SCRIPTS / "gpu_timings.py"), "--output", str(results), *self._dry]
-        self._run("timings", "all of them", command, gsplat, seconds, ONE_THREAD)
+        self._figures("timings", ["gpu_timings.py", *self._dry], gsplat, seconds)
+
+    def _reconstruct(self, gsplat: Gsplat, seconds: float) -> None:
+        command = ["gpu_captures.py", "--captures", *map(str, self.options.captures)]
+        command += ["--seconds", *map(str, [4.0] if self.options.dry_run else self.options.seconds)]
+        command += ["--device", "cpu", "--short-side", "64"] if self.options.dry_run else []
+        self._figures("captures", command, gsplat, seconds)
+
+    def _figures(self, part: str, command: list[str], gsplat: Gsplat, seconds: float) -> None:
+        """The rows of a script that writes figures, as many as it comes to."""
+        script, *rest = command
+        results = self.scratch / f"{part}.jsonl"
+        self._run(part, "all of them", [str(SCRIPTS / script), "--output", str(results), *rest], gsplat, seconds, FEW)
         lines = results.read_text().splitlines() if results.exists() else []
         for figure in map(json.loads, lines):
             if "message" in figure:
-                self.rows.append(Row("timings", figure["what"], "failed", note=figure["message"]))
+                self.rows.append(Row(part, figure["what"], "failed", note=figure["message"]))
             else:
-                self.rows.append(Row("timings", figure["what"], "ok", figure["value"], figure["unit"], figure["paper"]))
+                self.rows.append(Row(part, figure["what"], "ok", figure["value"], figure["unit"], figure["paper"]))
 
     def _pretrain(self, gsplat: Gsplat, seconds: float) -> None:
         training = 10.0 if self.options.dry_run else seconds - FAREWELL
@@ -142,15 +159,13 @@ class Report:
             return
         until = str(time.time() + training)
         command = [str(SCRIPTS / "gpu_pretraining.py"), "--output", str(self.options.output), "--until", until]
-        command += ["--preset", self.options.preset, "--batch", str(2 if self.options.dry_run else self.options.batch)]
-        command += ["--makers", str(max(1, (os.cpu_count() or 2) - 4)), *self._dry, *scene_options(self.options)]
-        printed = self._run("pretraining", self.options.preset, command, gsplat, seconds, ONE_THREAD)
+        command += [*training_options(self.options), *self._dry]
+        printed = self._run("pretraining", self.options.preset, command, gsplat, seconds, FEW)
         if printed:
             for name, value in json.loads(printed.splitlines()[-1]).items():
                 unit = {"seconds": "s", "held_out_psnr": "dB"}.get(name, "")
-                self.rows.append(
-                    Row("pretraining", f"{self.options.preset}: {name.replace('_', ' ')}", "ok", value, unit)
-                )
+                what = f"{self.options.preset}: {name.replace('_', ' ')}"
+                self.rows.append(Row("pretraining", what, "ok", value, unit))
 
     @property
     def _dry(self) -> list[str]:
@@ -188,13 +203,18 @@ class Report:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=8.0, help="for everything; the last part takes what is left")
-    parser.add_argument("--wheels", type=Path, help="folder of gsplat-*.whl; each is tested, the oldest one timed")
+    parser.add_argument("--wheels", type=Path, help="folder of gsplat-*.whl; each is tested, the newest one used otherwise")
     parser.add_argument("--output", type=Path, default=Path("gpu_output"), help="folder of the report and the weights")
-    parser.add_argument("--preset", default="tiny", choices=["tiny", "small"], help="what is pretrained")
-    parser.add_argument("--batch", type=int, default=16, help="scenes in a pretraining step")
-    add_scene_options(parser)
+    parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=PARTS, help="what is done")
+    parser.add_argument(
+        "--captures", type=Path, nargs="+", default=[SAMPLE], help="what ours and gsplat's way are compared on"
+    )
+    parser.add_argument("--seconds", type=float, nargs="+", default=[20.0], help="each has on each of them")
+    add_training_options(parser)
     parser.add_argument("--dry-run", action="store_true", help="every part at small sizes on the CPU")
     options = parser.parse_args()
+    if options.dry_run:
+        options.batch, options.makers, options.preset = 2, 1, "tiny"
     options.output, options.wheels = options.output.resolve(), options.wheels and options.wheels.resolve()
     options.output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:

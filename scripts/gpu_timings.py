@@ -9,13 +9,11 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import torch
-from gpu_pretraining import made_by_many
 
 from tokengs_nerfstudio.core import Gaussians, NetworkConfig, Similarity, TokenGSNetwork, TuningConfig, Views, tune
 from tokengs_nerfstudio.core.network.config import PRESETS
@@ -45,22 +43,18 @@ class Sizes:
     presets: dict[str, NetworkConfig]
     batches: tuple[int, ...]
     repeats: int
-    seconds: float
-    """how long training with scene making runs"""
-    makers: int
-    """threads that make scenes"""
 
 
 # Tokens and head are drawn so that Gaussians lie all over the scene: at a network's start they sit on one point.
 SPREAD = InitialValues(token_std=1.0, head_std=0.03, z=2.0, scale=0.01)
 FULL = Sizes(
     network=PRESETS["base-6view"], views=6, gaussians=262_144, tuning_steps=50,
-    presets={name: PRESETS[name] for name in ("tiny", "small")}, batches=(4, 32), repeats=7, seconds=5.0, makers=12,
+    presets={name: PRESETS[name] for name in ("tiny", "small")}, batches=(16, 96), repeats=7,
 )  # fmt: skip
 SMALL = Sizes(
     network=replace(PRESETS["tiny"], image_size=(32, 56), tokens=16), views=2, gaussians=512, tuning_steps=2,
     presets={"tiny": replace(PRESETS["tiny"], width=48, encoder_depth=1, decoder_depth=1, tokens=16)},
-    batches=(2,), repeats=2, seconds=0.5, makers=1,
+    batches=(2,), repeats=2,
 )  # fmt: skip
 
 
@@ -130,28 +124,10 @@ class Timings:
                     what = f"training {name}, {example.num_scenes} scenes a step, {precision}"
                     yield what, example.num_scenes / seconds, "scenes/s", None
 
-    def training_with_scene_making(self) -> Iterator[tuple[str, float, str, float | None]]:
-        for name, config in self.sizes.presets.items():
-            training, source = self._training(name, config, "bf16"), batches(config, self.sizes.batches[-1])
-
-            def make(number: int, source: Batches = source) -> Example:
-                return source.batch(number, 0.1)
-
-            with closing(made_by_many(make, 0, self.sizes.makers)) as made:
-                training.step(next(made).to(self.device), 0.1)
-                start, scenes = time.perf_counter(), 0
-                while time.perf_counter() - start < self.sizes.seconds:
-                    example = next(made)
-                    training.step(example.to(self.device), 0.1)
-                    scenes += example.num_scenes
-                seconds = time.perf_counter() - start
-            what = f"training {name} and making scenes in {self.sizes.makers} threads, bf16"
-            yield what, scenes / seconds, "scenes/s", None
-
     def _training(self, preset: str, config: NetworkConfig, precision: Precision) -> NetworkTraining:
         torch.manual_seed(0)
         network = TokenGSNetwork(config, precision, initial_values(preset))
-        return NetworkTraining(network.to(self.device).train(), TrainingConfig())
+        return NetworkTraining(network.to(self.device).train(), TrainingConfig(chunk=max(self.sizes.batches)))
 
     def _rendered(self, splats: Gaussians, views: Views, what: str) -> Iterator[tuple[str, float, str, float | None]]:
         with torch.no_grad():
@@ -197,7 +173,7 @@ def main() -> int:
     options = parser.parse_args()
     timings = Timings(SMALL, "cpu") if options.dry_run else Timings(FULL, "cuda")
     failed = 0
-    figures = ("network", "rendering", "tuning", "training", "training_with_scene_making")
+    figures = ("network", "rendering", "tuning", "training")
     for group in figures:
         with options.output.open("a", buffering=1) as file:
             try:
