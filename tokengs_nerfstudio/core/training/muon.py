@@ -52,25 +52,22 @@ class Muon(torch.optim.Optimizer):
 
     def _step_alike(self, parameters: list[nn.Parameter], group: dict[str, Any]) -> None:
         """Matrices of one shape together: one batched product instead of many small ones."""
-        first = parameters[0]
-        directions = first.new_empty(len(parameters), *first.shape)
-        for parameter, direction in zip(parameters, directions):
-            self._look_ahead(parameter, group["momentum"], direction)
-        rows, columns = first.shape
+        gradients = [parameter.grad for parameter in parameters]
+        momenta = [self._momentum(parameter) for parameter in parameters]
+        torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
+        # Where Nesterov would go from there.
+        directions = torch.stack(torch._foreach_lerp(gradients, momenta, group["momentum"]))
+        rows, columns = parameters[0].shape
         stretch = max(1.0, rows / columns) ** 0.5
-        for parameter, change in zip(parameters, orthogonalised(directions, group["iterations"])):
-            parameter.mul_(1 - group["lr"] * group["weight_decay"])
-            parameter.add_(change, alpha=-group["lr"] * stretch)
+        changes = orthogonalised(directions, group["iterations"]).unbind()
+        torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
+        torch._foreach_add_(parameters, changes, alpha=-group["lr"] * stretch)
 
-    def _look_ahead(self, parameter: nn.Parameter, decay: float, out: Tensor) -> None:
-        """The momentum after this step's gradient, and `out` where Nesterov would go from there."""
+    def _momentum(self, parameter: nn.Parameter) -> Tensor:
         state = self.state[parameter]
         if "momentum" not in state:
             state["momentum"] = torch.zeros_like(parameter)
-        gradient = parameter.grad
-        assert gradient is not None
-        state["momentum"].lerp_(gradient, 1 - decay)
-        torch.lerp(gradient, state["momentum"], decay, out=out)
+        return state["momentum"]
 
 
 def orthogonalised(

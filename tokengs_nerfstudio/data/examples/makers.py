@@ -113,7 +113,7 @@ def _work(job: MakerJob, rank: int, count: int, maturity: Any, connection: Conne
     """What a maker does until somebody stops it."""
     torch.set_num_threads(1)
     if hasattr(os, "nice"):
-        os.nice(5)
+        os.nice(15)
     try:
         source, parcel = job.source(), job.first + rank
         while True:
