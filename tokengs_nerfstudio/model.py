@@ -32,8 +32,8 @@ class TokenGSModelConfig(SplatsModelConfig):
 
     _target: type = field(default_factory=lambda: TokenGSModel)
     checkpoint: str | None = None
-    """Weights: a registered name, a .safetensors file, or hf://owner/repo/path. If not set: `tiny`; for a capture whose
-    photos were taken at several times (`time` in transforms.json) `tiny-dynamic`, where these weights are at hand."""
+    """Weights: a registered name, a .safetensors file, or hf://owner/repo/path. If not set: `small`; for a capture
+    whose photos were taken at several times (`time` in transforms.json) `tiny-dynamic`, where these are at hand."""
     num_tokens: TokenCount | None = None
     """Tokens to decode, each a fixed number of Gaussians. If not set: as many as the weights have."""
     num_latents: TokenCount | None = None

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import gpu_report
 import pytest
-from gpu_pretraining import AheadOfTime, made_by_many, write_pieces
+from gpu_options import add_training_options, training_options
+from gpu_pretraining import write_pieces
 from gpu_table import Row, save, show
 
 from tokengs_nerfstudio.core import TokenGSNetwork, load_network
@@ -21,7 +22,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def report(tmp_path: Path) -> gpu_report.Report:
-    options = argparse.Namespace(minutes=1.0, output=tmp_path, wheels=None, dry_run=True, preset="tiny", batch=2)
+    options = argparse.Namespace(minutes=1.0, output=tmp_path, wheels=None, dry_run=True, parts=["timings"])
     return gpu_report.Report(options, tmp_path)
 
 
@@ -38,24 +39,21 @@ def test_pieces_join_to_the_file(tmp_path: Path) -> None:
         write_pieces(tmp_path / "weights.bin", tmp_path, size=1000, most=2)
 
 
-def test_what_is_made_by_many_comes_in_order() -> None:
-    def slow_at_first(number: int) -> int:
-        time.sleep(0.02 if number == 5 else 0)
-        return number * number
+def test_what_a_training_is_asked_reaches_its_process() -> None:
+    parser = argparse.ArgumentParser()
+    add_training_options(parser)
+    weights = ["--preset", "tiny", "--batch", "4", "--makers", "2", "--from", "w.safetensors"]
+    scenes = ["--data", "one", "--data", "two", "--late-sides", "64", "96"]
+    options = parser.parse_args([*weights, *scenes])
+    assert parser.parse_args(training_options(options)) == options
+    usual = parser.parse_args([])
+    assert parser.parse_args(training_options(usual)) == usual
 
-    made = made_by_many(slow_at_first, 5, threads=3)
-    assert [next(made) for _ in range(8)] == [number * number for number in range(5, 13)]
-    made.close()
 
-
-def test_an_error_in_making_comes_out() -> None:
-    def broken(number: int) -> int:
-        raise ArithmeticError(f"batch {number}")
-
-    ahead = AheadOfTime(broken, 2)
-    with pytest.raises(ArithmeticError, match="batch 3"):
-        ahead(3)
-    ahead.close()
+def test_every_test_for_a_gpu_is_found_and_can_be_read_without_nerfstudio() -> None:
+    found = gpu_report.gpu_tests()
+    assert {"tests/core/test_cuda.py", "tests/core/rendering/test_gsplat.py"} <= set(found)
+    assert not any("nerfstudio.engine" in (REPOSITORY / name).read_text() for name in found)
 
 
 def test_a_part_that_takes_too_long_is_stopped_and_one_that_breaks_is_told(tmp_path: Path) -> None:
@@ -122,9 +120,10 @@ def test_the_dry_run_does_every_part(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     rows = json.loads((tmp_path / "out" / "figures.json").read_text())["rows"]
-    assert {row["part"].split(",")[0] for row in rows} == {"set-up", "tests", "timings", "pretraining"}
+    assert {row["part"].split(",")[0] for row in rows} == {"set-up", "tests", "timings", "captures", "pretraining"}
     assert all(row["status"] != "failed" for row in rows)
     assert any("token-tuning steps" in row["what"] and row["value"] > 0 for row in rows)
+    assert any("banana" in row["what"] and row["unit"] == "dB" and row["value"] > 15 for row in rows)
     files = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert len(files) <= 8
     assert max(path.stat().st_size for path in (tmp_path / "out").iterdir()) <= 15 * 2**20

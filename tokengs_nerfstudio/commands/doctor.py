@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tokengs_nerfstudio.commands.options import parsed
 from tokengs_nerfstudio.core.checkpoint import load_network
+from tokengs_nerfstudio.core.checkpoint.registry import USUAL
 from tokengs_nerfstudio.core.errors import one_line
 from tokengs_nerfstudio.data.doctor import Examination, examine
 from tokengs_nerfstudio.data.finished_run import read_run
@@ -26,7 +27,7 @@ class Doctor:
 
     capture: Path
     """folder with a transforms.json, or a JSON file of that form; or the folder of a run of ns-train tokengs"""
-    checkpoint: str = "tiny"
+    checkpoint: str = USUAL
     """weights that it is to be reconstructed with: a registered name, a .safetensors file, or hf://owner/repo/path"""
     json: bool = False
     """everything that was measured, as JSON"""

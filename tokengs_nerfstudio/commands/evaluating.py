@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import torch
 
 import tokengs_nerfstudio
+from tokengs_nerfstudio.core.checkpoint.registry import USUAL
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.fingerprint import digest
 from tokengs_nerfstudio.core.network.config import Side, TokenCount
@@ -32,7 +33,7 @@ class Evaluating:
     """the benchmark"""
     data: Path | None = None
     """folder of its data, in the layout that they are published in; for captures one with a folder of each"""
-    checkpoint: str = "tiny"
+    checkpoint: str = USUAL
     """the weights: a registered name, a .safetensors file, or hf://owner/repo/path"""
     index: Path | None = None
     """evaluation index, a JSON file; if not set the one that comes with the preset. re10k-2view needs one"""

@@ -9,6 +9,7 @@ import torch
 import tyro
 
 import tokengs_nerfstudio
+from tokengs_nerfstudio.core.checkpoint.registry import USUAL
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.config import TokenCount
 from tokengs_nerfstudio.core.network.tokengs import Precision
@@ -26,7 +27,7 @@ _WORKER_MEMORY = 2 * 2**30
 class Plan:
     """What is done with every capture; everything that decides a result but the capture itself."""
 
-    checkpoint: str = "tiny"
+    checkpoint: str = USUAL
     """weights: a registered name, a .safetensors file, or hf://owner/repo/path"""
     steps: Whole | None = None
     """tuning steps; 0 for what the network predicts. If not set as many as the time of each capture has room for"""

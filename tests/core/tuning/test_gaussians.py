@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from made.scenes import arc_cameras, blobs, noisy, photos
-from made.tuning import PHOTOMETRY, still_cameras
+from made.scenes import arc_cameras, blobs, noisy, photos, small_network
+from made.tuning import PHOTOMETRY, ready, still_cameras, tuning_config
 
+from tokengs_nerfstudio.core import SceneTuning
 from tokengs_nerfstudio.core.tuning.config import GaussianStageConfig
-from tokengs_nerfstudio.core.tuning.gaussians import GaussianVariables, thinned
+from tokengs_nerfstudio.core.tuning.gaussians import GaussianVariables, fewer, starting_count, thinned
 from tokengs_nerfstudio.core.tuning.schedule import scene_extent
 from tokengs_nerfstudio.core.tuning.stages import Drawing
 from tokengs_nerfstudio.core.tuning.supervision import Supervision
@@ -38,6 +39,36 @@ def test_thinned_gaussians_keep_their_mean_opacity_and_their_gradients() -> None
     assert not torch.equal(some.opacities, thinned(scene, 0.3, seed=2).opacities)
     (slope,) = torch.autograd.grad(some.opacities.sum(), opacities)
     assert torch.equal(slope > 0, some.opacities > 0)
+
+
+def test_fewer_gaussians_cover_as_much() -> None:
+    scene = blobs(400)
+    some = fewer(scene, 100, seed=1)
+    assert some.count == 100
+    area = scene.scales.square().sum()
+    assert float(some.scales.square().sum()) == pytest.approx(float(area), rel=0.15)
+    places = torch.cdist(some.means, scene.means).amin(1)
+    assert places.max() == 0
+    assert torch.equal(some.means, fewer(scene, 100, seed=1).means)
+    assert fewer(scene, 400, seed=1) is scene
+
+
+def test_a_stage_begins_with_a_share_of_what_it_grows_to() -> None:
+    views = photos(blobs(), arc_cameras(4), size=40)
+    config = tuning_config(space="gaussians", per_pixel=0.2, start_share=0.25, reseed=False)
+    assert starting_count(config, 256, views) == 80
+    assert starting_count(config, 50, views) == 50
+    assert starting_count(tuning_config(per_pixel=0.2, start_share=0.25, max_gaussians=100), 256, views) == 25
+    assert starting_count(tuning_config(per_pixel=0.0), 256, views) == 256
+    tuning = SceneTuning(small_network(), ready(views), config, steps=5)
+    assert tuning.gaussians().count == 80
+    # Going on from there, and somebody's own Gaussians, are left as they are.
+    while not tuning.finished:
+        tuning.step()
+    count = tuning.gaussians().count
+    tuning.extend(5)
+    assert tuning.gaussians().count == count
+    assert SceneTuning(small_network(), ready(views), config, 5, blobs(200)).gaussians().count == 200
 
 
 def test_optimising_does_not_depend_on_the_scale_of_the_scene() -> None:

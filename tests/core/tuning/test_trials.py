@@ -8,7 +8,7 @@ from made.scenes import arc_cameras, blobs, photos, small_network
 from made.tuning import ready, tuning_config
 
 from tokengs_nerfstudio.core.tuning.candidates import FEED_FORWARD, Candidate, candidates
-from tokengs_nerfstudio.core.tuning.trials import Evidence, TrialSize, fitted, turn_of, turns
+from tokengs_nerfstudio.core.tuning.trials import Evidence, TrialCosts, TrialSize, fitted, fitting, turn_of, turns
 
 NETWORK = small_network().config
 EVIDENCE = Evidence(
@@ -58,6 +58,22 @@ def test_what_is_no_better_than_tokens_by_a_lead_is_not_chosen(score, best):
     assert evidence.best.space == best
     starred = next(line for line in evidence.table().splitlines() if "*" in line)
     assert best in starred
+
+
+def test_of_many_photos_tokens_have_no_lead():
+    many = replace(EVIDENCE, scores=((15.0,), (18.5,), (18.6,)), few=False)
+    assert many.best.space == "gaussians"
+    assert "than tokens" not in many.table()
+
+
+def test_tokens_that_would_leave_no_time_are_not_tried():
+    costs = TrialCosts(before=0.5, tokens=8.0, gaussians=1.0)
+    tried, size = fitting(EVIDENCE.tried, replace(TrialSize(), turns=2), costs, seconds=20.0)
+    assert (len(tried), size.turns) == (3, 2)
+    tried, size = fitting(EVIDENCE.tried, replace(TrialSize(), turns=2), costs, seconds=9.0)
+    assert [candidate.space for candidate in tried] == [FEED_FORWARD, "gaussians"]
+    assert (size.turns, size.gaussian_steps) == (2, 120)
+    assert fitting(EVIDENCE.tried, replace(TrialSize(), turns=1), costs, seconds=10.0)[1].turns == 1
 
 
 def test_of_few_photos_one_is_left_out_in_turn_and_of_many_those_that_the_network_does_not_see():

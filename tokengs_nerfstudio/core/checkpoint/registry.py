@@ -18,7 +18,7 @@ from tokengs_nerfstudio.core.network.config import PRESETS, NetworkConfig
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 
 SHIPPED = Path(__file__).resolve().parents[2] / "weights"
-USUAL, USUAL_FOR_MOVING = "tiny", "tiny-dynamic"
+USUAL, USUAL_FOR_MOVING = "small", "tiny-dynamic"
 """What is taken where nobody names weights: for scenes that stand still, and for those that move."""
 _HUB = "hf://"
 

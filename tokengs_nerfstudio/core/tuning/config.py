@@ -70,6 +70,9 @@ class GaussianStageConfig:
     """coarse to fine, as pairs: from this share of the stage on, images so many times smaller than the capture's"""
     per_pixel: Annotated[float, Range(0, 1e6)] = 0.35
     """Gaussians that the stage grows to, per pixel of one supervised photo, below `max_gaussians`"""
+    start_share: Annotated[float, Range(0, 1, above=True)] = 0.35
+    """share of that with which the stage begins at most, drawn from what the network predicts and larger in turn: the
+    others grow where errors are. 1: with all that the network predicts"""
     densification: DensificationName = "budget"
     """how their number rises, never above `per_pixel`: budget splits the most pulled ones until it is reached;
     gsplat-default and gsplat-mcmc (CUDA only) are gsplat's own strategies, which may need fewer"""

@@ -230,8 +230,28 @@ class GaussianStage:
 
 def gaussian_budget(config: TuningConfig, first: int, views: Views) -> int:
     """How many Gaussians a stage that begins with `first` may grow to."""
-    budget = max(first, round(config.gaussians.per_pixel * views.height * views.width))
+    budget = max(first, _wanted(config, views))
     return budget if config.max_gaussians is None else min(budget, config.max_gaussians)
+
+
+def starting_count(config: TuningConfig, predicted: int, views: Views) -> int:
+    """With how many of the Gaussians that a network predicts a stage begins; with all where none grow."""
+    wanted = _wanted(config, views)
+    if config.max_gaussians is not None:
+        wanted = min(wanted, config.max_gaussians)
+    return min(predicted, max(round(config.gaussians.start_share * wanted), 1)) if wanted else predicted
+
+
+def _wanted(config: TuningConfig, views: Views) -> int:
+    return round(config.gaussians.per_pixel * views.height * views.width)
+
+
+def fewer(gaussians: Gaussians, count: int, seed: int) -> Gaussians:
+    """At most `count` of the Gaussians, drawn evenly and made larger, to cover as much; all if there are no more."""
+    if gaussians.count <= count:
+        return gaussians
+    some = gaussians.select(drawn(gaussians.count, count, seed).to(gaussians.means.device))
+    return replace(some, scales=some.scales * (gaussians.count / count) ** 0.5)
 
 
 def check_memory(config: TuningConfig, first: int, views: Views) -> None:

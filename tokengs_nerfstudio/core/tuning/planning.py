@@ -12,7 +12,7 @@ from tokengs_nerfstudio.core.tuning.candidates import FEED_FORWARD, Candidate, c
 from tokengs_nerfstudio.core.tuning.config import StoppingConfig, TuningConfig
 from tokengs_nerfstudio.core.tuning.costs import Clock, StageSizes, measured_costs
 from tokengs_nerfstudio.core.tuning.entry_checks import check_arguments
-from tokengs_nerfstudio.core.tuning.gaussians import gaussian_budget
+from tokengs_nerfstudio.core.tuning.gaussians import fewer, gaussian_budget, starting_count
 from tokengs_nerfstudio.core.tuning.pacing import Allowance, Pacer, Repetition, sized
 from tokengs_nerfstudio.core.tuning.photometry import Parts
 from tokengs_nerfstudio.core.tuning.plan import TuningPlan
@@ -97,6 +97,7 @@ class Planner:
             _log.warning(f"{allowance.seconds:g} s leave no time to tune: this is what the network predicts")
             return PlannedTuning(self._tuning(config, 0), self.config, trials=_rows(evidence))
         views = self.scene.example.target
+        start = fewer(start, starting_count(config, start.count, views), self.seed)
         space = chosen_space(config.space, self.network.config, views.num_views, config.few_views)
         config = replace(config, space=space)
         self.told("what a step costs")
@@ -150,7 +151,8 @@ class Planner:
             return None
         most = "" if seconds is None else f", for at most {max(seconds, 0):.0f} s"
         _log.info(f"{len(tried)} ways to tune are tried on photos that are left out{most}")
-        trials = Trials(self.network, self.config, self.seed, self.antialiased, self.told)
+        most = starting_count(self.config, self.network.num_gaussians, self.scene.example.target)
+        trials = Trials(self.network, self.config, self.seed, self.antialiased, self.told, most)
         evidence = gathered(trials, self.scene, tried, seconds, clock)
         if evidence is not None:
             _log.info(evidence.table())

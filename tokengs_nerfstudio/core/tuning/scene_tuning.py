@@ -21,7 +21,7 @@ from tokengs_nerfstudio.core.tuning.cameras import CameraVariables
 from tokengs_nerfstudio.core.tuning.config import TuningConfig
 from tokengs_nerfstudio.core.tuning.course import Course
 from tokengs_nerfstudio.core.tuning.entry_checks import check_arguments, check_content, check_kind, kind_of
-from tokengs_nerfstudio.core.tuning.gaussians import GaussianStage, check_memory
+from tokengs_nerfstudio.core.tuning.gaussians import GaussianStage, check_memory, fewer, starting_count
 from tokengs_nerfstudio.core.tuning.photometry import Parts, Photometry
 from tokengs_nerfstudio.core.tuning.schedule import (
     chosen_space,
@@ -80,7 +80,7 @@ class SceneTuning:
         self.supervision = Supervision(supervised, self._left_out(supervised), seed)
         extent = scene_extent(self.gaussians(), supervised.c2w)
         if any(stage.name == GaussianStage.name for stage in self.course.stages):
-            check_memory(config, self.gaussians().count, supervised)
+            check_memory(config, starting_count(config, self.gaussians().count, supervised), supervised)
         self._scene = StageScene(self.supervision, self._rendering, extent, seed, scene.points)
         self._photometry = Photometry(config.ssim, self._rendering, extent, self.supervision.valid_share, config.depth)
         cameras = config.cameras
@@ -247,6 +247,8 @@ class SceneTuning:
         planned = self.course.here or self.course.stages[-1]
         with torch.no_grad():
             start = self._splats(self._time).detach()
+        if self._start is None and not isinstance(self._stage, GaussianStage):
+            start = fewer(start, starting_count(self.config, start.count, self.supervision.views), self.seed)
         return GaussianStage(start, self._scene, self.config, planned.steps)
 
     def _left_out(self, supervised: Views) -> list[int]:

@@ -17,6 +17,7 @@ from tokengs_nerfstudio.core.stored_views import joined
 from tokengs_nerfstudio.core.tuning.candidates import FEED_FORWARD, Candidate
 from tokengs_nerfstudio.core.tuning.config import TuningConfig
 from tokengs_nerfstudio.core.tuning.costs import Clock, settled, step_seconds, to_be_timed
+from tokengs_nerfstudio.core.tuning.gaussians import fewer
 from tokengs_nerfstudio.core.tuning.photometry import Photometry
 from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
 from tokengs_nerfstudio.core.tuning.settings import with_settings
@@ -31,9 +32,11 @@ _SIDE = 64.0
 _LEVELS = ((0.0, 2.0), (0.4, 1.0))
 # Share of a trial of tokens after which Gaussians take over.
 _TOKENS_FIRST = 0.5
-# Tokens gain most after the length of a trial, and never ruin a scene: by so many dB others have to be better. By as
-# many has what does without the network to be better than what does not.
+# Tokens gain most after the length of a trial, and never ruin a scene of few photos: by so many dB others have to be
+# better. By as many has what does without the network to be better than what does not.
 _LEAD = 0.5
+# Tokens are left out of trials in which they would leave no time for so many turns.
+_ENOUGH_TURNS = 2
 # Steps that are timed; trials shorter than this share of their usual length show nothing.
 _TIMED, _SHORTEST = 2, 0.5
 # With so many photos or more, several are left out at once: one in so many.
@@ -59,6 +62,23 @@ class TrialSize:
 
 
 @dataclass(frozen=True)
+class TrialCosts:
+    """Seconds of a turn."""
+
+    before: float
+    """its first step"""
+    tokens: float
+    """its trial of tokens"""
+    gaussians: float
+    """each of its trials of Gaussians"""
+
+    def of(self, tried: Sequence[Candidate]) -> float:
+        """All steps of a turn in which these are tried."""
+        runs = sum("gaussians" in candidate.space for candidate in tried)
+        return self.tokens * any("tokens" in candidate.space for candidate in tried) + self.gaussians * runs
+
+
+@dataclass(frozen=True)
 class Evidence:
     """What trials have shown, and what is chosen by it."""
 
@@ -69,6 +89,8 @@ class Evidence:
     """places of the photos that were left out, by turn"""
     size: TrialSize
     seconds: float
+    few: bool = True
+    """whether the photos are few: tuned on many, Gaussians leave tokens behind long after a trial is over"""
 
     def mean(self, place: int) -> float:
         """Score of a candidate, over all turns."""
@@ -76,13 +98,13 @@ class Evidence:
 
     @property
     def best(self) -> Candidate:
-        """The candidate that shows the left-out photos best; all others have to be a lead ahead of tokens, and points
-        alone a lead ahead of all others."""
+        """The candidate that shows the left-out photos best; points alone have to be a lead ahead of all others, and
+        others that much ahead of tokens where photos are few."""
 
         def merit(place: int) -> float:
             tried = self.tried[place]
             alone = tried.settings.get("gaussians.points") == "alone"
-            return self.mean(place) + _LEAD * ((tried.space == "tokens") - alone)
+            return self.mean(place) + _LEAD * ((tried.space == "tokens" and self.few) - alone)
 
         return self.tried[max(range(len(self.tried)), key=merit)]
 
@@ -101,10 +123,11 @@ class Evidence:
     def table(self) -> str:
         """The table in lines, the highest score first, what is chosen named by a star."""
         photos = sum(map(len, self.left_out))
+        tokens = f"{_LEAD} dB better than tokens is better, " if self.few else ""
         lines = [
             f"Trials of {self.size.token_steps} steps on tokens and {self.size.gaussian_steps} on Gaussians, "
-            f"{self.seconds:.1f} s; PSNR of {photos} left-out photos, {len(self.left_out)} turns; {_LEAD} dB better "
-            "than tokens is better, points alone as much better than others:"
+            f"{self.seconds:.1f} s; PSNR of {photos} left-out photos, {len(self.left_out)} turns; {tokens}points alone "
+            f"by {_LEAD} dB better than others:"
         ]
         for row in sorted(self.rows(), key=lambda row: -row["psnr"]):
             lines.append(f"  {'*' if row['chosen'] else ' '} {row['tried']:40s} {row['psnr']:6.2f} dB")
@@ -170,6 +193,8 @@ class Trials:
     seed: int
     antialiased: bool
     told: Told
+    most: int
+    """Gaussians that trials on these begin with at most: as many as the tuning itself"""
 
     def scores(self, turn: Turn, tried: Sequence[Candidate], size: TrialSize) -> list[float]:
         """PSNR in dB of what is left out of `turn`, by each of the candidates."""
@@ -184,21 +209,20 @@ class Trials:
             splats = shown[candidate.space]
             if "gaussians" in candidate.space:
                 self.told(candidate.name)
-                splats = self._tuned_gaussians(turn, candidate, splats, size.gaussian_steps)
+                splats = self._tuned_gaussians(turn, candidate, self._first(splats), size.gaussian_steps)
             scores.append(_psnr(splats, turn.left_out, tokens))
         return scores
 
-    def seconds(self, turn: Turn, tried: Sequence[Candidate], size: TrialSize, clock: Clock) -> tuple[float, float]:
-        """What a turn costs before its first step, and its steps; from a few of them that nothing comes of."""
+    def costs(self, turn: Turn, size: TrialSize, clock: Clock) -> TrialCosts:
+        """What trials of that length cost; from a few steps that nothing comes of."""
         views = turn.left_out
         before = settled(clock, views)
         tokens = self._tuning(turn, replace(self.config, space="tokens"), _TIMED + 1)
         start, between = tokens.gaussians(), settled(clock, views)
         finest = with_settings(self._on_gaussians(Candidate("gaussians")), {"gaussians.levels": ((0.0, 1.0),)})
-        gaussians = self._tuning(turn, to_be_timed(finest), _TIMED + 1, start)
+        gaussians = self._tuning(turn, to_be_timed(finest), _TIMED + 1, self._first(start))
         per_token, per_gaussian = (step_seconds(run, clock, _TIMED) for run in (tokens, gaussians))
-        runs = sum("gaussians" in candidate.space for candidate in tried)
-        return between - before, size.token_steps * per_token + runs * size.gaussian_steps * per_gaussian
+        return TrialCosts(between - before, size.token_steps * per_token, size.gaussian_steps * per_gaussian)
 
     def _tuned_tokens(self, run: SceneTuning) -> dict[str, Gaussians]:
         """The Gaussians of tuned tokens, and those of tokens that are tuned before Gaussians: less long."""
@@ -215,6 +239,9 @@ class Trials:
         while not run.finished:
             run.step()
         return run.gaussians()
+
+    def _first(self, splats: Gaussians) -> Gaussians:
+        return fewer(splats, self.most, self.seed)
 
     def _on_gaussians(self, candidate: Candidate) -> TuningConfig:
         return with_settings(replace(candidate, space="gaussians").applied(self.config), {"gaussians.levels": _LEVELS})
@@ -236,10 +263,11 @@ def gathered(
     if not left_out:
         return None
     made = turn_of(trials.network, scene, left_out[0])
+    size = replace(size, turns=len(left_out))
     if seconds is not None:
         trials.told("what trials cost")
-        before, steps = trials.seconds(made, tried, size, clock)
-        size = fitted(replace(size, turns=len(left_out)), before, steps, seconds - (clock() - began))
+        costs = trials.costs(made, size, clock)
+        tried, size = fitting(tried, size, costs, seconds - (clock() - began))
     scores: list[list[float]] = []
     for number, left in enumerate(left_out[: size.turns]):
         turn = made if number == 0 else turn_of(trials.network, scene, left)
@@ -247,7 +275,20 @@ def gathered(
     if not scores:
         return None
     used = tuple(tuple(left) for left in left_out[: len(scores)])
-    return Evidence(tuple(tried), tuple(zip(*scores)), used, size, clock() - began)
+    few = len(scene.example.target.usable()) < _MANY
+    return Evidence(tuple(tried), tuple(zip(*scores)), used, size, clock() - began, few)
+
+
+def fitting(
+    tried: Sequence[Candidate], size: TrialSize, costs: TrialCosts, seconds: float
+) -> tuple[Sequence[Candidate], TrialSize]:
+    """What is tried, and how long, in so many seconds: all of it if there is time for some turns, else what needs no
+    tuning of tokens, which takes long where networks are large."""
+    found = fitted(size, costs.before, costs.of(tried), seconds)
+    if found.turns >= min(size.turns, _ENOUGH_TURNS):
+        return tried, found
+    rest = [candidate for candidate in tried if "tokens" not in candidate.space]
+    return rest, fitted(size, costs.before, costs.of(rest), seconds)
 
 
 def fitted(size: TrialSize, before: float, steps: float, seconds: float) -> TrialSize:
