@@ -12,11 +12,11 @@ from made.tuning import changed, ready, tuning_config
 from tokengs_nerfstudio.core import reconstruct
 from tokengs_nerfstudio.core.errors import MissingFileError, UserError
 from tokengs_nerfstudio.core.preparation import PreparedScene
+from tokengs_nerfstudio.core.tuning.evidence import TrialSize
 from tokengs_nerfstudio.core.tuning.pacing import Allowance
 from tokengs_nerfstudio.core.tuning.plan import TuningPlan
 from tokengs_nerfstudio.core.tuning.planning import Planner
 from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
-from tokengs_nerfstudio.core.tuning.trials import TrialSize
 from tokengs_nerfstudio.core.tuning.whole import planned_tuning, run_through, tune
 from tokengs_nerfstudio.core.types import Gaussians
 

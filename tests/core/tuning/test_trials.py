@@ -8,7 +8,8 @@ from made.scenes import arc_cameras, blobs, photos, small_network
 from made.tuning import ready, tuning_config
 
 from tokengs_nerfstudio.core.tuning.candidates import FEED_FORWARD, Candidate, candidates
-from tokengs_nerfstudio.core.tuning.trials import Evidence, TrialCosts, TrialSize, fitted, fitting, turn_of, turns
+from tokengs_nerfstudio.core.tuning.evidence import Evidence, TrialCosts, TrialSize, fitted, fitting
+from tokengs_nerfstudio.core.tuning.trials import turn_of, turns
 
 NETWORK = small_network().config
 EVIDENCE = Evidence(
@@ -66,14 +67,21 @@ def test_of_many_photos_tokens_have_no_lead():
     assert "than tokens" not in many.table()
 
 
-def test_tokens_that_would_leave_no_time_are_not_tried():
+@pytest.mark.parametrize(
+    ("few", "turns_", "seconds", "tried", "fit"),
+    [
+        (False, 2, 20.0, 3, 2),
+        (False, 2, 9.0, 2, 2),
+        (True, 2, 9.0, 3, 1),
+        (True, 2, 4.0, 2, 2),
+        (False, 1, 10.0, 3, 1),
+    ],
+)
+def test_tokens_that_would_leave_no_time_for_turns_are_not_tried(few, turns_, seconds, tried, fit):
     costs = TrialCosts(before=0.5, tokens=8.0, gaussians=1.0)
-    tried, size = fitting(EVIDENCE.tried, replace(TrialSize(), turns=2), costs, seconds=20.0)
-    assert (len(tried), size.turns) == (3, 2)
-    tried, size = fitting(EVIDENCE.tried, replace(TrialSize(), turns=2), costs, seconds=9.0)
-    assert [candidate.space for candidate in tried] == [FEED_FORWARD, "gaussians"]
-    assert (size.turns, size.gaussian_steps) == (2, 120)
-    assert fitting(EVIDENCE.tried, replace(TrialSize(), turns=1), costs, seconds=10.0)[1].turns == 1
+    found, size = fitting(EVIDENCE.tried, replace(TrialSize(), turns=turns_), costs, seconds, few)
+    assert (len(found), size.turns) == (tried, fit)
+    assert ("tokens" in [candidate.space for candidate in found]) == (tried == 3)
 
 
 def test_of_few_photos_one_is_left_out_in_turn_and_of_many_those_that_the_network_does_not_see():

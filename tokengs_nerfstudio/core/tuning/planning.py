@@ -12,6 +12,7 @@ from tokengs_nerfstudio.core.tuning.candidates import FEED_FORWARD, Candidate, c
 from tokengs_nerfstudio.core.tuning.config import StoppingConfig, TuningConfig
 from tokengs_nerfstudio.core.tuning.costs import Clock, StageSizes, measured_costs
 from tokengs_nerfstudio.core.tuning.entry_checks import check_arguments
+from tokengs_nerfstudio.core.tuning.evidence import Evidence
 from tokengs_nerfstudio.core.tuning.gaussians import fewer, gaussian_budget, starting_count
 from tokengs_nerfstudio.core.tuning.pacing import Allowance, Pacer, Repetition, sized
 from tokengs_nerfstudio.core.tuning.photometry import Parts
@@ -19,7 +20,7 @@ from tokengs_nerfstudio.core.tuning.plan import TuningPlan
 from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
 from tokengs_nerfstudio.core.tuning.schedule import chosen_space, leaves_out
 from tokengs_nerfstudio.core.tuning.settings import with_settings
-from tokengs_nerfstudio.core.tuning.trials import Evidence, Trials, gathered
+from tokengs_nerfstudio.core.tuning.trials import Trials, gathered
 from tokengs_nerfstudio.core.types import Gaussians
 
 _log = logging.getLogger(__name__)

@@ -7,7 +7,6 @@ that come after tokens from where the trial of the tokens was on its way.
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from tokengs_nerfstudio.core.geometry.resize import level_size, resized
 from tokengs_nerfstudio.core.geometry.twins import same_cameras
@@ -17,6 +16,7 @@ from tokengs_nerfstudio.core.stored_views import joined
 from tokengs_nerfstudio.core.tuning.candidates import FEED_FORWARD, Candidate
 from tokengs_nerfstudio.core.tuning.config import TuningConfig
 from tokengs_nerfstudio.core.tuning.costs import Clock, settled, step_seconds, to_be_timed
+from tokengs_nerfstudio.core.tuning.evidence import Evidence, TrialCosts, TrialSize, fitting
 from tokengs_nerfstudio.core.tuning.gaussians import fewer
 from tokengs_nerfstudio.core.tuning.photometry import Photometry
 from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
@@ -32,106 +32,12 @@ _SIDE = 64.0
 _LEVELS = ((0.0, 2.0), (0.4, 1.0))
 # Share of a trial of tokens after which Gaussians take over.
 _TOKENS_FIRST = 0.5
-# Tokens gain most after the length of a trial, and never ruin a scene of few photos: by so many dB others have to be
-# better. By as many has what does without the network to be better than what does not.
-_LEAD = 0.5
-# Tokens are left out of trials in which they would leave no time for so many turns.
-_ENOUGH_TURNS = 2
-# Steps that are timed; trials shorter than this share of their usual length show nothing.
-_TIMED, _SHORTEST = 2, 0.5
+# Steps that are timed.
+_TIMED = 2
 # With so many photos or more, several are left out at once: one in so many.
 _MANY, _ONE_IN = 9, 8
 # Photos that a trial looks at, spread over the capture: more would only take longer to read.
 _MOST = 48
-
-
-@dataclass(frozen=True)
-class TrialSize:
-    """How long trials are."""
-
-    token_steps: int = 20
-    gaussian_steps: int = 120
-    turns: int = 4
-    """how often other photos are left out, at most; half as often where several are left out together"""
-
-    def scaled(self, factor: float) -> "TrialSize":
-        """Trials `factor` times as long."""
-        return replace(
-            self, token_steps=round(self.token_steps * factor), gaussian_steps=round(self.gaussian_steps * factor)
-        )
-
-
-@dataclass(frozen=True)
-class TrialCosts:
-    """Seconds of a turn."""
-
-    before: float
-    """its first step"""
-    tokens: float
-    """its trial of tokens"""
-    gaussians: float
-    """each of its trials of Gaussians"""
-
-    def of(self, tried: Sequence[Candidate]) -> float:
-        """All steps of a turn in which these are tried."""
-        runs = sum("gaussians" in candidate.space for candidate in tried)
-        return self.tokens * any("tokens" in candidate.space for candidate in tried) + self.gaussians * runs
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What trials have shown, and what is chosen by it."""
-
-    tried: tuple[Candidate, ...]
-    scores: tuple[tuple[float, ...], ...]
-    """PSNR in dB of the left-out photos, by candidate and turn"""
-    left_out: tuple[tuple[int, ...], ...]
-    """places of the photos that were left out, by turn"""
-    size: TrialSize
-    seconds: float
-    few: bool = True
-    """whether the photos are few: tuned on many, Gaussians leave tokens behind long after a trial is over"""
-
-    def mean(self, place: int) -> float:
-        """Score of a candidate, over all turns."""
-        return sum(self.scores[place]) / len(self.scores[place])
-
-    @property
-    def best(self) -> Candidate:
-        """The candidate that shows the left-out photos best; points alone have to be a lead ahead of all others, and
-        others that much ahead of tokens where photos are few."""
-
-        def merit(place: int) -> float:
-            tried = self.tried[place]
-            alone = tried.settings.get("gaussians.points") == "alone"
-            return self.mean(place) + _LEAD * ((tried.space == "tokens" and self.few) - alone)
-
-        return self.tried[max(range(len(self.tried)), key=merit)]
-
-    def rows(self) -> tuple[dict[str, Any], ...]:
-        """The table, as plain values."""
-        return tuple(
-            {
-                "tried": candidate.name,
-                "psnr": round(self.mean(place), 3),
-                "by_turn": [round(score, 3) for score in self.scores[place]],
-                "chosen": candidate == self.best,
-            }
-            for place, candidate in enumerate(self.tried)
-        )
-
-    def table(self) -> str:
-        """The table in lines, the highest score first, what is chosen named by a star."""
-        photos = sum(map(len, self.left_out))
-        tokens = f"{_LEAD} dB better than tokens is better, " if self.few else ""
-        lines = [
-            f"Trials of {self.size.token_steps} steps on tokens and {self.size.gaussian_steps} on Gaussians, "
-            f"{self.seconds:.1f} s; PSNR of {photos} left-out photos, {len(self.left_out)} turns; {tokens}points alone "
-            f"by {_LEAD} dB better than others:"
-        ]
-        for row in sorted(self.rows(), key=lambda row: -row["psnr"]):
-            lines.append(f"  {'*' if row['chosen'] else ' '} {row['tried']:40s} {row['psnr']:6.2f} dB")
-        return "\n".join(lines)
 
 
 @dataclass(frozen=True)
@@ -262,12 +168,12 @@ def gathered(
     left_out = list(turns(scene, size.turns)) if tried and (seconds is None or seconds > 0) else []
     if not left_out:
         return None
-    made = turn_of(trials.network, scene, left_out[0])
+    made, few = turn_of(trials.network, scene, left_out[0]), len(scene.example.target.usable()) < _MANY
     size = replace(size, turns=len(left_out))
     if seconds is not None:
         trials.told("what trials cost")
         costs = trials.costs(made, size, clock)
-        tried, size = fitting(tried, size, costs, seconds - (clock() - began))
+        tried, size = fitting(tried, size, costs, seconds - (clock() - began), few)
     scores: list[list[float]] = []
     for number, left in enumerate(left_out[: size.turns]):
         turn = made if number == 0 else turn_of(trials.network, scene, left)
@@ -275,32 +181,7 @@ def gathered(
     if not scores:
         return None
     used = tuple(tuple(left) for left in left_out[: len(scores)])
-    few = len(scene.example.target.usable()) < _MANY
     return Evidence(tuple(tried), tuple(zip(*scores)), used, size, clock() - began, few)
-
-
-def fitting(
-    tried: Sequence[Candidate], size: TrialSize, costs: TrialCosts, seconds: float
-) -> tuple[Sequence[Candidate], TrialSize]:
-    """What is tried, and how long, in so many seconds: all of it if there is time for some turns, else what needs no
-    tuning of tokens, which takes long where networks are large."""
-    found = fitted(size, costs.before, costs.of(tried), seconds)
-    if found.turns >= min(size.turns, _ENOUGH_TURNS):
-        return tried, found
-    rest = [candidate for candidate in tried if "tokens" not in candidate.space]
-    return rest, fitted(size, costs.before, costs.of(rest), seconds)
-
-
-def fitted(size: TrialSize, before: float, steps: float, seconds: float) -> TrialSize:
-    """As many turns as `seconds` allow, rather of shorter trials than fewer; none where not even one fits.
-
-    A turn costs `before` its first step and then `steps` seconds, if its trials have the length of `size`.
-    """
-    number = min(size.turns, max(0, int(seconds / max(before + _SHORTEST * steps, 1e-9))))
-    if number == 0:
-        return replace(size, turns=0)
-    factor = (seconds / number - before) / max(steps, 1e-9)
-    return replace(size.scaled(min(factor, 1.0)), turns=number)
 
 
 def _psnr(splats: Gaussians, views: Views, like: SceneTuning) -> float:
