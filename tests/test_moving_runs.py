@@ -136,21 +136,21 @@ def test_a_capture_without_times_or_of_one_moment_never_does(times, capture, tmp
         edit(folder, lambda meta: [frame.update(time=times) for frame in meta["frames"]])
     trainer = trained(without_weights(folder, tmp_path))
     assert "tiny-dynamic" not in capsys.readouterr().out
-    assert trainer.pipeline.model.weights_name() == "tiny"
+    assert trainer.pipeline.model.weights_name() == USUAL
     assert trainer.pipeline.model.baked_times == []
 
 
 @pytest.mark.usefixtures("both_shipped")
 def test_who_names_weights_gets_them_whatever_the_capture_is(timed_capture, tmp_path, capsys):
     config = without_weights(timed_capture, tmp_path)
-    config.pipeline.model.checkpoint = "tiny"
+    config.pipeline.model.checkpoint = USUAL
     assert trained(config).pipeline.model.baked_times == []
     assert "tiny-dynamic" not in capsys.readouterr().out
 
 
 def test_where_weights_that_move_do_not_come_with_the_package_the_usual_ones_are_taken(tmp_path, monkeypatch):
     monkeypatch.setattr(registry, "SHIPPED", tmp_path)
-    assert registry.default_weights(moving=True) == registry.default_weights(moving=False) == "tiny"
+    assert registry.default_weights(moving=True) == registry.default_weights(moving=False) == USUAL
 
 
 @pytest.mark.skipif(USUAL_FOR_MOVING not in registry.shipped_weights(), reason=f"{USUAL_FOR_MOVING} is not shipped yet")

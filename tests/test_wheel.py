@@ -101,6 +101,6 @@ def test_installed_it_reconstructs_its_sample_from_anywhere(python, tmp_path):
         "run",
     )
     told = run(python, command, *arguments, "--viewer.quit-on-train-completion", "True", cwd=tmp_path)
-    assert "8,192 Gaussians from 4 views" in told
+    assert "32,768 Gaussians from 4 views" in told
     assert "2 tuning steps" in told
     assert (tmp_path / "banana/tokengs/run/config.yml").is_file()

@@ -71,6 +71,7 @@ THEN = {
     "views_per_step": 2,
     "gaussians_views_per_step": 2,
     "steps_per_view": 30,
+    "start_share": 1.0,
 }
 
 

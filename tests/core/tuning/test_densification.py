@@ -114,7 +114,9 @@ def test_mcmc_moves_faded_gaussians_and_grows_within_the_budget(monkeypatch: pyt
     monkeypatch.setattr(operations, "quat_scale_to_covar_preci", covariances)
     monkeypatch.setattr(gsplat_strategies, "check_densification", lambda *_: None)
     monkeypatch.setattr("tokengs_nerfstudio.core.tuning.entry_checks.check_densification", lambda *_: None)
-    tuning, counts = tuned(changed(CONFIG, densification="gsplat-mcmc", max_gaussians=275, clear_share=0.0))
+    tuning, counts = tuned(
+        changed(CONFIG, densification="gsplat-mcmc", max_gaussians=275, clear_share=0.0, start_share=1.0)
+    )
     assert counts[0] == 256
     assert counts[10:12] == [268, 268]
     assert counts[20:] == [275] * 21

@@ -171,7 +171,7 @@ def test_a_fixed_number_of_steps_is_exact() -> None:
 @pytest.mark.parametrize("steps", [0, 12])
 def test_the_number_of_gaussians_can_be_limited(space: str, steps: int) -> None:
     network, views = small_network(), scene_views(3)
-    config = changed(FIXED, space=space, per_pixel=2.0, clear_share=0.0)
+    config = changed(FIXED, space=space, per_pixel=2.0, clear_share=0.0, start_share=1.0)
     whole = tune(network, ready(views), config, steps)
     few = tune(network, ready(views), changed(config, max_gaussians=100), steps)
     assert few.count == 100 < whole.count

@@ -174,10 +174,11 @@ class TuningConfig:
     """when a stage ends"""
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
-        """Settings from a file; those of version 0.1 stood in one flat list, and once there was one number of photos a
-        step for all stages."""
+        """Settings from a file; those of version 0.1 stood in one flat list, once there was one number of photos a step
+        for all stages, and stages began with all that a network predicts."""
         vars(self).update(nested_settings(state) if "token_rate" in state else state)
         vars(self.gaussians).setdefault("views_per_step", self.views_per_step)
+        vars(self.gaussians).setdefault("start_share", 1.0)
 
 
 # Where settings of version 0.1 stand now; `near` and `background` belong to the weights.
@@ -199,7 +200,7 @@ def nested_settings(flat: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of TuningConfig that equal the flat settings of version 0.1."""
     parts: dict[str, Any] = {
         "tokens": TokenStageConfig(rates_decay=flat["rates_decay"]),
-        "gaussians": GaussianStageConfig(levels=tuple(zip(flat["level_starts"], flat["levels"]))),
+        "gaussians": GaussianStageConfig(levels=tuple(zip(flat["level_starts"], flat["levels"])), start_share=1.0),
         "cameras": CameraConfig(
             pose_rate=flat["pose_rate"] if flat["refine_poses"] else 0.0,
             exposure_rate=flat["exposure_rate"] if flat["exposure"] else 0.0,

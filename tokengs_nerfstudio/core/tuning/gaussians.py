@@ -236,10 +236,12 @@ def gaussian_budget(config: TuningConfig, first: int, views: Views) -> int:
 
 def starting_count(config: TuningConfig, predicted: int, views: Views) -> int:
     """With how many of the Gaussians that a network predicts a stage begins; with all where none grow."""
-    wanted = _wanted(config, views)
+    wanted, share = _wanted(config, views), config.gaussians.start_share
+    if not wanted or share == 1.0:
+        return predicted
     if config.max_gaussians is not None:
         wanted = min(wanted, config.max_gaussians)
-    return min(predicted, max(round(config.gaussians.start_share * wanted), 1)) if wanted else predicted
+    return min(predicted, max(round(share * wanted), 1))
 
 
 def _wanted(config: TuningConfig, views: Views) -> int:
