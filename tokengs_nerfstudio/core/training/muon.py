@@ -52,16 +52,17 @@ class Muon(torch.optim.Optimizer):
 
     def _step_alike(self, parameters: list[nn.Parameter], group: dict[str, Any]) -> None:
         """Matrices of one shape together: one batched product instead of many small ones."""
-        gradients = [parameter.grad for parameter in parameters]
+        weights: list[Tensor] = list(parameters)
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         momenta = [self._momentum(parameter) for parameter in parameters]
         torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
         # Where Nesterov would go from there.
         directions = torch.stack(torch._foreach_lerp(gradients, momenta, group["momentum"]))
-        rows, columns = parameters[0].shape
+        rows, columns = weights[0].shape
         stretch = max(1.0, rows / columns) ** 0.5
         changes = orthogonalised(directions, group["iterations"]).unbind()
-        torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
-        torch._foreach_add_(parameters, changes, alpha=-group["lr"] * stretch)
+        torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
+        torch._foreach_add_(weights, changes, alpha=-group["lr"] * stretch)
 
     def _momentum(self, parameter: nn.Parameter) -> Tensor:
         state = self.state[parameter]
