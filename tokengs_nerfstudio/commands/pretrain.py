@@ -116,6 +116,8 @@ class Run:
         if not config.pool.makers or not isinstance(plain, Batches):
             yield
             return
+        if plain.network.time_channels:
+            raise UserError("--pool.makers makes scenes that stand still, but this network knows time: leave it out")
         # A maker has all views of a scene to give away; each scene serves as often as the pool says.
         procedural = replace(config.procedural, uses=1)
         source = partial(source_of, config.data, config.weights, procedural, config.captures, config.pool.views - 1)
