@@ -10,7 +10,7 @@ learning rate stays up and the run may be prolonged; `--cooldown STATE` brings a
 
 import time
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -42,7 +42,7 @@ from tokengs_nerfstudio.core.training.state import read_state, save_state
 from tokengs_nerfstudio.core.types import Example
 from tokengs_nerfstudio.data.examples import source_of
 from tokengs_nerfstudio.data.examples.batches import Batches, made_ahead
-from tokengs_nerfstudio.data.examples.makers import MakerJob, SceneMakers
+from tokengs_nerfstudio.data.examples.makers import pooled
 from tokengs_nerfstudio.data.examples.pool import PARCELS_PER_RANK, PooledBatches
 
 Batched = Generator[Example, None, None]
@@ -116,15 +116,11 @@ class Run:
         if not config.pool.makers or not isinstance(plain, Batches):
             yield
             return
-        if plain.network.time_channels:
-            raise UserError("--pool.makers makes scenes that stand still, but this network knows time: leave it out")
         # A maker has all views of a scene to give away; each scene serves as often as the pool says.
         procedural = replace(config.procedural, uses=1)
         source = partial(source_of, config.data, config.weights, procedural, config.captures, config.pool.views - 1)
         first = PARCELS_PER_RANK * self.ranks.rank + self.training.steps
-        job = MakerJob(source, plain.network, config.batches, config.pool.views, plain.seed, first)
-        with closing(SceneMakers(job, config.pool.makers)) as makers:
-            self.batches = PooledBatches(plain, makers, self.ranks.device, config.pool)
+        with pooled(plain, source, config.pool, self.ranks.device, first) as self.batches:
             yield
 
     def _locked(self) -> FolderLock:

@@ -59,7 +59,12 @@ class Batches:
             rng = np.random.default_rng((self.seed, number, self.ranks))
         shape = replace(shape, first=self.seed * SCENES_PER_RUN + number * SCENES_PER_BATCH)
         example = self.source.draw(shape, rng, progress)
-        chosen = torch.from_numpy(rng.random(shape.scenes) < self.config.mirror)
+        return self.finished(example, rng)
+
+    def finished(self, example: Example, rng: np.random.Generator) -> Example:
+        """Scenes of the world as they are trained with: some in the mirror, all in the network's frame."""
+        chosen = torch.from_numpy(rng.random(example.num_scenes) < self.config.mirror)
+        chosen = chosen.to(example.context.images.device)
         context, target = (mirrored_scenes(views, chosen) for views in (example.context, example.target))
         return self.placed(Example(context, target))
 

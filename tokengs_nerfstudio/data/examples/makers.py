@@ -1,13 +1,14 @@
 """Processes that make scenes beside a training, as many a second as their processors can.
 
-They are processes and not threads: half of what a scene costs is Python.
+They are processes and not threads: what is Python about a scene would hold up that of the training's steps.
 """
 
 import os
 import queue
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -18,9 +19,9 @@ import torch
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.types import Views
-from tokengs_nerfstudio.data.examples.batches import MOST_RUNS, SCENES_PER_RUN
-from tokengs_nerfstudio.data.examples.pool import PooledScenes
-from tokengs_nerfstudio.data.examples.shapes import ASPECTS, BatchConfig, image_size, sides_at
+from tokengs_nerfstudio.data.examples.batches import MOST_RUNS, SCENES_PER_RUN, Batches
+from tokengs_nerfstudio.data.examples.pool import PoolConfig, PooledBatches, PooledScenes
+from tokengs_nerfstudio.data.examples.shapes import BatchConfig, drawn_size
 from tokengs_nerfstudio.data.examples.source import BatchShape, ExampleSource
 
 AT_ONCE = 4
@@ -109,32 +110,44 @@ class SceneMakers:
                 continue
 
 
+@contextmanager
+def pooled(
+    plain: Batches, source: Callable[[], ExampleSource], config: PoolConfig, device: torch.device, first: int
+) -> Iterator[PooledBatches]:
+    """Batches as the `plain` ones from what makers make of `source`, who stop when the block ends; see `MakerJob`.
+
+    UserError for a network that knows time.
+    """
+    if plain.network.time_channels:
+        raise UserError("--pool.makers makes scenes that stand still, but this network knows time: leave it out")
+    job = MakerJob(source, plain.network, plain.config, config.views, plain.seed, first)
+    with closing(SceneMakers(job, config.makers)) as makers:
+        yield PooledBatches(plain, makers, device, config)
+
+
 def _work(job: MakerJob, rank: int, count: int, maturity: Any, connection: Connection) -> None:
     """What a maker does until somebody stops it."""
     torch.set_num_threads(1)
     if hasattr(os, "nice"):
         os.nice(15)
-    try:
-        source, parcel = job.source(), job.first + rank
-        while True:
-            connection.send(made(job, source, parcel, maturity.value))
-            parcel += count
-    except UserError as error:
-        connection.send(error)
-    except (BrokenPipeError, KeyboardInterrupt):
-        pass  # the training has ended
+    with suppress(BrokenPipeError, KeyboardInterrupt):  # so the end of the training reaches a maker
+        try:
+            source, parcel = job.source(), job.first + rank
+            while True:
+                connection.send(made(job, source, parcel, maturity.value))
+                parcel += count
+        except UserError as error:
+            connection.send(error)
 
 
 def made(job: MakerJob, source: ExampleSource, parcel: int, maturity: float) -> PooledScenes:
     """Parcel `parcel` of a run: scenes of one size, all their views."""
     rng = np.random.default_rng((job.seed, parcel, MOST_RUNS))
-    side = int(rng.choice(sides_at(job.batches, maturity + AHEAD)))
-    height, width = image_size(side, float(rng.choice(ASPECTS)), job.network.patch_size)
-    if job.batches.size is not None:
-        height, width = job.batches.size
+    side, drawn = drawn_size(job.batches, job.network, rng, maturity + AHEAD)
+    height, width = job.batches.size or drawn
     first = job.seed * SCENES_PER_RUN + parcel * AT_ONCE
     # As context and novel views they are no view twice; which is which is chosen anew for each example.
     shape = BatchShape(AT_ONCE, job.views - 1, 1, 0, height, width, first)
     example = source.draw(shape, rng, maturity)
     views = Views.joined([example.context, example.target], lambda parts: torch.cat(parts, dim=1))
-    return PooledScenes.of(replace(views, masks=None, times=None, alphas=None, moving=None), side)
+    return PooledScenes.of(views, side)

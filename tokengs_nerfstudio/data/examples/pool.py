@@ -6,7 +6,7 @@ there are steps to be fed, each with other context and target views.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
@@ -14,7 +14,6 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from tokengs_nerfstudio.core.geometry.mirror import mirrored_scenes
 from tokengs_nerfstudio.core.ranges import Count, Range, Whole
 from tokengs_nerfstudio.core.types import Example, Views
 from tokengs_nerfstudio.data.examples.batches import Batches
@@ -173,9 +172,7 @@ class PooledBatches:
         scenes = scenes_of_cost(config, self.plain.network, context, *shelf.size)
         novel = min(config.novel, shelf.views - context)
         example = shelf.draw(scenes, context, novel, min(config.shown, context), rng)
-        chosen = torch.from_numpy(rng.random(scenes) < config.mirror).to(self._device)
-        context_views, target = (mirrored_scenes(views, chosen) for views in (example.context, example.target))
-        return self.plain.placed(replace(example, context=context_views, target=target))
+        return self.plain.finished(example, rng)
 
     def held_out(self, scenes: int) -> Example:
         """As `Batches.held_out`."""

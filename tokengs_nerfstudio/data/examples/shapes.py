@@ -68,6 +68,14 @@ def sides_at(config: BatchConfig, progress: float) -> tuple[int, ...]:
     return config.late_sides if progress >= config.late else (config.side,)
 
 
+def drawn_size(
+    config: BatchConfig, network: NetworkConfig, rng: np.random.Generator, progress: float
+) -> tuple[int, tuple[int, int]]:
+    """Draw a side and an aspect, where no size is set: the side, height and width."""
+    side = int(rng.choice(sides_at(config, progress)))
+    return side, image_size(side, float(rng.choice(ASPECTS)), network.patch_size)
+
+
 def scenes_of_cost(config: BatchConfig, network: NetworkConfig, context: int, height: int, width: int) -> int:
     """How many scenes cost about as much as `config.scenes` of the usual shape: an even number, or one."""
     patch_area = network.patch_size**2
@@ -81,8 +89,6 @@ def batch_shape(config: BatchConfig, network: NetworkConfig, rng: np.random.Gene
     count = usual_or_other(config, rng)
     if config.size is not None:
         return BatchShape(config.scenes, count, config.novel, config.shown, *config.size)
-    sides = sides_at(config, progress)
-    side = int(rng.choice(sides)) if progress >= config.late else config.side
-    height, width = image_size(side, float(rng.choice(ASPECTS)), network.patch_size)
+    _, (height, width) = drawn_size(config, network, rng, progress)
     scenes = scenes_of_cost(config, network, count, height, width)
     return BatchShape(scenes, count, config.novel, config.shown, height, width)
