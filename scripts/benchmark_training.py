@@ -24,7 +24,6 @@ from tokengs_nerfstudio.core.network.sweep import sweep_costs, swept
 from tokengs_nerfstudio.core.records import TensorRecord
 from tokengs_nerfstudio.core.training.config import TrainingConfig
 from tokengs_nerfstudio.core.training.gradients import predict, render_targets, scene_gradients
-from tokengs_nerfstudio.core.training.memory import keep_freed_memory
 from tokengs_nerfstudio.core.training.network_training import NetworkTraining
 from tokengs_nerfstudio.core.types import Example
 from tokengs_nerfstudio.data.examples.batches import Batches
@@ -172,7 +171,6 @@ def complaints(figures: Figures, baseline: Figures) -> list[str]:
 
 def main(options: BenchmarkTraining) -> int:
     torch.set_num_threads(1)
-    keep_freed_memory()
     torch.manual_seed(0)
     figures = measure(options)
     for name, value in figures.items():

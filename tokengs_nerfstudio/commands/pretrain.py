@@ -29,7 +29,6 @@ from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.network.tokengs import Precision, TokenGSNetwork
 from tokengs_nerfstudio.core.training.gradients import novel_view_psnr
 from tokengs_nerfstudio.core.training.guard import Guard, Guarded, health
-from tokengs_nerfstudio.core.training.memory import keep_freed_memory
 from tokengs_nerfstudio.core.training.network_training import NetworkTraining, TrainingDiverged
 from tokengs_nerfstudio.core.training.optimizers import Highest
 from tokengs_nerfstudio.core.training.pace import Pace
@@ -58,7 +57,6 @@ class Run:
         self.config = config = with_recipe(config)
         if config.device == "cpu":
             torch.set_num_threads(1)
-            keep_freed_memory()
         self.ranks = Ranks(config.device)
         self.state, self.good = config.output / "state.pt", config.output / "good.pt"
         self.resumed = self.state.exists()

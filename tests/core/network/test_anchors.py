@@ -4,7 +4,7 @@ import pytest
 import torch
 from made.training import SMALL, random_example
 
-from tokengs_nerfstudio.core.network import decoders
+from tokengs_nerfstudio.core.network import attention
 from tokengs_nerfstudio.core.network.anchors import (
     Anchors,
     BoundedAnchors,
@@ -190,7 +190,7 @@ def test_logits_of_large_networks_are_computed_again_for_the_same_gradient(kept,
 
     expected, _ = gradient()
     if not kept:
-        monkeypatch.setattr(decoders, "_KEPT_LOGITS", 0)
+        monkeypatch.setattr(attention, "_KEPT_LOGITS", 0)
     found, logits = gradient()
     assert all(torch.equal(ours, theirs) for ours, theirs in zip(found, expected))
     assert (logits > 0) == kept

@@ -15,15 +15,12 @@ from tokengs_nerfstudio.core.network.anchors import (
     ray_bias,
     shrunk,
 )
+from tokengs_nerfstudio.core.network.attention import attention, heads_first
 from tokengs_nerfstudio.core.network.config import NetworkConfig
-from tokengs_nerfstudio.core.network.layers import MLP, SelfAttention, doubted, heads_first
+from tokengs_nerfstudio.core.network.layers import MLP, SelfAttention, doubted
 from tokengs_nerfstudio.core.network.memory import SceneMemory
 
 FIRST_RAY_SCALE = -2.25
-
-# More logits than that are computed again for the gradient: those of twelve blocks of LocusGS, with 4,096 tokens and
-# four photos, are 23 GB.
-_KEPT_LOGITS = 2**27
 
 
 class CrossAttention(nn.Module):
@@ -44,25 +41,8 @@ class CrossAttention(nn.Module):
     ) -> Float[Tensor, "batch token dim"]:
         """`bias` is added to the logits of every head."""
         q = heads_first(self.query_norm(rearrange(self.query(x), "b n (h d) -> b n h d", h=self.heads)))
-        mask = None if bias is None else bias.to(q.dtype)[:, None]
-        mixed = _attention(q, memory.keys.to(q.dtype), memory.values.to(q.dtype), mask)
+        mixed = attention(q, memory.keys, memory.values, None if bias is None else bias[:, None])
         return self.out(rearrange(mixed, "b h n d -> b n (h d)"))
-
-
-def _attention(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> Tensor:
-    if bias is None or not bias.requires_grad or q.device.type != "cpu":
-        return F.scaled_dot_product_attention(q, keys, values, bias)
-    # Biases with gradient have no kernel on CPUs, and torch's general way takes a third longer than this.
-    if q.shape[:-1].numel() * keys.shape[-2] > _KEPT_LOGITS:
-        from torch.utils.checkpoint import checkpoint  # imports sympy: a third of a second for every command
-
-        return checkpoint(_biased_attention, q, keys, values, bias, use_reentrant=False)  # type: ignore[return-value]
-    return _biased_attention(q, keys, values, bias)
-
-
-def _biased_attention(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
-    logits = (q * q.shape[-1] ** -0.5) @ keys.mT + bias
-    return logits.softmax(dim=-1) @ values
 
 
 class _DecoderLayers(nn.Module):

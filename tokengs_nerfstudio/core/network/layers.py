@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tokengs_nerfstudio.core.network.anchors import Anchors
+from tokengs_nerfstudio.core.network.attention import attention, heads_first
 from tokengs_nerfstudio.core.network.config import Head
 from tokengs_nerfstudio.core.network.memory import SceneMemory
 from tokengs_nerfstudio.core.types import Gaussians
@@ -77,11 +78,6 @@ class MLP(nn.Module):
         return self.contract(F.gelu(self.expand(x)))
 
 
-def heads_first(x: Float[Tensor, "batch token head channel"]) -> Float[Tensor, "batch head token channel"]:
-    """A view as attention takes it, of what lies in memory as linear layers leave it: no copy, there and back."""
-    return x.transpose(1, 2)
-
-
 class SelfAttention(nn.Module):
     """Attention among tokens, with queries and keys normalised per head.
 
@@ -103,10 +99,10 @@ class SelfAttention(nn.Module):
         q, k, v = rearrange(self.qkv(x), "b n (three h d) -> b n three h d", three=3, h=self.heads).unbind(2)
         q, k, v = (heads_first(part) for part in (self.query_norm(q), self.key_norm(k), v))
         if static is None:
-            mixed = F.scaled_dot_product_attention(q, k, v)
+            mixed = attention(q, k, v)
         else:
-            still = F.scaled_dot_product_attention(q[:, :, :static], k[:, :, :static], v[:, :, :static])
-            moving = F.scaled_dot_product_attention(q[:, :, static:], k, v)
+            still = attention(q[:, :, :static], k[:, :, :static], v[:, :, :static])
+            moving = attention(q[:, :, static:], k, v)
             mixed = torch.cat([still, moving], dim=2)
         return self.out(rearrange(mixed, "b h n d -> b n (h d)"))
 
