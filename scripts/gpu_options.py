@@ -5,13 +5,14 @@ import os
 from pathlib import Path
 
 _OPTIONS: list[tuple[str, dict]] = [
-    ("--preset", {"default": "small", "choices": ["tiny", "small"], "help": "what is pretrained"}),
+    ("--preset", {"default": "small", "choices": ["tiny", "small", "tiny-dynamic"], "help": "what is pretrained"}),
     ("--batch", {"type": int, "default": 96, "help": "scenes in a step of four context views of 64x64"}),
     ("--makers", {"type": int, "default": max(1, (os.cpu_count() or 2) - 3), "help": "processes that make scenes"}),
     ("--from", {"dest": "start", "help": "weights to start from: slices go on from the last one's weights alone"}),
     ("--meshes", {"type": Path, "help": "mesh pack to make scenes from"}),
     ("--textures", {"type": Path, "help": "folder of textures for them"}),
     ("--photos", {"type": Path, "help": "folder of photos for pictures and backdrops"}),
+    ("--moving", {"type": float, "default": 0.0, "help": "share of the batches of meshes in which something moves"}),
     ("--data", {"type": Path, "action": "append", "help": "captures to train with as well"}),
     ("--share", {"type": float, "default": 0.08, "help": "share of what is made that is of them"}),
     ("--side", {"type": int, "default": 64, "help": "side of the images at first"}),

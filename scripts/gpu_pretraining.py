@@ -57,7 +57,9 @@ def configured(options: argparse.Namespace, folder: Path) -> Pretraining:
     dry = options.dry_run
     textures, photos = options.textures, options.photos
     # Exposures from dark to bright; what has been learned need not begin with easy scenes.
-    meshes = MeshSceneConfig(MeshSources(options.meshes, textures, photos), brightness=(0.08, 0.58))
+    meshes = MeshSceneConfig(
+        MeshSources(options.meshes, textures, photos), moving=options.moving, brightness=(0.08, 0.58)
+    )
     procedural = ProceduralCurriculumConfig(meshes=meshes, easy=(0.0, 0.0), solids=0.05)
     batches = BatchConfig(
         scenes=options.batch, context=(2, 8), side=options.side, late=options.late, late_sides=tuple(options.late_sides)

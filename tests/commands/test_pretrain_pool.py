@@ -3,13 +3,14 @@
 from multiprocessing import active_children
 
 import pytest
+from made.meshes import small_sources
 from made.runs import logged, options
 from made.scenes import small_network
 
 from tokengs_nerfstudio.commands.pretrain import Run
 from tokengs_nerfstudio.core.checkpoint.loading import load_network
-from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.config import PRESETS
+from tokengs_nerfstudio.data.examples.curriculum import ProceduralCurriculumConfig
 from tokengs_nerfstudio.data.examples.pool import PoolConfig
 from tokengs_nerfstudio.data.procedural.meshes.config import MeshSceneConfig
 
@@ -28,12 +29,12 @@ def test_a_run_trains_on_what_makers_make_says_how_much_that_was_and_goes_on(tmp
     assert load_network(tmp_path / "network.safetensors").tokens.isfinite().all()
 
 
-def test_scenes_that_move_are_not_for_makers(tmp_path, monkeypatch):
-    procedural = options(tmp_path, steps=1).procedural
-    moving = MeshSceneConfig(procedural.meshes.sources, moving=0.5)
-    with pytest.raises(UserError, match=r"--procedural\.meshes\.moving"):
-        options(tmp_path, steps=1, pool=POOL, procedural=type(procedural)(meshes=moving))
-    timed = small_network(time_channels=2, dynamic_tokens=4).config
-    monkeypatch.setitem(PRESETS, "tiny", timed)
-    with pytest.raises(UserError, match="this network knows time"):
-        Run(options(tmp_path, steps=1, pool=POOL)).train()
+@pytest.mark.slow
+def test_a_network_that_knows_time_trains_on_what_makers_make_of_moving_scenes(tmp_path, monkeypatch):
+    monkeypatch.setitem(PRESETS, "tiny", small_network(time_channels=2, dynamic_tokens=4).config)
+    moving = ProceduralCurriculumConfig(
+        meshes=MeshSceneConfig(small_sources(tmp_path / "meshes"), moving=1.0), solids=0.0, easy=(0.0, 0.0)
+    )
+    Run(options(tmp_path, steps=2, pool=POOL, procedural=moving)).train()
+    assert logged(tmp_path)[2]["made"] >= 4
+    assert logged(tmp_path)[2]["places"] >= 0

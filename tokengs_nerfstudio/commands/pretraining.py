@@ -88,8 +88,6 @@ class Pretraining:
             raise UserError("--tokens cannot be given: a cooldown has those of its state")
         if self.cooldown is not None and (self.preset or self.start):
             raise UserError("--cooldown takes its network from the state: leave out --preset and --from")
-        if self.pool.makers and self.procedural.meshes.moving:
-            raise UserError("--pool.makers makes scenes that stand still: leave out --procedural.meshes.moving")
         if self.cooldown is not None and self.cooldown.resolve().parent == self.output.resolve():
             raise UserError(f"--output is the folder of the run to cool down, {self.output}: name another one")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from made.meshes import small_sources
 
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.config import PRESETS
@@ -16,9 +17,11 @@ from tokengs_nerfstudio.core.types import Example, Views
 from tokengs_nerfstudio.data.examples.batches import Batches
 from tokengs_nerfstudio.data.examples.curriculum import ProceduralCurriculumConfig
 from tokengs_nerfstudio.data.examples.makers import AT_ONCE, MakerJob, SceneMakers, made
+from tokengs_nerfstudio.data.examples.moving_meshes import MovingMeshExamples
 from tokengs_nerfstudio.data.examples.pool import PoolConfig, PooledBatches, PooledScenes, Shelf
 from tokengs_nerfstudio.data.examples.procedural import FIRST_HELD_OUT, ProceduralExamples
 from tokengs_nerfstudio.data.examples.shapes import BatchConfig
+from tokengs_nerfstudio.data.examples.source import BatchShape
 from tokengs_nerfstudio.data.procedural.meshes.config import MeshSceneConfig
 from tokengs_nerfstudio.data.procedural.meshes.library import MeshSources
 from tokengs_nerfstudio.data.procedural.tracing import procedural_batch
@@ -36,16 +39,20 @@ def scenes(count: int, views: int = 5, first: int = 0) -> Views:
     return procedural_batch(range(first, first + count), views, 16, 16)
 
 
+def parcel(views: Views) -> PooledScenes:
+    return PooledScenes.of(Example(views.select(slice(0, 3)), views.select(slice(3, None))), 16)
+
+
 def test_an_example_shows_views_of_one_scene_none_twice_but_those_that_are_shown():
     views = scenes(3)
-    shelf = Shelf(PooledScenes.of(views, 16), CPU, most=10)
-    shelf.add(PooledScenes.of(views, 16))
+    shelf = Shelf(parcel(views), CPU, most=10)
+    shelf.add(parcel(views))
     example = shelf.draw(8, 2, 2, 1, np.random.default_rng(0))
     assert example.context.images.shape == (8, 2, 3, 16, 16)
     assert example.target.images.shape == (8, 3, 3, 16, 16)
     for one in range(8):
         found = torch.cat([example.context.c2w[one], example.target.c2w[one]])
-        places = [(views.c2w - c2w).abs().amax((-1, -2)).argmin().item() for c2w in found]
+        places = [int((views.c2w - c2w).abs().amax((-1, -2)).argmin()) for c2w in found]
         scene = places[0] // 5
         assert {place // 5 for place in places} == {scene}
         assert len(set(places[:4])) == 4
@@ -56,9 +63,9 @@ def test_an_example_shows_views_of_one_scene_none_twice_but_those_that_are_shown
 
 
 def test_the_oldest_scenes_make_room():
-    shelf = Shelf(PooledScenes.of(scenes(1), 16), CPU, most=3)
+    shelf = Shelf(parcel(scenes(1)), CPU, most=3)
     for number in range(5):
-        shelf.add(PooledScenes.of(scenes(1, first=number), 16))
+        shelf.add(parcel(scenes(1, first=number)))
     kept = shelf.draw(60, 2, 1, 0, np.random.default_rng(0)).context.c2w.flatten(0, 1)
     for number in range(5):
         apart = (scenes(1, first=number).c2w[0, :, None] - kept).abs().amax((-1, -2)).min()
@@ -67,8 +74,8 @@ def test_the_oldest_scenes_make_room():
 
 
 def test_a_shelf_grows_and_keeps_what_it_has():
-    shelf = Shelf(PooledScenes.of(scenes(1), 16), CPU, most=1000)
-    some = PooledScenes.of(scenes(4), 16)
+    shelf = Shelf(parcel(scenes(1)), CPU, most=1000)
+    some = parcel(scenes(4))
     for _ in range(80):
         shelf.add(some)
     assert shelf.count == 320
@@ -137,8 +144,8 @@ def test_makers_make_what_one_process_makes_and_stop():
         processes = makers._processes
     expected = [made(job(), config.source(), number, 0.0) for number in range(8)]
     assert len(found) >= 3
-    for parcel in found[:3]:
-        assert any(np.array_equal(parcel.arrays["images"], one.arrays["images"]) for one in expected)
+    for one_of_them in found[:3]:
+        assert any(np.array_equal(one_of_them.arrays["images"], one.arrays["images"]) for one in expected)
     assert not any(process.is_alive() for process in processes)
     with pytest.raises(UserError, match="closed"):
         makers(0.0)
@@ -156,3 +163,71 @@ def test_what_a_maker_cannot_do_is_said(tmp_path: Path):
     broken = job(source=ProceduralCurriculumConfig(meshes=nowhere).source)
     with closing(SceneMakers(broken, 1)) as makers, pytest.raises(UserError, match=r"none\.npz"):
         asked_until_it_fails(makers)
+
+
+def moving(tmp_path: Path) -> tuple[Example, MakerJob, MovingMeshExamples]:
+    """Four examples of nine context photos, at times of their own, and three targets of one time."""
+    source = MovingMeshExamples(MeshSceneConfig(small_sources(tmp_path), moving=1.0), uses=2)
+    timed = replace(TINY, time_channels=2, dynamic_tokens=4)
+    shape = BatchShape(AT_ONCE, context=9, novel=3, shown=0, height=16, width=16, first=50)
+    return source.draw(shape, np.random.default_rng(0), 0.0), job(network=timed, views=12), source
+
+
+def test_scenes_that_move_keep_their_times_and_their_targets(tmp_path: Path):
+    given, _, _ = moving(tmp_path)
+    assert given.context.times is not None
+    shelf = Shelf(PooledScenes.of(given, 16), CPU, most=10)
+    shelf.add(PooledScenes.of(given, 16))
+    assert (shelf.views, shelf.most_context) == (12, 9)
+    choices = set[tuple[float, ...]]()
+    for context in (2, 4, 9):
+        example = shelf.draw(12, context, 3, 1, np.random.default_rng(context))
+        assert example.context.num_views == context
+        for one in range(12):
+            scene = same_target(given, example, one)
+            seen = [photo(given, scene, k) for k in range(9)]
+            found = [photo(example, one, k) for k in range(context)]
+            places = [next(k for k in range(9) if torch.equal(seen[k], taken)) for taken in found]
+            assert places == sorted(set(places))
+            assert (places[0], places[-1]) == (0, 8)
+            choices.add((scene, *places))
+    assert len(choices) > 12
+
+
+def photo(example: Example, scene: int, view: int) -> torch.Tensor:
+    """A context photo's time and place, and its image as it is kept."""
+    context = example.context
+    assert context.times is not None
+    image = (context.images[scene, view] * 255).round().flatten()
+    return torch.cat([context.times[scene, view, None], context.c2w[scene, view].flatten(), image])
+
+
+def same_target(given: Example, drawn: Example, one: int) -> int:
+    """Which of the scenes has all the targets of drawn scene `one`."""
+
+    def told(example: Example, scene: int) -> list[torch.Tensor]:
+        target = example.target
+        assert target.times is not None
+        assert target.moving is not None
+        return [target.c2w[scene], target.times[scene], target.moving[scene], (target.images[scene] * 255).round()]
+
+    same = [all(map(torch.equal, told(given, k), told(drawn, one))) for k in range(given.num_scenes)]
+    return same.index(True)
+
+
+def test_batches_of_what_moves_are_trained_with_as_those_of_one_process(tmp_path: Path):
+    _, work, source = moving(tmp_path)
+    plain = Batches(source, work.network, SMALL, seed=3)
+    waiting = [[made(work, source, number, 0.0) for number in range(2)]]
+    batches = PooledBatches(plain, lambda maturity: waiting.pop() if waiting else [], CPU, PoolConfig(fewest=4))
+    ours, theirs = batches.batch(0, 0.0), plain.batch(0, 0.0)
+    for pooled_views, plain_views in ((ours.context, theirs.context), (ours.target, theirs.target)):
+        assert dtypes(pooled_views) == dtypes(plain_views)
+    assert ours.context.times is not None
+    assert ours.target.times is not None
+    assert torch.equal(ours.target.times, ours.target.times[:, :1].expand_as(ours.target.times))
+    assert (ours.context.times[:, 0] == 0).all()
+
+
+def dtypes(views: Views) -> dict[str, torch.dtype]:
+    return {name: tensor.dtype for name, tensor in views.tensors()}

@@ -18,7 +18,6 @@ import torch
 
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.config import NetworkConfig
-from tokengs_nerfstudio.core.types import Views
 from tokengs_nerfstudio.data.examples.batches import MOST_RUNS, SCENES_PER_RUN, Batches
 from tokengs_nerfstudio.data.examples.pool import PoolConfig, PooledBatches, PooledScenes
 from tokengs_nerfstudio.data.examples.shapes import BatchConfig, drawn_size
@@ -114,12 +113,7 @@ class SceneMakers:
 def pooled(
     plain: Batches, source: Callable[[], ExampleSource], config: PoolConfig, device: torch.device, first: int
 ) -> Iterator[PooledBatches]:
-    """Batches as the `plain` ones from what makers make of `source`, who stop when the block ends; see `MakerJob`.
-
-    UserError for a network that knows time.
-    """
-    if plain.network.time_channels:
-        raise UserError("--pool.makers makes scenes that stand still, but this network knows time: leave it out")
+    """Batches as the `plain` ones from what makers make of `source`, who stop when the block ends; see `MakerJob`."""
     job = MakerJob(source, plain.network, plain.config, config.views, plain.seed, first)
     with closing(SceneMakers(job, config.makers)) as makers:
         yield PooledBatches(plain, makers, device, config)
@@ -146,8 +140,7 @@ def made(job: MakerJob, source: ExampleSource, parcel: int, maturity: float) -> 
     side, drawn = drawn_size(job.batches, job.network, rng, maturity + AHEAD)
     height, width = job.batches.size or drawn
     first = job.seed * SCENES_PER_RUN + parcel * AT_ONCE
-    # As context and novel views they are no view twice; which is which is chosen anew for each example.
-    shape = BatchShape(AT_ONCE, job.views - 1, 1, 0, height, width, first)
-    example = source.draw(shape, rng, maturity)
-    views = Views.joined([example.context, example.target], lambda parts: torch.cat(parts, dim=1))
-    return PooledScenes.of(views, side)
+    # Of scenes that stand still no view is twice: which is context and which novel is chosen anew for each example.
+    novel = min(job.batches.novel, job.views - 2)
+    shape = BatchShape(AT_ONCE, job.views - novel, novel, 0, height, width, first)
+    return PooledScenes.of(source.draw(shape, rng, maturity), side)

@@ -6,7 +6,7 @@ there are steps to be fed, each with other context and target views.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import numpy as np
@@ -34,7 +34,8 @@ class PoolConfig:
     makers: Whole = 0
     """processes that make scenes; 0: a thread makes each batch by its number, and runs can be repeated"""
     views: Annotated[int, Range(3)] = 12
-    """photos of each scene, of which every example takes some"""
+    """photos of each scene, of which every example takes some; of a moving one as many are targets (of one time) as a
+    batch has novel ones"""
     fewest: Count = 128
     """scenes of a size that there must be before it is trained with"""
     most: Count = 20_000
@@ -48,18 +49,28 @@ class PooledScenes:
     side: int
     """what their size was drawn for: see `BatchConfig.side`"""
     arrays: Mapping[str, np.ndarray]
-    """fields of `Views`, images in 8 bits and depths in 16, and `orders`: for each scene and each view that may come
-    first, the views in an order whose prefixes spread"""
+    """fields of `Views`, images in 8 bits and depths in 16, `moving` of the targets alone; of scenes that stand still
+    also `orders`: for each scene and each view that may come first, the views in an order whose prefixes spread"""
+    context: int | None = None
+    """of scenes that move: how many views, the first ones, are context, in the order of their times. The others are
+    targets, of one time between them. Where nothing moves every view may be either"""
 
     @classmethod
-    def of(cls, views: Views, side: int) -> "PooledScenes":
-        """Scenes [scene view ...] in their worlds; masks, times and what moves are not kept."""
+    def of(cls, example: Example, side: int) -> "PooledScenes":
+        """Scenes [scene view ...] in their worlds, no view twice; masks are not kept."""
+        moving, parts = example.target.moving, (example.context, replace(example.target, moving=None))
+        views = Views.joined(parts, lambda tensors: torch.cat(tensors, dim=1))
         images = (views.images * _LEVELS).round().clamp(0, _LEVELS).to(torch.uint8)
         arrays = {"images": images.numpy(), "c2w": views.c2w.numpy(), "intrinsics": views.intrinsics.numpy()}
         if views.depths is not None:
             arrays["depths"] = views.depths.half().numpy()
-        arrays["orders"] = np.stack([_orders(c2w) for c2w in arrays["c2w"]])
-        return cls(side, arrays)
+        if views.times is None:
+            arrays["orders"] = np.stack([_orders(c2w) for c2w in arrays["c2w"]])
+            return cls(side, arrays)
+        arrays["times"] = views.times.numpy()
+        if moving is not None:
+            arrays["moving"] = moving.bool().numpy()
+        return cls(side, arrays, example.context.num_views)
 
     @property
     def count(self) -> int:
@@ -68,7 +79,7 @@ class PooledScenes:
     @property
     def kind(self) -> tuple[object, ...]:
         """What only scenes that may meet in a batch have in common."""
-        return self.side, *((name, array.shape[1:]) for name, array in self.arrays.items())
+        return self.side, self.context, *((name, array.shape[1:]) for name, array in self.arrays.items())
 
 
 def _orders(c2w: np.ndarray) -> np.ndarray:
@@ -79,7 +90,8 @@ class Shelf:
     """Scenes of one kind on a device; beyond `most` of them the oldest make room."""
 
     def __init__(self, scenes: PooledScenes, device: torch.device, most: int) -> None:
-        self.side, self._device, self._most, self._added = scenes.side, device, most, 0
+        self.side, self._context = scenes.side, scenes.context
+        self._device, self._most, self._added = device, most, 0
         self._tensors = {
             name: self._room(torch.from_numpy(array), min(_FIRST_ROOM, most)) for name, array in scenes.arrays.items()
         }
@@ -93,6 +105,11 @@ class Shelf:
     def views(self) -> int:
         """Of each scene."""
         return self._tensors["c2w"].shape[1]
+
+    @property
+    def most_context(self) -> int:
+        """Views that may be the context of one example."""
+        return self.views - 1 if self._context is None else self._context
 
     @property
     def size(self) -> tuple[int, int]:
@@ -109,22 +126,44 @@ class Shelf:
         self._added += scenes.count
 
     def draw(self, count: int, context: int, novel: int, shown: int, rng: np.random.Generator) -> Example:
-        """`count` scenes, each from a first view of its own; targets are among those that are not context."""
-        scenes, views = torch.from_numpy(rng.integers(self.count, size=count)).to(self._device), self.views
+        """`count` scenes. Those that stand still: each from a first view of its own; novel targets are among the views
+        that are not context. Those that move: the first and the last context view and some between them; all targets.
+        """
+        scenes = torch.from_numpy(rng.integers(self.count, size=count)).to(self._device)
+        if self._context is None:
+            return self._of_still(scenes, context, novel, shown, rng)
+        return self._of_moving(scenes, context, self._context, rng)
+
+    def _of_still(
+        self, scenes: Int[Tensor, " scene"], context: int, novel: int, shown: int, rng: np.random.Generator
+    ) -> Example:
+        count, views = len(scenes), self.views
         first = torch.from_numpy(rng.integers(views, size=count)).to(self._device)
         order = self._tensors["orders"][scenes, first].long()
         others = torch.from_numpy(rng.permuted(np.tile(np.arange(context, views), (count, 1)), axis=1)[:, :novel])
         target = torch.cat([order.gather(1, others.to(self._device)), order[:, :shown]], dim=1)
         return Example(self._views(scenes, order[:, :context]), self._views(scenes, target))
 
+    def _of_moving(self, scenes: Int[Tensor, " scene"], context: int, kept: int, rng: np.random.Generator) -> Example:
+        count = len(scenes)
+        between = rng.permuted(np.tile(np.arange(1, kept - 1), (count, 1)), axis=1)[:, : context - 2]
+        ends = np.tile([0, kept - 1], (count, 1))
+        seen = torch.from_numpy(np.sort(np.concatenate([ends, between], axis=1), axis=1)).to(self._device)
+        shown = self._views(scenes, torch.arange(kept, self.views, device=self._device).expand(count, -1))
+        moving = self._tensors.get("moving")
+        target = shown if moving is None else replace(shown, moving=moving[scenes].float())
+        return Example(self._views(scenes, seen), target)
+
     def _views(self, scenes: Int[Tensor, " scene"], order: Int[Tensor, "scene view"]) -> Views:
-        chosen = {name: tensor[scenes[:, None], order] for name, tensor in self._tensors.items() if name != "orders"}
+        of_views = {name: tensor for name, tensor in self._tensors.items() if name not in ("orders", "moving")}
+        chosen = {name: tensor[scenes[:, None], order] for name, tensor in of_views.items()}
         depths = chosen.get("depths")
         return Views(
             images=chosen["images"].float() / _LEVELS,
             c2w=chosen["c2w"],
             intrinsics=chosen["intrinsics"],
             depths=None if depths is None else depths.float(),
+            times=chosen.get("times"),
         )
 
     def _make_room(self, wanted: int) -> None:
@@ -168,7 +207,7 @@ class PooledBatches:
             self._collect(progress)
         rng = np.random.default_rng((self.plain.seed, number))
         config, shelf = self.plain.config, self._chosen(rng, progress)
-        context = min(usual_or_other(config, rng), shelf.views - 1)
+        context = min(usual_or_other(config, rng), shelf.most_context)
         scenes = scenes_of_cost(config, self.plain.network, context, *shelf.size)
         novel = min(config.novel, shelf.views - context)
         example = shelf.draw(scenes, context, novel, min(config.shown, context), rng)
