@@ -13,7 +13,9 @@ from tokengs_nerfstudio.samples import sample_capture
 
 SIZE = WIDTH, HEIGHT = 320, 240
 FOCAL = 280.0
-# Centre, axis across and axis down of each board, the farthest first; OpenCV's axes.
+Board = tuple[Sequence[float], Sequence[float], Sequence[float]]
+"""Its centre, half of it across and half of it down."""
+# The farthest first; OpenCV's axes.
 _BOARDS = (
     ((0.0, 0.0, 7.0), (6.0, 0.0, 0.0), (0.0, 4.0, 0.0)),
     ((-2.2, 0.3, 5.0), (0.9, 0.0, 0.5), (0.0, 1.3, 0.0)),
@@ -38,11 +40,17 @@ def turned(at: float) -> np.ndarray:
 
 
 def picture(c2w: np.ndarray, blur: float = 0.0) -> np.ndarray:
-    """What a camera sees, 8 bit."""
+    """What a camera sees of the room, 8 bit."""
+    seen = drawn(c2w, _BOARDS, _textures())
+    return cv2.GaussianBlur(seen, (0, 0), blur) if blur else seen
+
+
+def drawn(c2w: np.ndarray, boards: Sequence[Board], textures: Sequence[np.ndarray]) -> np.ndarray:
+    """What a camera sees of boards, the farthest first, each with its texture; all lie in front of it."""
     lens = np.array([[FOCAL, 0, WIDTH / 2], [0, FOCAL, HEIGHT / 2], [0, 0, 1]])
     w2c = np.linalg.inv(c2w)
     seen = np.full((HEIGHT, WIDTH, 3), 60, np.uint8)
-    for board, texture in zip(_BOARDS, _textures()):
+    for board, texture in zip(boards, textures):
         centre, across, down = map(np.array, board)
         corners = np.array([centre + a * across + b * down for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1))])
         pixels = (corners @ w2c[:3, :3].T + w2c[:3, 3]) @ lens.T
@@ -50,15 +58,19 @@ def picture(c2w: np.ndarray, blur: float = 0.0) -> np.ndarray:
         h, w = texture.shape[:2]
         whole = np.array([[-0.5, -0.5], [w - 0.5, -0.5], [w - 0.5, h - 0.5], [-0.5, h - 0.5]], np.float32)
         onto = cv2.getPerspectiveTransform(whole, pixels)
-        drawn = cv2.warpPerspective(texture, onto, SIZE, flags=cv2.INTER_AREA)
+        shown = cv2.warpPerspective(texture, onto, SIZE, flags=cv2.INTER_AREA)
         there = cv2.warpPerspective(np.full((h, w), 255, np.uint8), onto, SIZE, flags=cv2.INTER_NEAREST)
-        seen[there > 0] = drawn[there > 0]
-    return cv2.GaussianBlur(seen, (0, 0), blur) if blur else seen
+        seen[there > 0] = shown[there > 0]
+    return seen
 
 
 def _textures() -> list[np.ndarray]:
-    random = np.random.default_rng(7)
-    shapes = ((480, 720), (220, 160), (200, 150), (120, 160))
+    return textures(((480, 720), (220, 160), (200, 150), (120, 160)), 7)
+
+
+def textures(shapes: Sequence[tuple[int, int]], seed: int) -> list[np.ndarray]:
+    """Pictures of so many rows and columns that nothing else looks like."""
+    random = np.random.default_rng(seed)
 
     def waves(height: int, width: int, cell: int) -> np.ndarray:
         coarse = random.standard_normal((max(2, height // cell), max(2, width // cell), 3))

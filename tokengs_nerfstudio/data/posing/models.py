@@ -1,14 +1,15 @@
 """What COLMAP's database and models say, in records of ours."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from numpy import ndarray
 
-from tokengs_nerfstudio.data.posing.doubts import fitting
-from tokengs_nerfstudio.data.posing.solution import Comparison, Solution, SolvedLens
+from tokengs_nerfstudio.data.posing.doubts import fitting, in_view
+from tokengs_nerfstudio.data.posing.solution import Comparison, Overlap, Solution, SolvedLens
 
 _FLAT = ("PLANAR", "PANORAMIC", "PLANAR_OR_PANORAMIC")
 
@@ -34,6 +35,7 @@ def read_solution(colmap: Any, database: Any, models: Sequence[Any], position: d
         pieces=[model.num_reg_images() for model in models],
         keypoints={index: database.num_keypoints_for_image(key) for key, index in images.items()},
         comparisons=_comparisons(colmap, database, images, c2w, places, focal),
+        overlaps=[] if best is None else _overlaps(best, {key: images[key] for key in placed}, c2w, places),
     )
 
 
@@ -57,6 +59,27 @@ def _comparisons(
             fit = fitting(*there, c2w[first], c2w[second], focal)
         found.append(Comparison((first, second), len(matches), homography, fit))
     return found
+
+
+def _overlaps(
+    model: Any,
+    placed: dict[int, int],
+    c2w: dict[int, Float[ndarray, "4 4"]],
+    places: dict[int, Float[ndarray, "feature 2"]],
+) -> list[Overlap]:
+    seen = {index: _seen(model.images[key]) for key, index in placed.items()}
+    points = {i: np.array([model.points3D[key].xyz for key in keys]).reshape(-1, 3) for i, keys in seen.items()}
+    spans = {index: (places[index].min(0), places[index].max(0)) for index in seen}
+    found = []
+    for first, second in itertools.permutations(seen, 2):
+        expected = seen[first][in_view(points[first], c2w[first], c2w[second], *spans[second])]
+        found.append(Overlap((first, second), len(expected), int(np.isin(expected, seen[second]).sum())))
+    return found
+
+
+def _seen(image: Any) -> Int64[ndarray, " point"]:
+    """Which points a photo shows."""
+    return np.array([place.point3D_id for place in image.points2D if place.has_point3D()], np.int64)
 
 
 def _c2w(image: Any) -> Float[ndarray, "4 4"]:

@@ -1,6 +1,6 @@
 """What structure from motion finds: cameras, points, and what photos have in common."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -31,6 +31,16 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Overlap:
+    """Of the points that one photo shows, `expected` are in view of another by the poses that were found, which shows
+    `shared` of them; both by index."""
+
+    pair: Pair
+    expected: int
+    shared: int
+
+
+@dataclass(frozen=True)
 class Solution:
     """The largest piece that photos were put together to, and what is known of all of them.
 
@@ -45,6 +55,7 @@ class Solution:
     pieces: list[int]
     keypoints: dict[int, int]
     comparisons: list[Comparison]
+    overlaps: list[Overlap] = field(default_factory=list)
 
     @staticmethod
     def empty() -> "Solution":
