@@ -253,6 +253,7 @@ def test_machines_need_not_share_the_folder(root):
         (["nonsense", "--data", "."], "nonsense"),
         (["captures", "--data", ".", "--pose-noise", "200", "0"], "--pose-noise"),
         (["captures", "--data", ".", "--tuning-steps", "0"], "--tuning-steps is 0"),
+        (["captures", "--data", ".", "--device", "tpu"], "there is no device 'tpu'"),
     ],
 )
 def test_wrong_options_end_with_one_line(arguments, said, monkeypatch, tmp_path):
