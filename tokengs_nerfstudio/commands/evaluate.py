@@ -17,14 +17,16 @@ from tokengs_nerfstudio.commands.options import parsed
 from tokengs_nerfstudio.commands.progress import Display, display
 from tokengs_nerfstudio.core.checkpoint.listing import as_text, named_weights
 from tokengs_nerfstudio.core.checkpoint.loading import load_network
+from tokengs_nerfstudio.core.device import device_name
 from tokengs_nerfstudio.core.errors import UserError, message, one_line
 from tokengs_nerfstudio.core.files import FolderLock, remove_scratch
 from tokengs_nerfstudio.core.metrics import perceptual_distance
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.training.ranks import Ranks
+from tokengs_nerfstudio.core.tuning.schedule import chosen_space
 from tokengs_nerfstudio.core.types import Example
 from tokengs_nerfstudio.data.examples.batches import made_ahead
-from tokengs_nerfstudio.evaluation.axes import write_axes
+from tokengs_nerfstudio.evaluation.axes import without_scenes, write_axes
 from tokengs_nerfstudio.evaluation.benchmark import benchmark
 from tokengs_nerfstudio.evaluation.cases import Case, LoadedCase, load
 from tokengs_nerfstudio.evaluation.measuring import Measured, mean, measure
@@ -74,6 +76,8 @@ class Run:
         self.scaling = Scaling.of(network.config, config.protocol.layout)
         self.images = config.images or weights.image_folder
         self.benchmark = benchmark(config.protocol, config.root, config.index, self.images, network.config.background)
+        if config.tuning != "none":
+            chosen_space(config.tuning, network.config, config.protocol.num_context, 0)  # raises what no scene can have
         self.scenes = list(self.benchmark.scenes)[: config.limit]
         self.broken: dict[str, str] = {}
         self._rehearsed: set[str] = set()
@@ -241,6 +245,8 @@ class Run:
         shown.say(scene_table(f"{self.config.preset}, {self.config.checkpoint}", plain).text())
         for table in write_axes(self.config.folder, about, by_variant):
             shown.say(table.text())
+        for title in without_scenes(by_variant):
+            shown.say(f"{title}: no table, for no scene has frames enough")
         shown.say(f"results: {self.config.folder / 'metrics.txt'}")
 
     def _about(self, records: Sequence[Record]) -> Mapping[str, Any]:
@@ -251,14 +257,22 @@ class Run:
             "context_views": context[0] if len(context) == 1 else context,
             "checkpoint": self.config.checkpoint,
             "context_counts": self.config.scored == "all",
-            "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU",
+            "device_name": device_name(device),
             "threads": self.config.threads if device.type == "cpu" else None,
-            "lpips": "measured" if perceptual_distance(self.config.lpips) else "left out: its weights are not at hand",
+            "lpips": _lpips(records),
             "scenes": len(records),
             "of_scenes": len(self.scenes) + len(self.benchmark.missing),
             "missing": list(self.benchmark.missing),
             "broken": self.broken,
         }
+
+
+def _lpips(records: Sequence[Record]) -> str:
+    """Of how many scenes it is known: weights may have come between two runs, or be on one machine of several."""
+    count = sum("lpips" in record["means"] for record in records)
+    if count == len(records):
+        return "measured"
+    return f"of {count} scenes alone, so without a mean" if count else "left out: its weights are not at hand"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

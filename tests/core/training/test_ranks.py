@@ -12,8 +12,7 @@ from made.training import random_example, small_training
 
 from tokengs_nerfstudio.commands.pretrain import Run
 from tokengs_nerfstudio.core.checkpoint.loading import load_network
-from tokengs_nerfstudio.core.errors import UserError
-from tokengs_nerfstudio.core.training.ranks import Ranks, RankWorkers, usable_device
+from tokengs_nerfstudio.core.training.ranks import Ranks, RankWorkers
 from tokengs_nerfstudio.core.types import Example
 from tokengs_nerfstudio.data.examples.batches import Batches
 
@@ -112,18 +111,3 @@ def test_ranks_count_by_their_scenes():
     assert found["ssim"] == pytest.approx(expected["ssim"])
     for ours, theirs in zip(together.network.parameters(), alone.network.parameters()):
         torch.testing.assert_close(ours.grad, 1.75 * theirs.grad)
-
-
-@pytest.mark.parametrize(
-    ("device", "said"),
-    [
-        ("cud", "there is no device 'cud'; use cuda, cuda:1 or cpu"),
-        ("mps", "the device is mps; splats are drawn on cuda and cpu alone"),
-        ("cuda:1", "the device is cuda:1, but torch finds 1 CUDA devices here; use cpu"),
-    ],
-)
-def test_a_device_that_is_not_there_is_said(device: str, said: str, monkeypatch) -> None:
-    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
-    with pytest.raises(UserError, match=said):
-        Ranks(device)
-    assert usable_device("cuda:0") == usable_device(torch.device("cuda", 0))

@@ -9,7 +9,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from tokengs_nerfstudio.core.errors import UserError
+from tokengs_nerfstudio.core.device import usable_device
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.training.config import TrainingConfig
 from tokengs_nerfstudio.core.training.parallel import Workers
@@ -19,20 +19,6 @@ T = TypeVar("T")
 
 PATIENCE = timedelta(minutes=30)
 """Longest that ranks wait for one another: the first one evaluates and writes in the meantime."""
-
-
-def usable_device(device: str | torch.device) -> torch.device:
-    """The device of that name; UserError where it is none that splats are drawn on, or is not in this machine."""
-    try:
-        named = torch.device(device)
-    except RuntimeError as error:
-        raise UserError(f"there is no device {device!r}; use cuda, cuda:1 or cpu") from error
-    if named.type not in ("cpu", "cuda"):
-        raise UserError(f"the device is {device}; splats are drawn on cuda and cpu alone")
-    there = torch.cuda.device_count()
-    if named.type == "cuda" and (named.index or 0) >= there:
-        raise UserError(f"the device is {device}, but torch finds {there or 'no'} CUDA devices here; use cpu")
-    return named
 
 
 class Ranks:
