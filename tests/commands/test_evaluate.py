@@ -71,6 +71,7 @@ def test_what_was_measured_and_with_what_stands_beside_the_numbers(root):
     assert {name: about[name] for name in told} == told
     assert about["versions"]["torch"] == torch.__version__
     assert (about["device"], about["threads"], about["context_views"]) == ("cpu", 1, 3)
+    assert about["photo_sizes"] == [[24, 32]]
     assert (about["scenes"], about["of_scenes"], about["missing"], about["broken"]) == (3, 3, [], {})
     text = (root / "out/metrics.txt").read_text()
     assert text.splitlines()[1].split()[:3] == ["scene", "psnr", "ssim"]

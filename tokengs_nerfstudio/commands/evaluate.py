@@ -33,7 +33,7 @@ from tokengs_nerfstudio.evaluation.measuring import Measured, mean, measure
 from tokengs_nerfstudio.evaluation.media import complete, write_media
 from tokengs_nerfstudio.evaluation.protocols import Scaling, Weights
 from tokengs_nerfstudio.evaluation.results import Record, Results
-from tokengs_nerfstudio.evaluation.tables import scene_table, write_metrics
+from tokengs_nerfstudio.evaluation.tables import lpips_known, scene_table, write_metrics
 from tokengs_nerfstudio.evaluation.variants import Variant
 
 
@@ -194,7 +194,8 @@ class Run:
         beyond = job.variant.beyond(opened.case, views)
         scores = {**measured.scores, **({"beyond": beyond} if beyond else {})}
         frames = {"context": list(views.context), "target": list(views.target)}
-        return {**about, **frames, "means": measured.means, "views": scores}
+        size = list(opened.case.scene.image_size)
+        return {**about, **frames, "photo_size": size, "means": measured.means, "views": scores}
 
     def _measured(self, job: Job, photos: LoadedCase) -> Measured:
         config = self.config
@@ -259,20 +260,13 @@ class Run:
             "context_counts": self.config.scored == "all",
             "device_name": device_name(device),
             "threads": self.config.threads if device.type == "cpu" else None,
-            "lpips": _lpips(records),
+            "photo_sizes": sorted({tuple(record["photo_size"]) for record in records if "photo_size" in record}),
+            "lpips": lpips_known(records),
             "scenes": len(records),
             "of_scenes": len(self.scenes) + len(self.benchmark.missing),
             "missing": list(self.benchmark.missing),
             "broken": self.broken,
         }
-
-
-def _lpips(records: Sequence[Record]) -> str:
-    """Of how many scenes it is known: weights may have come between two runs, or be on one machine of several."""
-    count = sum("lpips" in record["means"] for record in records)
-    if count == len(records):
-        return "measured"
-    return f"of {count} scenes alone, so without a mean" if count else "left out: its weights are not at hand"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
