@@ -18,12 +18,12 @@ from typing import Any
 
 import torch
 import tyro
-from baselines import cpu_name
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
 from tokengs_nerfstudio.core import Gaussians, Similarity, TokenGSNetwork, TuningConfig, Views, load_network, tune
+from tokengs_nerfstudio.core.device import cpu_name
 from tokengs_nerfstudio.core.evaluation import view_psnr
 from tokengs_nerfstudio.core.files import write_text
 from tokengs_nerfstudio.core.geometry.disturbance import disturbed

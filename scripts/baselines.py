@@ -2,7 +2,6 @@
 
 import json
 import os
-import platform
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import torch
 
+from tokengs_nerfstudio.core.device import cpu_name
 from tokengs_nerfstudio.core.files import write_text
 
 Figures = dict[str, Any]
@@ -40,9 +40,3 @@ def verdict(complaints: list[str]) -> int:
     for complaint in complaints:
         print(f"worse than the committed figures: {complaint}")
     return 1 if complaints else 0
-
-
-def cpu_name() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())

@@ -18,13 +18,13 @@ from typing import Any
 
 import torch
 import tyro
-from baselines import cpu_name
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 import tokengs_nerfstudio
 from tokengs_nerfstudio.core import Gaussians, SceneTuning, TokenGSNetwork, TuningConfig, Views, load_network
+from tokengs_nerfstudio.core.device import cpu_name
 from tokengs_nerfstudio.core.evaluation import score, shown, trivial_answers
 from tokengs_nerfstudio.core.files import write_text
 from tokengs_nerfstudio.core.geometry.resize import level_size, resized

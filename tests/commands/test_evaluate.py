@@ -15,6 +15,7 @@ from made.evaluations import metrics, options, write_captures
 from tokengs_nerfstudio.commands import evaluate
 from tokengs_nerfstudio.commands.evaluate import Run, main
 from tokengs_nerfstudio.core import load_network, prepare
+from tokengs_nerfstudio.core import metrics as metrics_of_pictures
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.evaluation import score, shown
 from tokengs_nerfstudio.core.geometry.resize import resized
@@ -70,6 +71,7 @@ def test_what_was_measured_and_with_what_stands_beside_the_numbers(root):
     assert {name: about[name] for name in told} == told
     assert about["versions"]["torch"] == torch.__version__
     assert (about["device"], about["threads"], about["context_views"]) == ("cpu", 1, 3)
+    assert about["photo_sizes"] == [[24, 32]]
     assert (about["scenes"], about["of_scenes"], about["missing"], about["broken"]) == (3, 3, [], {})
     text = (root / "out/metrics.txt").read_text()
     assert text.splitlines()[1].split()[:3] == ["scene", "psnr", "ssim"]
@@ -160,6 +162,12 @@ def test_robustness_is_measured_beside(root, capsys):
     assert len(list((root / "out").glob("*.svg"))) == 3
 
 
+def test_a_change_that_no_scene_can_bear_is_said(root, capsys):
+    Run(options(root, limit=1, context_extension=(2, 24))).evaluate()
+    assert "Number of context views: no table, for no scene has frames enough" in capsys.readouterr().out
+    assert not list((root / "out").glob("context_extension*"))
+
+
 def test_a_broken_scene_is_named_and_left_out_until_there_are_too_many(root, capsys):
     (root / "data/blobs7/transforms.json").write_text("{")
     with pytest.raises(UserError, match=r"1 of 3 scenes cannot be evaluated.*blobs7.*--broken"):
@@ -170,6 +178,28 @@ def test_a_broken_scene_is_named_and_left_out_until_there_are_too_many(root, cap
     assert [record["scene"] for record in content["scenes"]] == ["blobs6", "blobs8"]
     assert "JSON" in content["about"]["broken"]["blobs7"]
     assert capsys.readouterr().out.count("left out: blobs7") == 1
+
+
+def test_a_tuning_that_the_weights_cannot_have_ends_it_at_once(root):
+    with pytest.raises(UserError, match="'latents', but these weights have no scene latents"):
+        Run(options(root, tuning="latents"))
+
+
+def test_lpips_is_said_to_be_of_the_scenes_that_have_it(root, monkeypatch):
+    def distance(made, true):
+        return (made - true).abs().flatten(1).mean(1)
+
+    for module in (evaluate, metrics_of_pictures):
+        monkeypatch.setattr(module, "perceptual_distance", lambda network: distance)
+    Run(options(root, limit=2)).evaluate()
+    content = metrics(root / "out")
+    assert content["about"]["lpips"] == "measured"
+    assert 0 < content["mean"]["lpips"] < 1
+    monkeypatch.undo()
+    Run(options(root)).evaluate()
+    content = metrics(root / "out")
+    assert content["about"]["lpips"] == "of 2 scenes alone, so without a mean"
+    assert "lpips" not in content["mean"]
 
 
 def test_a_defect_is_no_broken_scene(root, monkeypatch):
@@ -253,6 +283,7 @@ def test_machines_need_not_share_the_folder(root):
         (["nonsense", "--data", "."], "nonsense"),
         (["captures", "--data", ".", "--pose-noise", "200", "0"], "--pose-noise"),
         (["captures", "--data", ".", "--tuning-steps", "0"], "--tuning-steps is 0"),
+        (["captures", "--data", ".", "--device", "tpu"], "there is no device 'tpu'"),
     ],
 )
 def test_wrong_options_end_with_one_line(arguments, said, monkeypatch, tmp_path):

@@ -7,6 +7,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from tokengs_nerfstudio.core import metrics
+from tokengs_nerfstudio.core.errors import UserError
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +80,10 @@ def test_lpips_without_weights_is_left_out(
     assert len(caplog.messages) == 1
     assert "LPIPS is left out" in caplog.messages[0]
     assert str(tmp_path) in caplog.messages[0]
+    (tmp_path / "hub/checkpoints").mkdir(parents=True)
+    (tmp_path / "hub/checkpoints/vgg16-397923af.pth").write_bytes(b"cut off")
+    with pytest.raises(UserError, match=r"vgg16-397923af\.pth cannot be read as the backbone of LPIPS"):
+        metrics.perceptual_distance("vgg")
     with pytest.raises(ValueError, match="'squeeze' is not known"):
         metrics.perceptual_distance("squeeze")
 

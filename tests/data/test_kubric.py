@@ -47,6 +47,10 @@ def test_what_is_wrong_is_said(tmp_path):
     write_kubric_camera(scene.source / "output_002.tar", made_views(0, 1, 24, 24), moments=3)
     with pytest.raises(UserError, match="its cameras differ in the size of their images or in their number"):
         _ = scene.c2w
+    (scene.source / "output_000.tar").unlink()
+    (left,) = kubric_scenes(tmp_path)  # known as a scene, so that somebody hears of it
+    with pytest.raises(MissingFileError, match=r"scn00000 has 2 cameras but no output_000\.tar"):
+        _ = left.c2w
     shutil.rmtree(scene.source)
     again = kubric_scenes(write_kubric(tmp_path, 1, cameras=1, moments=1))[0]
     write_kubric_camera(again.source / "output_000.tar", made_views(0, 1, 24, 24), moments=2)

@@ -7,7 +7,7 @@ import pytest
 from made.evaluations import ABOUT, record
 from PIL import Image
 
-from tokengs_nerfstudio.evaluation.axes import chart_of, write_axes
+from tokengs_nerfstudio.evaluation.axes import chart_of, place, without_scenes, write_axes
 from tokengs_nerfstudio.evaluation.variants import ContextExtension, Extrapolation, PoseNoise, TokenCounts, Variant
 
 PLAIN = [record("a", 20.0), record("b", 22.0)]
@@ -19,10 +19,10 @@ def test_every_axis_has_a_table_and_a_plot(tmp_path):
     tables = write_axes(tmp_path, ABOUT, by_variant)
     assert [[name for name, _ in table.rows] for table in tables] == [
         ["as given", "1 deg, 10 %"],
-        ["as trained", "4 tokens"],
+        ["4 tokens", "16 tokens, as trained"],
     ]
     assert [row["psnr"] for _, row in tables[0].rows] == [21.0, 18.5]
-    assert [row["scenes"] for _, row in tables[1].rows] == [2, 1]
+    assert [row["scenes"] for _, row in tables[1].rows] == [1, 2]
     for axis in ("pose_noise", "token_count"):
         assert {path.suffix for path in tmp_path.glob(f"{axis}.*")} == {".json", ".csv", ".txt", ".svg", ".png"}
         ElementTree.parse(tmp_path / f"{axis}.svg")
@@ -47,6 +47,19 @@ def test_contexts_have_no_row_of_the_benchmark_as_it_is(tmp_path):
     by_variant = {Variant(): PLAIN, ContextExtension(2, 4): PLAIN, ContextExtension(4, 4): []}
     (table,) = write_axes(tmp_path, ABOUT, by_variant)
     assert [name for name, _ in table.rows] == ["2 views"]
+
+
+def test_what_no_scene_has_frames_enough_for_is_known(tmp_path):
+    by_variant = {Variant(): PLAIN, ContextExtension(2, 24): [], Extrapolation(): [], TokenCounts(4): PLAIN}
+    assert without_scenes(by_variant) == ["Number of context views", "Targets outside of the context"]
+    assert len(write_axes(tmp_path, ABOUT, by_variant)) == 1
+
+
+def test_rows_stand_in_order_of_their_numbers():
+    named = ["1 deg, 2 %", "0.5 deg, 10 %", "as given", "1e-05 deg, 3 %", "0.5 deg, 9 %"]
+    assert sorted(named, key=place) == [
+        "as given", "1e-05 deg, 3 %", "0.5 deg, 9 %", "0.5 deg, 10 %", "1 deg, 2 %",
+    ]  # fmt: skip
 
 
 def test_a_chart_has_the_rows_as_names():

@@ -32,6 +32,15 @@ def test_several_curves_have_a_key_and_colours_of_their_own():
     assert "one" not in words(alone)
 
 
+def test_names_that_would_touch_stand_in_two_rows():
+    for length, rows in ((3, 1), (30, 2)):
+        names = [letter * length for letter in "abcdef"]
+        drawing = Chart("", "", {"one": [(0, 1.0)]}, names).drawing()
+        heights = [shape.y for shape in drawing.shapes if isinstance(shape, Words) and shape.text in names]
+        assert len(set(heights)) == rows
+        assert max(heights) < HEIGHT - 20
+
+
 def test_what_is_no_number_or_one_number_or_nothing():
     drawing = Chart("", "", {"a": [(0, math.inf), (1, 3.0), (2, math.nan)]}).drawing()
     assert len(dots(drawing)) == 1

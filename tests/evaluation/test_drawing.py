@@ -27,6 +27,17 @@ def test_a_picture_shows_lines_dots_and_words_where_they_are():
     assert abs((box[1] + box[3]) / 2 - 20) < 5
 
 
+def test_larger_words_are_larger():
+    small, large = (Drawing(300, 60, [Words(5, 30, "words", size=size)]) for size in (13, 26))
+    heights = []
+    for drawing in (small, large):
+        box = drawing.picture().convert("L").point(lambda value: 255 * (value < 128)).getbbox()
+        assert box is not None
+        heights.append(box[3] - box[1])
+    assert heights[1] > 1.7 * heights[0]
+    assert 'font-size="26"' in large.svg()
+
+
 def test_words_end_where_they_should():
     width = text_width("many words")
     picture = Drawing(200, 40, [Words(190, 20, "many words", "end")]).picture().convert("L")

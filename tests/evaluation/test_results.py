@@ -42,7 +42,7 @@ def test_results_of_nobody_knows_what_are_refused(tmp_path, left):
 def test_a_broken_record_is_done_again_and_a_broken_identity_is_said(tmp_path):
     Results(tmp_path, IDENTITY).add(record("a", 1.0))
     file = tmp_path / "scenes/a.json"
-    for content in ('{"scene": "a"', "[]", '{"scene": "a"}'):
+    for content in ('{"scene": "a"', "[]", '{"scene": "a"}', '{"scene": "a", "variant": "", "means": {"psnr": 1}}'):
         file.write_text(content)
         assert not Results(tmp_path, IDENTITY).records
     (tmp_path / "evaluation.json").write_text("{")

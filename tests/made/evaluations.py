@@ -63,5 +63,5 @@ def record(scene: str, psnr: float, variant: str = "", **more: Any) -> dict[str,
 
 ABOUT = {
     "preset": "captures", "checkpoint": "tiny", "tuning": "none", "tuning_steps": 0, "scored": "all", "scenes": 2,
-    "of_scenes": 3,
+    "of_scenes": 3, "tokens": 16,
 }  # fmt: skip

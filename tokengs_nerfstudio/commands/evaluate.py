@@ -17,21 +17,23 @@ from tokengs_nerfstudio.commands.options import parsed
 from tokengs_nerfstudio.commands.progress import Display, display
 from tokengs_nerfstudio.core.checkpoint.listing import as_text, named_weights
 from tokengs_nerfstudio.core.checkpoint.loading import load_network
+from tokengs_nerfstudio.core.device import device_name
 from tokengs_nerfstudio.core.errors import UserError, message, one_line
 from tokengs_nerfstudio.core.files import FolderLock, remove_scratch
 from tokengs_nerfstudio.core.metrics import perceptual_distance
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.training.ranks import Ranks
+from tokengs_nerfstudio.core.tuning.schedule import chosen_space
 from tokengs_nerfstudio.core.types import Example
 from tokengs_nerfstudio.data.examples.batches import made_ahead
-from tokengs_nerfstudio.evaluation.axes import write_axes
+from tokengs_nerfstudio.evaluation.axes import without_scenes, write_axes
 from tokengs_nerfstudio.evaluation.benchmark import benchmark
 from tokengs_nerfstudio.evaluation.cases import Case, LoadedCase, load
 from tokengs_nerfstudio.evaluation.measuring import Measured, mean, measure
 from tokengs_nerfstudio.evaluation.media import complete, write_media
 from tokengs_nerfstudio.evaluation.protocols import Scaling, Weights
 from tokengs_nerfstudio.evaluation.results import Record, Results
-from tokengs_nerfstudio.evaluation.tables import scene_table, write_metrics
+from tokengs_nerfstudio.evaluation.tables import lpips_known, scene_table, write_metrics
 from tokengs_nerfstudio.evaluation.variants import Variant
 
 
@@ -74,6 +76,8 @@ class Run:
         self.scaling = Scaling.of(network.config, config.protocol.layout)
         self.images = config.images or weights.image_folder
         self.benchmark = benchmark(config.protocol, config.root, config.index, self.images, network.config.background)
+        if config.tuning != "none":
+            chosen_space(config.tuning, network.config, config.protocol.num_context, 0)  # raises what no scene can have
         self.scenes = list(self.benchmark.scenes)[: config.limit]
         self.broken: dict[str, str] = {}
         self._rehearsed: set[str] = set()
@@ -190,7 +194,8 @@ class Run:
         beyond = job.variant.beyond(opened.case, views)
         scores = {**measured.scores, **({"beyond": beyond} if beyond else {})}
         frames = {"context": list(views.context), "target": list(views.target)}
-        return {**about, **frames, "means": measured.means, "views": scores}
+        size = list(opened.case.scene.image_size)
+        return {**about, **frames, "photo_size": size, "means": measured.means, "views": scores}
 
     def _measured(self, job: Job, photos: LoadedCase) -> Measured:
         config = self.config
@@ -241,6 +246,8 @@ class Run:
         shown.say(scene_table(f"{self.config.preset}, {self.config.checkpoint}", plain).text())
         for table in write_axes(self.config.folder, about, by_variant):
             shown.say(table.text())
+        for title in without_scenes(by_variant):
+            shown.say(f"{title}: no table, for no scene has frames enough")
         shown.say(f"results: {self.config.folder / 'metrics.txt'}")
 
     def _about(self, records: Sequence[Record]) -> Mapping[str, Any]:
@@ -251,9 +258,10 @@ class Run:
             "context_views": context[0] if len(context) == 1 else context,
             "checkpoint": self.config.checkpoint,
             "context_counts": self.config.scored == "all",
-            "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU",
+            "device_name": device_name(device),
             "threads": self.config.threads if device.type == "cpu" else None,
-            "lpips": "measured" if perceptual_distance(self.config.lpips) else "left out: its weights are not at hand",
+            "photo_sizes": sorted({tuple(record["photo_size"]) for record in records if "photo_size" in record}),
+            "lpips": lpips_known(records),
             "scenes": len(records),
             "of_scenes": len(self.scenes) + len(self.benchmark.missing),
             "missing": list(self.benchmark.missing),

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import conv2d
 
-from tokengs_nerfstudio.core.errors import UserError
+from tokengs_nerfstudio.core.errors import UserError, content_of
 
 WINDOW = 11
 SIGMA = 1.5
@@ -78,12 +78,14 @@ def perceptual_distance(network: str = "alex") -> Callable[[Tensor, Tensor], Ten
     """LPIPS as a function of two image stacks `[image, 3, H, W]` -> `[image]`; None where its weights are missing.
 
     Only weights that are already in torch's cache are used: a machine without network must not wait for a download.
+    UserError for an unknown network, and for weights that cannot be read.
     """
     backbone = {"alex": "alexnet-owt-*.pth", "vgg": "vgg16-*.pth"}.get(network)
     if backbone is None:
         raise UserError(f"LPIPS network '{network}' is not known; use 'alex' or 'vgg'")
     folder = _torch_hub_folder() / "checkpoints"
-    if not any(folder.glob(backbone)):
+    file = next(folder.glob(backbone), None)
+    if file is None:
         _log.info("LPIPS is left out: its %s weights (%s) are not in %s", network, backbone, folder)
         return None
     try:
@@ -91,7 +93,9 @@ def perceptual_distance(network: str = "alex") -> Callable[[Tensor, Tensor], Ten
     except ImportError:
         _log.info("LPIPS is left out: torchmetrics is not installed")
         return None
-    model = LearnedPerceptualImagePatchSimilarity(net_type=network).net.requires_grad_(False)  # type: ignore[arg-type]
+    with content_of(file, "the backbone of LPIPS", "remove it, or fetch it again"):
+        model = LearnedPerceptualImagePatchSimilarity(net_type=network).net  # type: ignore[arg-type]
+        model.requires_grad_(False)
 
     def distance(pred: Tensor, target: Tensor) -> Tensor:
         with torch.autocast(pred.device.type, enabled=False):

@@ -23,7 +23,7 @@ from tokengs_nerfstudio.core.geometry.resize import resized_images
 from tokengs_nerfstudio.core.rotation import matrix_from_quaternion
 from tokengs_nerfstudio.data.stored_scene import OPENGL_TO_OPENCV, Images, StoredFrames, StoredScene, decoded
 
-_COLORS, _DEPTHS = "rgba_{:05d}.png", "depth_{:05d}.tiff"
+_CAMERA, _COLORS, _DEPTHS = "output_{:03d}.tar", "rgba_{:05d}.png", "depth_{:05d}.tiff"
 
 KUBRIC_LAYOUT = "v0/, v1/ or v2/ with folders of output_000.tar, output_001.tar, ... (Kubric 4D)"
 
@@ -50,6 +50,10 @@ class KubricScene(StoredScene):
         files = sorted(self.source.glob("output_*.tar"))
         if not files:
             raise MissingFileError(f"{self.source} is no Kubric scene: it has no output_000.tar")
+        # Frames are counted by cameras: one that is missing would shift those after it.
+        gone = [name for name in map(_CAMERA.format, range(len(files))) if not (self.source / name).is_file()]
+        if gone:
+            raise MissingFileError(f"{self.source} has {len(files)} cameras but no {gone[0]}: replace or remove it")
         cameras = [_camera(file) for file in files]
         size, moments = cameras[0].size, len(cameras[0].c2w)
         if any((camera.size, len(camera.c2w)) != (size, moments) for camera in cameras):
@@ -86,7 +90,7 @@ class KubricScene(StoredScene):
 def kubric_scenes(root: str | Path, max_size: int | None = None) -> list[KubricScene]:
     """The scenes below `root`, in order of their paths; none of them is opened. MissingFileError for none."""
     root = Path(root)
-    found = sorted({file.parent for depth in ("*", "*/*") for file in root.glob(f"{depth}/output_000.tar")})
+    found = sorted({file.parent for depth in ("*", "*/*") for file in root.glob(f"{depth}/output_*.tar")})
     if not found:
         raise MissingFileError(f"no Kubric scenes in {root}: expected {KUBRIC_LAYOUT}")
     return [KubricScene(folder, max_size) for folder in found]

@@ -28,7 +28,7 @@ def scene_at(path: Path) -> StoredScene | None:
         return RE10KScene(f"{chunk}{_CHUNK}" if mark else path, key)
     if path.suffix == ".zip" or (path / "gaussian_splat/transforms.json").is_file():
         return DL3DVScene(path)
-    return KubricScene(path) if (path / "output_000.tar").is_file() else None
+    return KubricScene(path) if any(path.glob("output_*.tar")) else None
 
 
 def unpacked(path: Path, say: Callable[[str], object]) -> Path:

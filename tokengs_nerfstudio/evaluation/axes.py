@@ -1,5 +1,6 @@
 """What a network bears: a table and a plot of every change of a benchmark."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,14 @@ TITLES = {
     "context_extension": "Number of context views",
     "token_count": "Number of tokens",
 }
-_UNCHANGED = {"pose_noise": "as given", "token_count": "as trained"}
-"""Names of the row of the benchmark as it is, in tables that it belongs to."""
+_NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[-+]?\d+)?")
 
 
 def write_axes(folder: Path, about: Mapping[str, Any], by_variant: Mapping[Variant, Sequence[Record]]) -> list[Table]:
-    """NAME.json, NAME.csv, NAME.txt, NAME.svg and NAME.png of every axis; the tables."""
+    """NAME.json, NAME.csv, NAME.txt, NAME.svg and NAME.png of every axis that some scene has; the tables."""
     plain = next(iter(by_variant.values()))
+    # Rows of the benchmark as it is, in tables that it belongs to.
+    unchanged = {"pose_noise": "as given", "token_count": f"{about['tokens']} tokens, as trained"}
     tables = []
     for axis, title in TITLES.items():
         levels = {variant.label: records for variant, records in by_variant.items() if variant.axis == axis}
@@ -32,8 +34,8 @@ def write_axes(folder: Path, about: Mapping[str, Any], by_variant: Mapping[Varia
         if axis == "extrapolation":
             rows = _beyond([record for records in levels.values() for record in records])
         else:
-            unchanged = {_UNCHANGED[axis]: plain} if axis in _UNCHANGED else {}
-            rows = [(name, _row(records)) for name, records in {**unchanged, **levels}.items() if records]
+            levels = {**({unchanged[axis]: plain} if axis in unchanged else {}), **levels}
+            rows = [(name, _row(levels[name])) for name in sorted(levels, key=place) if levels[name]]
         table = Table(f"{title} ({headline(about)})", title.lower(), rows)
         write_table(folder, axis, about, table)
         drawing = chart_of(axis, rows).drawing()
@@ -42,6 +44,18 @@ def write_axes(folder: Path, about: Mapping[str, Any], by_variant: Mapping[Varia
             drawing.picture().save(scratch)
         tables.append(table)
     return tables
+
+
+def without_scenes(by_variant: Mapping[Variant, Sequence[Record]]) -> list[str]:
+    """Titles of the axes that were asked for and that no scene has frames enough for."""
+    asked = dict.fromkeys(variant.axis for variant in by_variant if variant.axis)
+    having = {variant.axis for variant, records in by_variant.items() if records}
+    return [TITLES[axis] for axis in asked if axis not in having]
+
+
+def place(row: str) -> list[float]:
+    """Where a row of that name stands in the table of its axis: by the numbers in it, without any first."""
+    return [float(number) for number in _NUMBER.findall(row)]
 
 
 def chart_of(axis: str, rows: Sequence[tuple[str, Mapping[str, float]]], label: str = "PSNR") -> Chart:

@@ -4,12 +4,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tokengs_nerfstudio.evaluation.drawing import Dot, Drawing, Line, Shape, Words
+from tokengs_nerfstudio.evaluation.drawing import Dot, Drawing, Line, Shape, Words, text_width
 
 WIDTH, HEIGHT = 640, 340
 COLORS = ("#1f6fb4", "#d1571e", "#2b8a3e", "#7b4bb3", "#b3222d", "#8a6d1f", "#1a9aa5", "#c2478c")
 
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 34, 48
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 34, 62
 _MARKS = 5
 
 Point = tuple[float, float]
@@ -46,7 +46,11 @@ class Chart:
             shapes += [Line([(_LEFT, y), (WIDTH - _RIGHT, y)], "#dddddd"), Words(_LEFT - 6, y, f"{mark:g}", "end")]
         bottom = HEIGHT - _BOTTOM + 14
         if self.names:
-            shapes += [Words(place((x, low))[0], bottom, name, "middle") for x, name in enumerate(self.names)]
+            # Names that would touch stand in two rows.
+            lower = 15 * any(text_width(name) > (WIDTH - _LEFT - _RIGHT) / len(self.names) - 6 for name in self.names)
+            shapes += [
+                Words(place((x, low))[0], bottom + lower * (x % 2), name, "middle") for x, name in enumerate(self.names)
+            ]
         else:
             shapes += [Words(place((mark, low))[0], bottom, f"{mark:g}", "middle") for mark in _marks(first, last)]
         for number, (name, curve) in enumerate(curves.items()):

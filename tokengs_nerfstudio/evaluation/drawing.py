@@ -43,6 +43,7 @@ class Words:
     text: str
     anchor: Anchor = "start"
     color: str = "#222222"
+    size: int = TEXT_SIZE
 
 
 Shape = Line | Dot | Words
@@ -79,7 +80,9 @@ def _element(shape: Shape) -> str:
         return f'<polyline points="{points}" fill="none" stroke="{shape.color}" stroke-width="{shape.width}"/>'
     if isinstance(shape, Dot):
         return f'<circle cx="{shape.x:.1f}" cy="{shape.y:.1f}" r="{shape.radius}" fill="{shape.color}"/>'
-    place = f'x="{shape.x:.1f}" y="{shape.y + TEXT_SIZE / 3:.1f}" text-anchor="{shape.anchor}"'
+    place = f'x="{shape.x:.1f}" y="{shape.y + shape.size / 3:.1f}" text-anchor="{shape.anchor}"'
+    if shape.size != TEXT_SIZE:
+        place += f' font-size="{shape.size}"'
     return f'<text {place} fill="{shape.color}">{escape(shape.text)}</text>'
 
 
@@ -91,14 +94,15 @@ def _draw(pen: ImageDraw.ImageDraw, shape: Shape) -> None:
         x, y, radius = shape.x * _SHARP, shape.y * _SHARP, shape.radius * _SHARP
         pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=shape.color)
     else:
-        x = shape.x * _SHARP - {"start": 0, "middle": 0.5, "end": 1}[shape.anchor] * text_width(shape.text) * _SHARP
-        top, bottom = font().getbbox("Ag")[1::2]
-        pen.text((x, shape.y * _SHARP - (top + bottom) / 2), shape.text, fill=shape.color, font=font())
+        before = {"start": 0, "middle": 0.5, "end": 1}[shape.anchor] * text_width(shape.text, shape.size)
+        top, bottom = font(shape.size).getbbox("Ag")[1::2]
+        at = ((shape.x - before) * _SHARP, shape.y * _SHARP - (top + bottom) / 2)
+        pen.text(at, shape.text, fill=shape.color, font=font(shape.size))
 
 
-def text_width(text: str) -> float:
+def text_width(text: str, size: int = TEXT_SIZE) -> float:
     """Of a line of text in a picture, in units of the page."""
-    return font().getlength(text) / _SHARP
+    return font(size).getlength(text) / _SHARP
 
 
 @cache

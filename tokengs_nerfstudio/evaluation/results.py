@@ -63,6 +63,7 @@ class Results:
     def _read(self, file: Path) -> None:
         try:
             record = json.loads(file.read_text(encoding="utf-8"))
+            _ = record["means"]["psnr"], record["views"]["psnr"], record["context"], record["target"]
             self._records[record["variant"], record["scene"]] = record
         except (ValueError, KeyError, TypeError):
             return  # what somebody has broken is done again

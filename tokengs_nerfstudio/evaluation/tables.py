@@ -76,6 +76,14 @@ def means_of(records: Sequence[Record]) -> dict[str, float]:
     return {name: mean([record["means"][name] for record in records]) for name in names} if records else {}
 
 
+def lpips_known(records: Sequence[Record]) -> str:
+    """Of how many scenes LPIPS is known: its weights may have come between two runs, or be on some machines alone."""
+    count = sum("lpips" in record["means"] for record in records)
+    if count == len(records):
+        return "measured"
+    return f"of {count} scenes alone, so without a mean" if count else "left out: its weights are not at hand"
+
+
 def scene_table(title: str, records: Sequence[Record]) -> Table:
     """A row a scene, and their mean."""
     rows: list[tuple[str, Mapping[str, float]]] = [(record["scene"], record["means"]) for record in records]

@@ -6,7 +6,8 @@ import pytest
 from made.evaluations import ABOUT, record
 from PIL import Image
 
-from tokengs_nerfstudio.evaluation.drawing import Drawing, Words
+from tokengs_nerfstudio.core.errors import UserError
+from tokengs_nerfstudio.evaluation.drawing import Drawing, Line, Words
 from tokengs_nerfstudio.evaluation.report.content import page
 from tokengs_nerfstudio.evaluation.report.page import Block, Cells, Heading, Paragraph, Pictures
 from tokengs_nerfstudio.evaluation.report.runs import Evaluated, Trained
@@ -59,14 +60,19 @@ def test_runs_that_were_measured_otherwise_are_told(change, said):
 
 def test_what_runs_bear_is_one_chart_with_a_table_each():
     rows = [{"number of tokens": name, "psnr": value} for name, value in (("4 tokens", 1.0), ("8 tokens", 2.0))]
-    runs = [run("one", {"a": 1.0}, axes={"token_count": rows}), run("two", {"a": 1.0}, axes={"token_count": rows[1:]})]
+    runs = [run("one", {"a": 1.0}, axes={"token_count": rows[1:]}), run("two", {"a": 1.0}, axes={"token_count": rows})]
     blocks = page(runs, [])
     (drawing,) = of_kind(Drawing, blocks)
     words = {shape.text for shape in drawing.shapes if isinstance(shape, Words)}
     assert {"4 tokens", "8 tokens", "one", "two"} <= words
+    few, many = (next(w.x for w in drawing.shapes if isinstance(w, Words) and w.text == f"{n} tokens") for n in (4, 8))
+    assert few < many
+    assert [[x for x, _ in line.points] for line in drawing.shapes if isinstance(line, Line) and line.width == 2.0] == [
+        [many], [few, many],
+    ]  # fmt: skip
     tables = [cells.rows for cells in of_kind(Cells, blocks)]
-    assert [["one", "psnr"], ["4 tokens", "1.00"], ["8 tokens", "2.00"]] in tables
-    assert [["two", "psnr"], ["8 tokens", "2.00"]] in tables
+    assert [["one", "psnr"], ["8 tokens", "2.00"]] in tables
+    assert [["two", "psnr"], ["4 tokens", "1.00"], ["8 tokens", "2.00"]] in tables
 
 
 def test_trainings_are_curves_of_what_their_logs_have():
@@ -87,7 +93,13 @@ def test_the_worst_views_of_the_worst_scenes_are_shown(tmp_path):
                 Image.new("RGB", (8, 8), (0, frame, 9)).save(folder / f"{frame:05d}_true.png")
     blocks = page(runs, [])
     shown = of_kind(Pictures, blocks)
-    assert [block.caption for block in shown] == ["a, frame 2: 19.00 dB", "b, frame 2: 9.00 dB"]
+    assert [block.caption for block in shown] == [
+        "a, frame 2: photo, one 19.00 dB, two 0.00 dB", "b, frame 2: photo, one 9.00 dB, two 11.00 dB",
+    ]  # fmt: skip
     assert [picture.getpixel((0, 0)) for picture in shown[0].pictures] == [(0, 2, 9), (100, 2, 0), (150, 2, 0)]
-    assert "photo, one, two" in texts(blocks)
+    (tmp_path / "one/images/a/00002.png").unlink()
+    assert of_kind(Pictures, page(runs, []))[0].caption == "a, frame 2: photo, two 0.00 dB"
+    (tmp_path / "two/images/a/00002.png").write_bytes(b"cut off")
+    with pytest.raises(UserError, match=r"00002\.png cannot be read as a picture"):
+        page(runs, [])
     assert "evaluate with --media" in texts(page([run("three", {"a": 1.0}, tmp_path)], []))

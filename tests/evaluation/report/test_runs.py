@@ -27,6 +27,14 @@ def test_evaluations_and_trainings_by_folder_or_file(folder):
         assert trained.curve("held_out_psnr") == [(2, 14.0)]
 
 
+def test_files_may_have_been_given_names_of_their_own(folder):
+    (folder / "one/metrics.json").rename(folder / "one/mine.json")
+    (folder / "learned/log.jsonl").rename(folder / "learned/theirs.jsonl")
+    (evaluated,), (trained,) = read_runs([folder / "one/mine.json", folder / "learned/theirs.jsonl"])
+    assert (evaluated.name, evaluated.axes, trained.name) == ("mine", {}, "theirs")
+    assert not evaluated.folder.exists()
+
+
 def test_runs_of_one_name_are_told_apart(folder):
     write_metrics(folder / "more/one", ABOUT, [record("a", 1.0)])
     evaluated, _ = read_runs([folder / "one", folder / "more/one"])
@@ -36,6 +44,11 @@ def test_runs_of_one_name_are_told_apart(folder):
 def test_what_is_no_run_is_said(folder):
     with pytest.raises(FileNotFoundError, match=r"nothing is no run: it has neither metrics\.json nor log\.jsonl"):
         read_runs([folder / "nothing"])
+    for content in ("{}", '{"rows": 3}', '{"rows": [{"number of tokens": "4 tokens"}]}'):
+        (folder / "one/token_count.json").write_text(content)
+        with pytest.raises(ValueError, match=r"token_count\.json cannot be read as a table of tokengs-evaluate"):
+            read_runs([folder / "one"])
+    (folder / "one/token_count.json").unlink()
     for content in ("{", "{}", '{"about": {"preset": "x"}, "mean": {}, "scenes": [{}]}'):
         (folder / "one/metrics.json").write_text(content)
         with pytest.raises(ValueError, match=r"metrics\.json cannot be read as results of tokengs-evaluate"):

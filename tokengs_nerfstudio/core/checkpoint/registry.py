@@ -220,8 +220,9 @@ def _published_file(name: str, weights: PublishedWeights) -> Path:
         path = _fetch(weights.repo, weights.file, weights.revision, otherwise)
     state = path.stat()
     if weights.sha256 is not None and _sha256(path, state.st_size, state.st_mtime_ns) != weights.sha256:
+        # The hub's client links names to files: with the link alone away, it would link the wrong file again.
         raise CheckpointError(
-            f"{path} is not the published file {name!r}: its sha256 differs; remove it and fetch it again"
+            f"{path.resolve()} is not the published file {name!r}: its sha256 differs; remove it and fetch it again"
         )
     return path
 

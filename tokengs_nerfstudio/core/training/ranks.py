@@ -9,6 +9,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from tokengs_nerfstudio.core.device import usable_device
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.training.config import TrainingConfig
 from tokengs_nerfstudio.core.training.parallel import Workers
@@ -24,16 +25,17 @@ class Ranks:
     """The ranks of this run, and which of them this process is; a single process is rank 0 of 1.
 
     They talk through gloo on CPUs and nccl on GPUs. Every question is asked of all ranks at the same point of the run.
+    UserError for a device that is not there.
     """
 
     def __init__(self, device: str | torch.device = "cpu") -> None:
         self.count = int(os.environ.get("WORLD_SIZE", "1"))
         self.rank = int(os.environ.get("RANK", "0")) if self.count > 1 else 0
-        self.device = torch.device(device)
+        self.device = usable_device(device)
         if self.count == 1:
             return
         if self.device.type == "cuda":
-            self.device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+            self.device = usable_device(f"cuda:{os.environ.get('LOCAL_RANK', '0')}")
             torch.cuda.set_device(self.device)
         if not dist.is_initialized():
             dist.init_process_group("nccl" if self.device.type == "cuda" else "gloo", timeout=PATIENCE)

@@ -1,11 +1,13 @@
 """What stands on the page: runs side by side, scene by scene, what they bear, how they learned, where they fail."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from tokengs_nerfstudio.evaluation.axes import TITLES
+from tokengs_nerfstudio.core.errors import content_of
+from tokengs_nerfstudio.evaluation.axes import TITLES, place
 from tokengs_nerfstudio.evaluation.charts import Chart
 from tokengs_nerfstudio.evaluation.measuring import mean
 from tokengs_nerfstudio.evaluation.report.page import Block, Cells, Heading, Paragraph, Pictures
@@ -83,9 +85,9 @@ def _robustness(runs: Sequence[Evaluated]) -> Iterator[Block]:
     """A chart of all runs that have the same rows of an axis, and the runs' tables."""
     for axis, title in TITLES.items():
         having = [run for run in runs if axis in run.axes]
-        names = list(dict.fromkeys(next(iter(row.values())) for run in having for row in run.axes[axis]))
+        names = sorted(dict.fromkeys(next(iter(row.values())) for run in having for row in run.axes[axis]), key=place)
         curves = {
-            run.name: [(float(names.index(next(iter(row.values())))), row["psnr"]) for row in run.axes[axis]]
+            run.name: sorted((float(names.index(next(iter(row.values())))), row["psnr"]) for row in run.axes[axis])
             for run in having
         }
         if having:
@@ -110,7 +112,7 @@ def _training(trained: Sequence[Trained]) -> Iterator[Block]:
 
 
 def _worst(preset: str, runs: Sequence[Evaluated]) -> Iterator[Block]:
-    """The worst view of the worst scenes that pictures were written of: the photo, then each run's picture."""
+    """The worst view of the worst scenes that pictures were written of: the photo, then each run's picture of it."""
     seen = [run for run in runs if (run.folder / "images").is_dir()]
     scenes = {record["scene"] for run in seen for record in run.records if _views_with_pictures(run, record["scene"])}
     if not scenes:
@@ -120,14 +122,16 @@ def _worst(preset: str, runs: Sequence[Evaluated]) -> Iterator[Block]:
     def quality(scene: str) -> float:
         return mean([run.by_scene[scene]["means"]["psnr"] for run in seen if scene in run.by_scene])
 
-    yield Heading(f"{preset}, the worst scenes with pictures: photo, {', '.join(run.name for run in seen)}")
+    yield Heading(f"{preset}, the worst scenes with pictures")
     for scene in sorted(scenes, key=quality)[:_WORST]:
         run = next(run for run in seen if _views_with_pictures(run, scene))
-        psnr, frame = min(_views_with_pictures(run, scene))
-        files = [run.folder / f"images/{file_name(scene)}/{frame:05d}_true.png"]
-        files += [other.folder / f"images/{file_name(scene)}/{frame:05d}.png" for other in seen]
-        pictures = [_opened(file) for file in files if file.is_file()]
-        yield Pictures(f"{scene}, frame {frame}: {psnr:.2f} dB", pictures)
+        _, frame = min(_views_with_pictures(run, scene))
+        image = f"images/{file_name(scene)}/{frame:05d}"
+        shown = [(other.name, other.folder / f"{image}.png", _of_frame(other, scene, frame)) for other in seen]
+        shown = [(name, file, psnr) for name, file, psnr in shown if file.is_file()]
+        said = ", ".join(f"{name} {written('psnr', psnr)} dB" for name, _, psnr in shown)
+        files = [run.folder / f"{image}_true.png", *(file for _, file, _ in shown)]
+        yield Pictures(f"{scene}, frame {frame}: photo, {said}", [_opened(file) for file in files])
 
 
 def _views_with_pictures(run: Evaluated, scene: str) -> list[tuple[float, int]]:
@@ -140,6 +144,12 @@ def _views_with_pictures(run: Evaluated, scene: str) -> list[tuple[float, int]]:
     return [(psnr, frame) for psnr, frame in views if (folder / f"{frame:05d}_true.png").is_file()]
 
 
-def _opened(file: Any) -> Image.Image:
-    with Image.open(file) as picture:
+def _of_frame(run: Evaluated, scene: str, frame: int) -> float | None:
+    """A run's PSNR of one target, in dB; None where it did not look at that."""
+    record = run.by_scene.get(scene, {"target": []})
+    return record["views"]["psnr"][record["target"].index(frame)] if frame in record["target"] else None
+
+
+def _opened(file: Path) -> Image.Image:
+    with content_of(file, "a picture", "evaluate with --media anew, or remove it"), Image.open(file) as picture:
         return picture.convert("RGB")

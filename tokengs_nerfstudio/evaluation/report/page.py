@@ -8,9 +8,10 @@ from html import escape
 
 from PIL import Image
 
-from tokengs_nerfstudio.evaluation.drawing import Anchor, Drawing, Line, Shape, Words, text_width
+from tokengs_nerfstudio.evaluation.drawing import TEXT_SIZE, Anchor, Drawing, Line, Shape, Words, text_width
 
-_MARGIN, _ROW, _GAP, _HEAD = 24, 20, 18, 30
+_MARGIN, _ROW, _GAP, _HEAD = 24, 20, 18, 40
+_TITLE_SIZE, _HEADING_SIZE = 24, 18
 _PICTURE_HEIGHT = 150
 
 _STYLE = (
@@ -87,7 +88,7 @@ def _encoded(picture: Image.Image) -> str:
 
 def picture(title: str, blocks: Sequence[Block]) -> Image.Image:
     """All of it below one another, two pixels to a unit."""
-    parts = [part for block in (Heading(title), *blocks) for part in _drawn(block)]
+    parts = [_line(title, _HEAD, _TITLE_SIZE), *(part for block in blocks for part in _drawn(block))]
     width = max(part.width for part in parts) + 4 * _MARGIN
     canvas = Image.new("RGB", (width, sum(part.height for part in parts) + 4 * _MARGIN), "white")
     top = 2 * _MARGIN
@@ -99,22 +100,20 @@ def picture(title: str, blocks: Sequence[Block]) -> Image.Image:
 
 def _drawn(block: Block) -> Iterator[Image.Image]:
     if isinstance(block, Heading):
-        yield _lines([block.text], _HEAD)
+        yield _line(block.text, _HEAD, _HEADING_SIZE)
     elif isinstance(block, Paragraph):
-        yield _lines([block.text])
+        yield _line(block.text)
     elif isinstance(block, Drawing):
         yield block.picture()
     elif isinstance(block, Cells):
         yield _table(block.rows).picture()
     else:
         yield _row_of(block.pictures)
-        yield _lines([block.caption])
+        yield _line(block.caption)
 
 
-def _lines(texts: Sequence[str], height: int = _ROW + 4) -> Image.Image:
-    shapes = [Words(0, height * (number + 0.5), text) for number, text in enumerate(texts)]
-    width = max(text_width(text) for text in texts)
-    return Drawing(round(width) + 4, height * len(texts), shapes).picture()
+def _line(text: str, height: int = _ROW + 4, size: int = TEXT_SIZE) -> Image.Image:
+    return Drawing(round(text_width(text, size)) + 4, height, [Words(0, height / 2, text, size=size)]).picture()
 
 
 def _table(rows: Sequence[Sequence[str]]) -> Drawing:

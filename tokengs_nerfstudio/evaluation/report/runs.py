@@ -12,6 +12,7 @@ from tokengs_nerfstudio.evaluation.axes import TITLES
 from tokengs_nerfstudio.evaluation.results import METRICS, Record
 
 LOG = "log.jsonl"
+_LINES = ".jsonl"
 
 
 @dataclass(frozen=True)
@@ -51,42 +52,51 @@ class Trained:
 
 
 def read_runs(paths: Sequence[Path]) -> tuple[list[Evaluated], list[Trained]]:
-    """Of folders, or of the files in them that count: metrics.json, log.jsonl.
+    """Of folders with a metrics.json or a log.jsonl, or of such files, which may have been given other names.
 
-    UserError for one that has neither, and for a file that is not as these commands write it.
+    UserError for a folder that has neither, and for a file that is not as these commands write it.
     """
     evaluated, trained = list[Evaluated](), list[Trained]()
     for path in paths:
-        folder = path.parent if path.is_file() else path
-        found = False
-        if (folder / METRICS).is_file() and path.name != LOG:
-            evaluated.append(_evaluated(folder))
-            found = True
-        if (folder / LOG).is_file() and path.name != METRICS:
-            trained.append(_trained(folder))
-            found = True
-        if not found:
+        files = [file for file in ((path / METRICS, path / LOG) if path.is_dir() else (path,)) if file.is_file()]
+        if not files:
             raise MissingFileError(f"{path} is no run: it has neither {METRICS} nor {LOG}")
+        evaluated += [_evaluated(file) for file in files if file.suffix != _LINES]
+        trained += [_trained(file) for file in files if file.suffix == _LINES]
     names = [run.name for run in evaluated]
     apart = [replace(run, name=str(run.folder)) if names.count(run.name) > 1 else run for run in evaluated]
     return apart, trained
 
 
-def _evaluated(folder: Path) -> Evaluated:
-    with content_of(folder / METRICS, "results of tokengs-evaluate", "evaluate anew"):
-        content = json.loads((folder / METRICS).read_text(encoding="utf-8"))
-        axes = {axis: _rows(folder / f"{axis}.json") for axis in TITLES if (folder / f"{axis}.json").is_file()}
-        run = Evaluated(folder.resolve().name, folder, content["about"], content["mean"], content["scenes"], axes)
-        _ = run.preset, [record["means"]["psnr"] for record in run.records], run.by_scene
+def _name(file: Path) -> str:
+    """The folder's, unless the file has been given a name of its own."""
+    return file.resolve().parent.name if file.name in (METRICS, LOG) else file.stem
+
+
+def _evaluated(file: Path) -> Evaluated:
+    with content_of(file, "results of tokengs-evaluate", "evaluate anew"):
+        content = json.loads(file.read_text(encoding="utf-8"))
+        # What lies beside a file of another name need not belong to it.
+        folder = file.parent if file.name == METRICS else file.with_suffix("")
+        run = Evaluated(_name(file), folder, content["about"], content["mean"], content["scenes"], _axes(folder))
+        _ = run.preset, [run.about[name] for name in ("checkpoint", "tuning", "tuning_steps")], run.by_scene
+        _ = [(record["means"]["psnr"], record["views"]["psnr"], record["target"]) for record in run.records]
     return run
 
 
+def _axes(folder: Path) -> dict[str, list[Mapping[str, Any]]]:
+    return {axis: _rows(folder / f"{axis}.json") for axis in TITLES if (folder / f"{axis}.json").is_file()}
+
+
 def _rows(file: Path) -> list[Mapping[str, Any]]:
-    return json.loads(file.read_text(encoding="utf-8"))["rows"]
+    with content_of(file, "a table of tokengs-evaluate", "evaluate anew, or remove it"):
+        rows = list(json.loads(file.read_text(encoding="utf-8"))["rows"])
+        _ = [(next(iter(row.values())), float(row["psnr"])) for row in rows]
+    return rows
 
 
-def _trained(folder: Path) -> Trained:
-    lines = (folder / LOG).read_text(encoding="utf-8").splitlines()
+def _trained(file: Path) -> Trained:
+    lines = file.read_text(encoding="utf-8").splitlines()
     entries = []
     for line in lines:
         try:
@@ -95,4 +105,4 @@ def _trained(folder: Path) -> Trained:
             continue  # cut short by a kill
         if isinstance(entry, dict) and "step" in entry:
             entries.append(entry)
-    return Trained(folder.resolve().name, entries)
+    return Trained(_name(file), entries)
