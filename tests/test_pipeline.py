@@ -48,11 +48,11 @@ def test_the_scene_of_adjusted_poses_is_evaluated_where_the_held_out_cameras_see
     turn = rigid_motion(torch.deg2rad(torch.tensor([[0.0, 2.0, 0.0]])), torch.zeros(1, 3))[0, :3, :3]
     there = Similarity(turn, torch.zeros(3), torch.ones(()))
 
-    def adjusted(example):
+    def adjusted(example, poses, focal):
         views = there.views(example.target)
-        return replace(example, target=views), Adjustment(views.c2w, 2.0, 1.0, accepted=True)
+        return replace(example, target=views), Adjustment(views.c2w, 1.0, 2.0, 1.0, poses=True)
 
-    monkeypatch.setattr(scene_tuning, "with_adjusted_poses", adjusted)
+    monkeypatch.setattr(scene_tuning, "with_adjusted_cameras", adjusted)
     config = run_config(capture, weights, tmp_path / "b", steps=0)
     config.pipeline.model.tuning.cameras.adjust = True
     model = trained(config).pipeline.model

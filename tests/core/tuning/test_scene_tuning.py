@@ -121,7 +121,7 @@ def test_poses_are_adjusted_before_anything_is_encoded() -> None:
     right = SceneTuning(network, ready(views.select([0, 4]), views), config, steps=1)
     assert right.adjustment is not None
     assert torch.equal(right.cameras.cameras(), views.c2w)
-    assert "poses are as given" in right.report().text
+    assert "cameras are as given" in right.report().text
     tuning = SceneTuning(network, ready(wrong.select([0, 4]), wrong), config, steps=1)
     given = SceneTuning(network, ready(wrong.select([0, 4]), wrong), changed(config, cameras_adjust=False), steps=1)
     assert not torch.equal(tuning.cameras.cameras(), wrong.c2w)
