@@ -42,11 +42,6 @@ def test_poses_and_focal_length_are_found_together() -> None:
     alone = adjusted(tracks, shaken(true, 0.5), with_focal(intrinsics, 0.95), POSES)
     assert abs(found.focal * 0.95 - 1) < 0.025
     assert alone.focal == 1
-    errors = [
-        float(sighting_errors(tracks, some.c2w, with_focal(intrinsics, 0.95 * some.focal)).median())
-        for some in (found, alone)
-    ]
-    assert errors[0] < 0.9 * errors[1]
 
 
 def test_a_focal_length_of_which_little_is_known_stays_near_the_given_one() -> None:
