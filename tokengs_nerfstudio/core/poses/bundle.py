@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass, replace
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -222,8 +223,8 @@ def _solved(
     rows = _gathered(matrix, owner, count + 1)[:count]
     covariance = torch.linalg.inv(_gathered(rows.mT, owner, count + 1)[:count])
     change = -covariance @ _gathered(slope.flatten(), owner, count + 1)[:count]
-    found = torch.stack([change, covariance.diagonal()])
-    return torch.nn.functional.pad(found, (0, 1))[:, number].unbind()
+    change, variance = (F.pad(found, (0, 1))[number] for found in (change, covariance.diagonal()))
+    return change, variance
 
 
 def _gathered(values: Float[Tensor, "..."], owner: Int[Tensor, " sighting"], count: int) -> Float[Tensor, "..."]:
