@@ -40,6 +40,8 @@ def with_option(config: TokenGSTrainerConfig, folder: Path, path: str, value: An
         ("pipeline.datamanager.max_image_size", 0, "--pipeline.datamanager.max-image-size is 0"),
         ("pipeline.datamanager.max_image_size", -5, "--pipeline.datamanager.max-image-size is -5"),
         ("pipeline.datamanager.camera_res_scale_factor", 0.0, "camera-res-scale-factor is 0.0"),
+        ("pipeline.datamanager.focal_factor", 0.0, "--pipeline.datamanager.focal-factor is 0.0"),
+        ("pipeline.model.tuning.cameras.focal", 1.05, "--pipeline.model.tuning.cameras.focal is 1.05"),
         ("pipeline.datamanager.dataparser.scale_factor", -1.0, "--scale-factor is -1.0"),
         ("pipeline.datamanager.dataparser.scale_factor", 0.0, "--scale-factor is 0.0"),
         ("pipeline.datamanager.dataparser.downscale_factor", 0, "--downscale-factor is 0"),

@@ -14,12 +14,15 @@ from nerfstudio.utils.eval_utils import eval_setup
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from tokengs_nerfstudio.core.geometry.rays import with_focal
 from tokengs_nerfstudio.core.poses import Adjustment
 from tokengs_nerfstudio.core.rotation import rigid_motion
 from tokengs_nerfstudio.core.tuning import scene_tuning
 from tokengs_nerfstudio.core.types import Similarity
 from tokengs_nerfstudio.data import NerfstudioCapture, write_nerfstudio_capture
+from tokengs_nerfstudio.data.finished_run import read_run
 from tokengs_nerfstudio.data.posing.result import write_points
+from tokengs_nerfstudio.dataset import SceneDataset
 from tokengs_nerfstudio.trainer import newest_checkpoint
 
 
@@ -48,11 +51,11 @@ def test_the_scene_of_adjusted_poses_is_evaluated_where_the_held_out_cameras_see
     turn = rigid_motion(torch.deg2rad(torch.tensor([[0.0, 2.0, 0.0]])), torch.zeros(1, 3))[0, :3, :3]
     there = Similarity(turn, torch.zeros(3), torch.ones(()))
 
-    def adjusted(example):
+    def adjusted(example, poses, focal):
         views = there.views(example.target)
-        return replace(example, target=views), Adjustment(views.c2w, 2.0, 1.0, accepted=True)
+        return replace(example, target=views), Adjustment(views.c2w, 1.0, 2.0, 1.0, poses=True)
 
-    monkeypatch.setattr(scene_tuning, "with_adjusted_poses", adjusted)
+    monkeypatch.setattr(scene_tuning, "with_adjusted_cameras", adjusted)
     config = run_config(capture, weights, tmp_path / "b", steps=0)
     config.pipeline.model.tuning.cameras.adjust = True
     model = trained(config).pipeline.model
@@ -65,6 +68,33 @@ def test_the_scene_of_adjusted_poses_is_evaluated_where_the_held_out_cameras_see
     to_canonical = as_given.prepared_scene().to_canonical
     expected = to_canonical.inverse().points(there.inverse().points(to_canonical.points(as_given.means)))
     torch.testing.assert_close(pipeline.model.means, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_a_corrected_focal_length_is_that_of_all_cameras_wherever_a_run_is_looked_at(
+    capture, weights, tmp_path, monkeypatch
+):
+    """Held-out ones, those of data managers that nerfstudio makes by itself, and those of exports; never twice."""
+
+    def adjusted(example, poses, focal):
+        assert (poses, focal) == (False, True)
+        views = replace(example.target, intrinsics=with_focal(example.target.intrinsics, 1.25))
+        return replace(example, target=views), Adjustment(views.c2w, 1.25, 2.0, 1.0, poses=False)
+
+    monkeypatch.setattr(scene_tuning, "with_adjusted_cameras", adjusted)
+    config = run_config(capture, weights, tmp_path, steps=1)
+    config.pipeline.model.tuning.cameras.focal = True
+    pipeline = trained(config).pipeline
+    given = SceneDataset(pipeline.datamanager.train_dataparser_outputs).cameras.fx[0]
+    run = tmp_path / "blobs/tokengs/run"
+    resumed = trained(run_config(capture, weights, tmp_path / "on", 1, load_dir=run, pipeline=config.pipeline)).pipeline
+    _, looked_at, _, _ = eval_setup(run / "config.yml", test_mode="test")
+    fresh = looked_at.config.datamanager.setup(device="cpu", test_mode="test")
+    for data in (pipeline.datamanager, resumed.datamanager, looked_at.datamanager, fresh):
+        for dataset in (data.train_dataset, data.eval_dataset):
+            torch.testing.assert_close(dataset.cameras.fx[0], 1.25 * given)
+    focal = read_run(run).context.intrinsics[:, 0, 0]
+    torch.testing.assert_close(focal, pipeline.datamanager.train_dataset.cameras.fx[: len(focal), 0])
+    assert json.loads((run / "plan.json").read_text())["tuning"]["cameras"]["focal"] is True
 
 
 def test_a_run_is_shown_as_it_was_tuned(capture, weights, tmp_path):

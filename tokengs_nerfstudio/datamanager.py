@@ -59,6 +59,8 @@ class SceneDataManagerConfig(FullImageDatamanagerConfig):
 
     camera_res_scale_factor: Annotated[float, Range(0.01, 4)] = 1.0
     """Factor on the size of all images, as they are read."""
+    focal_factor: Annotated[float, Range(0.1, 10)] = 1.0
+    """Factor on the focal lengths of all cameras, as they are read. `model.tuning.cameras.focal` finds it"""
 
     # What nerfstudio's own data manager needs and has no meaning here.
     cache_images: tyro.conf.Suppress[Literal["cpu", "gpu"]] = "cpu"
@@ -123,7 +125,9 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
             names = [path.name for path in outputs.image_filenames]
             bridge.check_cameras(outputs.cameras, names, self.get_datapath())
         scale = self.config.camera_res_scale_factor / getattr(self.dataparser, "reduction", 1.0)
-        return SceneDataset(outputs, scale, images_needed=self.test_mode == "val")
+        dataset = SceneDataset(outputs, scale, images_needed=self.test_mode == "val")
+        dataset.multiply_focal(self.config.focal_factor)
+        return dataset
 
     def next_eval_image(self, step: int) -> tuple[Cameras, dict[str, Any]]:
         """Any of the evaluation images with its camera, read now."""
@@ -153,6 +157,14 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
     def get_train_rays_per_batch(self) -> int:
         """Pixels of an image, from its camera: the trainer asks before images are needed."""
         return int(self.train_dataset.cameras.width[0] * self.train_dataset.cameras.height[0])
+
+    def multiply_focal(self, factor: float) -> None:
+        """Cameras of all photos have focal lengths so many times as long, from now on. In a run that is only looked
+        at also those of the data managers that `ns-render dataset` makes, by the same configuration."""
+        for dataset in (self.train_dataset, self.eval_dataset):
+            dataset.multiply_focal(factor)
+        if self.test_mode != "val":
+            self.config.focal_factor *= factor
 
     def cut_out_by_masks(self) -> None:
         """Whoever asks for images sees the object that masks leave of them, and nothing around it."""

@@ -51,6 +51,10 @@ class SceneDataset(InputDataset):
         if images_needed:
             self._check_photos()
 
+    def multiply_focal(self, factor: float) -> None:
+        """From now on cameras have focal lengths so many times as long; their images stay what they are."""
+        self.cameras.fx, self.cameras.fy = self.cameras.fx * factor, self.cameras.fy * factor
+
     def cut_out_by_masks(self) -> None:
         """From now on what masks hide is cut away from the images, for whoever reads them, and there are no masks."""
         self._cut = self._every_mask is not None

@@ -76,7 +76,7 @@ class TokenGSPipeline(VanillaPipeline):
         warn_of_texture(self.device)
         self._content = RunContent()
         self.context: list[int] = []
-        self._is_object, self._aligned = False, ""
+        self._is_object, self._aligned, self._focal = False, "", 1.0
         self._add_to_viewer(test_mode)
 
     def _add_to_viewer(self, test_mode: str) -> None:
@@ -130,14 +130,15 @@ class TokenGSPipeline(VanillaPipeline):
         return self.model.means
 
     def get_extra_state(self) -> dict[str, Any]:
-        """Which photos the encoder saw, by name, whether the scene is an object that masks were to cut out, and how
-        it was moved to where the cameras as given see it, in words."""
+        """Which photos the encoder saw, by name, whether the scene is an object that masks were to cut out, how it was
+        moved to where the cameras as given see it, in words, and what their focal lengths were multiplied by."""
         context = self.datamanager.names(self.context)
-        return {"context": context, "object": self._is_object, "aligned": self._how_aligned()}
+        return {"context": context, "object": self._is_object, "aligned": self._how_aligned(), "focal": self._focal}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         self._take_for_object(state.get("object", False))  # runs of older versions do not say it
         self._aligned = state.get("aligned", "")
+        self._correct_focal(state.get("focal", 1.0))
         try:
             self._use_context(self.datamanager.positions(state["context"]))
         except ValueError:  # the capture has changed; the run is still there to be looked at
@@ -147,6 +148,11 @@ class TokenGSPipeline(VanillaPipeline):
         """In words; nothing where the cameras are as given. A run that is only looked at has it from its checkpoint."""
         found = None if self.model.tuning is None else self.model.alignment()
         return self._aligned if found is None else found.text
+
+    def _correct_focal(self, factor: float) -> None:
+        """All cameras of the capture have `factor` times the focal lengths that it gives them."""
+        self.datamanager.multiply_focal(factor / self._focal)
+        self._focal = factor
 
     def _take_for_object(self, is_object: bool) -> None:
         self._is_object = is_object
@@ -190,6 +196,7 @@ class TokenGSPipeline(VanillaPipeline):
         started = time.perf_counter()
         network = network or self.model.load_network()
         self._take_for_object(network.config.frame == "orbit")
+        self._correct_focal(1.0)
         photos = RunPhotos.read(self.datamanager, network.config, self.model.supervised_by_context(), context_before)
         context = photos.context
         loaded = time.perf_counter()
@@ -206,6 +213,7 @@ class TokenGSPipeline(VanillaPipeline):
             self.model.begin(network, photos.example, steps, plan, self.datamanager.points(), first)
         encoding = f"{time.perf_counter() - loaded:.1f} s"
         self._content = photos.content(network, self.model)
+        self._correct_focal(self.model.running_tuning().focal)
         if self.context != context:
             self._use_context(context)
         tried = ", trials included" if self.model.planned().trials else ""

@@ -59,7 +59,7 @@ class RunPhotos:
             },
             data.get_datapath(),
             data.train_dataparser_outputs,
-            self.example.context,
+            model.running_tuning().corrected(self.example.context),
             model.near_far,
             Fingerprint.of(network, model.prepared_scene(), views, data.names(self.supervised)),
         )

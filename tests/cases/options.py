@@ -48,6 +48,8 @@ OTHERS = {
     "--datamanager.camera-res-scale-factor 0.5": "Works",
     "--datamanager.camera-res-scale-factor 0": "Error",
     "--datamanager.camera-res-scale-factor -1": "Error",
+    "--datamanager.focal-factor 1.05": "Works",
+    "--datamanager.focal-factor 0": "Error",
     "tokengs-data --downscale-factor 0": "Error",
     "tokengs-data --downscale-factor -2": "Error",
     "tokengs-data --scale-factor 0": "Error",
@@ -137,6 +139,7 @@ OTHERS = {
     "--tuning.cameras.pose-rate nan": "Error",
     "--tuning.cameras.exposure-rate -1": "Error",
     "--tuning.cameras.adjust True": "Works",
+    "--tuning.cameras.focal True": "Works",
 }
 
 if not torch.cuda.is_available():

@@ -79,6 +79,8 @@ class BakedScene:
     """at the first time, where the scene moves"""
     motion: Motion | None = None
     rendering: RenderConfig = field(default_factory=RenderConfig)
+    focal: float = 1.0
+    """what the focal lengths of the capture's cameras, as given, are to be multiplied by"""
 
     @property
     def times(self) -> list[float]:

@@ -1,5 +1,7 @@
 """From posed photos in the world's frame to Gaussians in the world's frame, in one call."""
 
+from dataclasses import replace
+
 from tokengs_nerfstudio.core.baking import BakedScene, bake
 from tokengs_nerfstudio.core.compiled import working_seconds
 from tokengs_nerfstudio.core.geometry.points import PointCloud
@@ -28,9 +30,9 @@ def reconstruct(
     context where that is left out: so many `steps`, or without them as many as the whole call has `seconds` for, by
     default those of `tuning`. What is tuned `antialiased` is to be rendered so. Weights of a fixed scene scale get the
     scale that suits the context best. Gaussians are tuned from `points` (world frame) as well, where these are known.
-    Where the tuning corrects cameras, the scene lies where the given ones have it
-    (`PreparedScene.following`). A scene that moves comes as it is at its first time: `reconstruct_scene` has all of
-    them. Raises ValueError where photos or weights cannot be used so.
+    Where the tuning corrects cameras, the scene lies where the given ones have it (`PreparedScene.following`). A scene
+    that moves comes as it is at its first time. `reconstruct_scene` has all times, and the factor that focal lengths
+    were corrected by. Raises ValueError where photos or weights cannot be used so.
     """
     example = Example(context, context if supervised is None else supervised)
     return reconstruct_scene(network, example, tuning, steps, seed, antialiased, seconds, points=points).at()
@@ -58,4 +60,5 @@ def reconstruct_scene(
     planned = planned_tuning(network, scene, config, steps, seed, antialiased, seconds, clock, began)
     run_through(planned)
     done = planned.tuning
-    return bake(done.gaussians, scene.following(done.cameras.cameras()), done.rendering)
+    baked = bake(done.gaussians, scene.following(done.cameras.cameras()), done.rendering)
+    return replace(baked, focal=done.focal)

@@ -15,6 +15,7 @@ from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.preparation import PreparedScene, prepare
 from tokengs_nerfstudio.core.rendering.piecewise import slices
 from tokengs_nerfstudio.core.tuning.config import TuningConfig
+from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
 from tokengs_nerfstudio.core.tuning.whole import planned_tuning, run_through
 from tokengs_nerfstudio.core.types import Example, Gaussians, RenderConfig, Views
 from tokengs_nerfstudio.evaluation.cases import LoadedCase
@@ -86,7 +87,9 @@ def measure(
     splats_at, costs = _feed_forward(network, scene, clock)
     if tuning is not None:
         started = clock.now()
-        splats_at = _tuned(network, scene, supervised, tuning, seed)
+        tuned = _tuned(network, scene, supervised, tuning, seed)
+        splats_at = _remembered(tuned.gaussians)
+        scene = replace(scene, example=Example(scene.example.context, tuned.corrected(scene.example.target)))
         costs["tuning_seconds"] = clock.now() - started
     rendering = network.config.rendering(scene.example)
     with torch.no_grad():
@@ -118,14 +121,14 @@ def _feed_forward(network: TokenGSNetwork, scene: PreparedScene, clock: "_Clock"
     return _remembered(lambda time: network.decode(memory, time=time).squeeze()), costs
 
 
-def _tuned(network: TokenGSNetwork, scene: PreparedScene, supervised: Views, tuning: Tuning, seed: int) -> SplatsAt:
+def _tuned(network: TokenGSNetwork, scene: PreparedScene, supervised: Views, tuning: Tuning, seed: int) -> SceneTuning:
     """Tuned on the context alone: targets are only looked at."""
     placed = scene.to_canonical.views(supervised)
     placed = replace(placed, c2w=placed.c2w.to(scene.example.target.c2w))
     context = replace(scene, example=Example(scene.example.context, placed))
     planned = planned_tuning(network, context, tuning.config, tuning.steps, seed)
     run_through(planned)
-    return _remembered(planned.tuning.gaussians)
+    return planned.tuning
 
 
 def _remembered(splats_at: SplatsAt) -> SplatsAt:

@@ -9,12 +9,13 @@ from made.tuning import changed, ready, tuning_config
 
 from tokengs_nerfstudio.core.geometry.disturbance import disturbed
 from tokengs_nerfstudio.core.geometry.frame import canonical_frame
+from tokengs_nerfstudio.core.geometry.rays import with_focal
 from tokengs_nerfstudio.core.geometry.resize import crop_and_resize
-from tokengs_nerfstudio.core.reconstruct import reconstruct
+from tokengs_nerfstudio.core.reconstruct import reconstruct, reconstruct_scene
 from tokengs_nerfstudio.core.rendering import render
 from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
-from tokengs_nerfstudio.core.tuning.whole import tune
-from tokengs_nerfstudio.core.types import Gaussians, Similarity, Views
+from tokengs_nerfstudio.core.tuning.whole import planned_tuning, run_through, tune
+from tokengs_nerfstudio.core.types import Example, Gaussians, Similarity, Views
 from tokengs_nerfstudio.data import NerfstudioCapture
 from tokengs_nerfstudio.samples import sample_capture
 
@@ -121,12 +122,30 @@ def test_poses_are_adjusted_before_anything_is_encoded() -> None:
     right = SceneTuning(network, ready(views.select([0, 4]), views), config, steps=1)
     assert right.adjustment is not None
     assert torch.equal(right.cameras.cameras(), views.c2w)
-    assert "poses are as given" in right.report().text
+    assert "cameras are as given" in right.report().text
     tuning = SceneTuning(network, ready(wrong.select([0, 4]), wrong), config, steps=1)
     given = SceneTuning(network, ready(wrong.select([0, 4]), wrong), changed(config, cameras_adjust=False), steps=1)
     assert not torch.equal(tuning.cameras.cameras(), wrong.c2w)
     assert not torch.equal(tuning.gaussians().means, given.gaussians().means)
     assert "the poses were adjusted" in tuning.report().text
+
+
+def test_a_wrong_focal_length_comes_back_and_the_plan_repeats_it(tmp_path) -> None:
+    """Held-out photos, whose focal length is as wrong, are seen by it too."""
+    network, views = small_network(), crop_and_resize(NerfstudioCapture(sample_capture()).load(range(6)), 192, 288)
+    wrong = replace(views, intrinsics=with_focal(views.intrinsics, 1.1))
+    config = changed(FIXED, space="tokens", cameras_focal=True)
+    planned = planned_tuning(network, ready(wrong.select([0, 4]), wrong), config, steps=1)
+    run_through(planned)
+    tuning = planned.tuning
+    assert abs(1.1 * tuning.focal - 1) < 0.01
+    torch.testing.assert_close(tuning.supervision.views.intrinsics, views.intrinsics, rtol=0.01, atol=0)
+    torch.testing.assert_close(tuning.corrected(wrong).intrinsics, tuning.supervision.views.intrinsics)
+    assert torch.equal(tuning.cameras.cameras(), wrong.c2w)
+    planned.plan().write(tmp_path / "plan.json")
+    again = changed(FIXED, plan=tmp_path / "plan.json")
+    baked = reconstruct_scene(network, Example(wrong.select([0, 4]), wrong), again)
+    assert baked.focal == pytest.approx(tuning.focal, rel=1e-3)
 
 
 def test_gaussians_never_end_worse_than_they_started_on_the_left_out_view() -> None:

@@ -18,6 +18,11 @@ def intrinsics_matrix(
     return torch.stack(rows, dim=-2)
 
 
+def with_focal(intrinsics: Float[Tensor, "*batch 3 3"], factor: float) -> Float[Tensor, "*batch 3 3"]:
+    """Pinhole matrices of lenses whose focal lengths are `factor` times as long; to the bit as given for 1."""
+    return intrinsics * intrinsics.new_tensor([factor, factor, 1.0])
+
+
 def pixel_rays(
     c2w: Float[Tensor, "*batch view 4 4"], intrinsics: Float[Tensor, "*batch view 3 3"], height: int, width: int
 ) -> tuple[Float[Tensor, "*batch view 3 {height} {width}"], Float[Tensor, "*batch view 3 {height} {width}"]]:

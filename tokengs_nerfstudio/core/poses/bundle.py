@@ -1,23 +1,30 @@
 """Cameras and points that explain sightings best: bundle adjustment (Triggs et al. 1999) with a prior on the cameras.
 
 Every camera is given with an error of unknown size; how large these errors are is found along with them (empirical
-Bayes): where sightings agree with the cameras as given, the prior becomes narrow and the cameras stay.
+Bayes): where sightings agree with the cameras as given, the prior becomes narrow and the cameras stay. Focal lengths
+are all wrong by one factor, whose prior is as wide as one expects: a single number does not tell how wide.
 """
 
 import math
 from dataclasses import dataclass, replace
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from tokengs_nerfstudio.core.geometry.rays import with_focal
 from tokengs_nerfstudio.core.poses.tracks import Tracks, triangulated
 from tokengs_nerfstudio.core.rotation import invert_rigid, rigid_motion, rotation_vector
 
 # Errors of cameras before anything is known of them: radians, and shares of the largest distance of two cameras.
 _TURN, _SHIFT = math.radians(0.5), 0.005
-# They are estimated from this step on, and never below this share of those.
+# Of the focal lengths' factor, its natural logarithm.
+_FOCAL = 0.1
+# Errors of cameras are estimated from this step on, and never below this share of those.
 _KNOWN_FROM, _LEAST = 4, 1e-3
+# What is unknown of each view: six numbers of its motion, and the logarithm of the factor that all focal lengths share.
+_POSE, _UNKNOWN = 6, 7
 # The scale of a robust residual falls from what there is, by this factor a step.
 _SHARPER = 0.7
 # Damping (Levenberg 1944), as a share of the diagonal.
@@ -36,9 +43,28 @@ class Uncertainty:
         """As one expects of cameras of which nothing is known."""
         return cls(_TURN, _SHIFT * _extent(c2w))
 
-    @property
-    def precision(self) -> list[float]:
-        return [1 / self.turn**2] * 3 + [1 / self.shift**2] * 3
+    def precision(self, views: int) -> list[float]:
+        """Of what is unknown of each of so many views; each has its share in what is known of the focal lengths."""
+        return [1 / self.turn**2] * 3 + [1 / self.shift**2] * 3 + [1 / (views * _FOCAL**2)]
+
+
+@dataclass(frozen=True)
+class Free:
+    """What of the cameras may change."""
+
+    poses: bool
+    focal: bool
+
+    def unknowns(self, views: int) -> tuple[Int[Tensor, "view 7"], int]:
+        """Which of the numbers that are looked for each unknown of each view is, and how many there are of these; what
+        stays as it is has that number."""
+        poses = _POSE * views if self.poses else 0
+        count = poses + self.focal
+        number = torch.full((views, _UNKNOWN), count)
+        if self.poses:
+            number[:, :_POSE] = torch.arange(poses).view(views, _POSE)
+        number[:, _POSE] = poses
+        return number, count
 
 
 @dataclass(frozen=True)
@@ -49,25 +75,33 @@ class Bundle:
     c2w: Float[Tensor, "view 4 4"]
     points: Float[Tensor, "point 3"]
     uncertainty: Uncertainty
+    focal: float = 1.0
+    """what all focal lengths have been multiplied by"""
 
     @property
-    def motions(self) -> Float[Tensor, "view 6"]:
-        """Of the cameras from where they were given, in their own axes: rotation vectors and shifts."""
+    def changes(self) -> Float[Tensor, "view 7"]:
+        """Of the cameras from how they were given: rotation vectors and shifts in their own axes, and the logarithm of
+        the focal lengths' factor."""
         motion = invert_rigid(self.given) @ self.c2w
-        return torch.cat([rotation_vector(motion[:, :3, :3]), motion[:, :3, 3]], dim=1)
+        longer = motion.new_full((len(motion), 1), math.log(self.focal))
+        return torch.cat([rotation_vector(motion[:, :3, :3]), motion[:, :3, 3], longer], dim=1)
 
 
-def bundled(bundle: Bundle, tracks: Tracks, intrinsics: Float[Tensor, "view 3 3"], sharp: float, steps: int) -> Bundle:
-    """`steps` of Gauss and Newton on robust residuals (Geman and McClure 1985) whose scale ends at `sharp` pixels."""
+def bundled(
+    bundle: Bundle, tracks: Tracks, intrinsics: Float[Tensor, "view 3 3"], sharp: float, steps: int, free: Free
+) -> Bundle:
+    """`steps` of Gauss and Newton on robust residuals (Geman and McClure 1985) whose scale ends at `sharp` pixels, with
+    `intrinsics` as given, of what is `free`."""
     scale = None
     for step in range(steps):
-        residual, in_camera, seen = _residuals(bundle, tracks, intrinsics)
+        lenses = with_focal(intrinsics, bundle.focal)
+        residual, in_camera, seen = _residuals(bundle, tracks, lenses)
         size = residual.norm(dim=1)
         if scale is None:
             scale = max(sharp, 1.5 * float(size[seen].median())) if bool(seen.any()) else sharp
         weight = seen / (1 + (size / (2 * scale)) ** 2) ** 2 / scale**2
-        system = _System.of(bundle, tracks, intrinsics, residual * seen[:, None], in_camera, weight)
-        bundle, covariance = system.stepped(bundle)
+        system = _System.of(bundle, tracks, lenses, residual * seen[:, None], in_camera, weight)
+        bundle, covariance = system.stepped(bundle, free)
         if step >= _KNOWN_FROM:
             bundle = replace(bundle, uncertainty=_uncertainty(bundle, covariance))
         scale = max(_SHARPER * scale, sharp)
@@ -102,11 +136,11 @@ def _residuals(
     return place - tracks.place, in_camera, seen
 
 
-def _uncertainty(bundle: Bundle, covariance: Float[Tensor, "view 6 6"]) -> Uncertainty:
+def _uncertainty(bundle: Bundle, variance: Float[Tensor, "view 7"]) -> Uncertainty:
     """What the motions found and what is not known of them say of the errors (one step of expectation-maximisation)."""
-    square = bundle.motions.square() + covariance.diagonal(dim1=1, dim2=2)
+    square = bundle.changes.square() + variance
     least = Uncertainty.before(bundle.given)
-    turn, shift = (math.sqrt(float(part.mean())) for part in (square[:, :3], square[:, 3:]))
+    turn, shift = (math.sqrt(float(part.mean())) for part in (square[:, :3], square[:, 3:_POSE]))
     return Uncertainty(max(turn, _LEAST * least.turn), max(shift, _LEAST * least.shift))
 
 
@@ -115,11 +149,11 @@ class _System:
     """The normal equations of one step: blocks of cameras, of points, and of the sightings between them."""
 
     tracks: Tracks
-    cameras: Float[Tensor, "view 6 6"]
-    camera_slope: Float[Tensor, "view 6"]
+    cameras: Float[Tensor, "view 7 7"]
+    camera_slope: Float[Tensor, "view 7"]
     points: Float[Tensor, "point 3 3"]
     point_slope: Float[Tensor, "point 3"]
-    between: Float[Tensor, "sighting 6 3"]
+    between: Float[Tensor, "sighting 7 3"]
 
     @classmethod
     def of(
@@ -135,9 +169,9 @@ class _System:
         views, points = len(bundle.c2w), tracks.points
         weighed = by_camera.mT * weight[:, None, None]
         falling = by_point.mT * weight[:, None, None]
-        prior = torch.tensor(bundle.uncertainty.precision).to(residual)
+        prior = torch.tensor(bundle.uncertainty.precision(views)).to(residual)
         cameras = _gathered(weighed @ by_camera, tracks.view, views) + torch.diag(prior)
-        slope = _gathered((weighed @ residual[..., None])[..., 0], tracks.view, views) + prior * bundle.motions
+        slope = _gathered((weighed @ residual[..., None])[..., 0], tracks.view, views) + prior * bundle.changes
         blocks = _gathered(falling @ by_point, tracks.point, points)
         # Of a point that no camera sees in front of it nothing is known: it stays where it is.
         floor = 1e-9 * blocks.diagonal(dim1=1, dim2=2).mean() + 1e-12
@@ -147,26 +181,25 @@ class _System:
             _gathered((falling @ residual[..., None])[..., 0], tracks.point, points), weighed @ by_point,
         )  # fmt: skip
 
-    def stepped(self, bundle: Bundle) -> tuple[Bundle, Float[Tensor, "view 6 6"]]:
-        """The bundle one step further, and the covariance of each camera's motion, points eliminated (Schur)."""
+    def stepped(self, bundle: Bundle, free: Free) -> tuple[Bundle, Float[Tensor, "view 7"]]:
+        """The bundle one step further, and the variance of what is unknown of each view, points eliminated (Schur)."""
         views, view, point = len(self.cameras), self.tracks.view, self.tracks.point
         inverse = torch.linalg.inv(self.points)
         eliminated = self.between @ inverse[point]
         matrix = torch.block_diag(*self.cameras)
         matrix = matrix + _DAMPING * torch.diag(matrix.diagonal()) - self._through_points(eliminated)
         slope = self.camera_slope - _gathered((eliminated @ self.point_slope[point][..., None])[..., 0], view, views)
-        covariance = torch.linalg.inv(matrix)
-        motion = -(covariance @ slope.flatten()).view(views, 6)
-        pulled = _gathered((self.between.mT @ motion[view][..., None])[..., 0], point, len(self.points))
+        change, variance = _solved(matrix, slope, *free.unknowns(views))
+        pulled = _gathered((self.between.mT @ change[view][..., None])[..., 0], point, len(self.points))
         places = bundle.points - (inverse @ (self.point_slope + pulled)[..., None])[..., 0]
-        c2w = bundle.c2w @ rigid_motion(motion[:, :3], motion[:, 3:])
-        own = covariance.view(views, 6, views, 6).diagonal(dim1=0, dim2=2).permute(2, 0, 1)
-        return replace(bundle, c2w=c2w, points=places), own
+        c2w = bundle.c2w @ rigid_motion(change[:, :3], change[:, 3:_POSE])
+        focal = bundle.focal * math.exp(float(change[0, _POSE]))
+        return replace(bundle, c2w=c2w, points=places, focal=focal), variance
 
-    def _through_points(self, eliminated: Float[Tensor, "sighting 6 3"]) -> Float[Tensor, "row row"]:
+    def _through_points(self, eliminated: Float[Tensor, "sighting 7 3"]) -> Float[Tensor, "row row"]:
         """What sightings of the same points couple cameras with, summed over the pairs of sightings of each point."""
         view, point, views = self.tracks.view, self.tracks.point, len(self.cameras)
-        coupled = self.cameras.new_zeros(views * views, 6, 6)
+        coupled = self.cameras.new_zeros(views * views, _UNKNOWN, _UNKNOWN)
         for apart in range(int(torch.bincount(point).max()) if len(point) else 0):
             first = torch.arange(len(point) - apart)
             first = first[point[first] == point[first + apart]]
@@ -175,7 +208,23 @@ class _System:
             coupled.index_add_(0, view[first] * views + view[second], block)
             if apart:
                 coupled.index_add_(0, view[second] * views + view[first], block.mT)
-        return coupled.view(views, views, 6, 6).permute(0, 2, 1, 3).reshape(6 * views, 6 * views)
+        rows = _UNKNOWN * views
+        return coupled.view(views, views, _UNKNOWN, _UNKNOWN).permute(0, 2, 1, 3).reshape(rows, rows)
+
+
+def _solved(
+    matrix: Float[Tensor, "row row"], slope: Float[Tensor, "view 7"], number: Int[Tensor, "view 7"], count: int
+) -> tuple[Float[Tensor, "view 7"], Float[Tensor, "view 7"]]:
+    """Of each unknown of each view its change and its variance, both 0 for those that have the number `count`.
+
+    Unknowns of one number are one: their equations are added up.
+    """
+    owner = number.flatten()
+    rows = _gathered(matrix, owner, count + 1)[:count]
+    covariance = torch.linalg.inv(_gathered(rows.mT, owner, count + 1)[:count])
+    change = -covariance @ _gathered(slope.flatten(), owner, count + 1)[:count]
+    change, variance = (F.pad(found, (0, 1))[number] for found in (change, covariance.diagonal()))
+    return change, variance
 
 
 def _gathered(values: Float[Tensor, "..."], owner: Int[Tensor, " sighting"], count: int) -> Float[Tensor, "..."]:
@@ -187,12 +236,14 @@ def slopes(
     c2w: Float[Tensor, "sighting 4 4"],
     intrinsics: Float[Tensor, "sighting 3 3"],
     in_camera: Float[Tensor, "sighting 3"],
-) -> tuple[Float[Tensor, "sighting 2 6"], Float[Tensor, "sighting 2 3"]]:
-    """Of projected places, by a motion of the camera in its own axes and by the point."""
+) -> tuple[Float[Tensor, "sighting 2 7"], Float[Tensor, "sighting 2 3"]]:
+    """Of projected places, by a motion of the camera in its own axes with the logarithm of its focal lengths, and by
+    the point."""
     x, y, z = in_camera.unbind(1)
     zero = torch.zeros_like(x)
     flat = torch.stack([1 / z, zero, -x / z**2, zero, 1 / z, -y / z**2], dim=1).view(-1, 2, 3)
     pixels = intrinsics[:, :2, :2] @ flat
     # What the camera turns and moves by, the point turns and moves back by.
     cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=1).view(-1, 3, 3)
-    return torch.cat([pixels @ cross, -pixels], dim=2), pixels @ c2w[:, :3, :3].mT
+    longer = intrinsics[:, :2, :2] @ (in_camera[:, :2] / in_camera[:, 2:])[..., None]
+    return torch.cat([pixels @ cross, -pixels, longer], dim=2), pixels @ c2w[:, :3, :3].mT

@@ -109,6 +109,9 @@ class CameraConfig:
     """correct the poses before anything is tuned, by features that the photos share, where points that the correction
     has not seen agree much better with it; else they stay as given, to the bit. For errors of up to two degrees or so,
     of photos with some texture; takes seconds"""
+    focal: bool = False
+    """correct the focal length in the same way, by one factor for all photos, where points that the correction has not
+    seen agree much better with it. For errors of up to a tenth or so; held-out cameras get the same factor"""
     pose_rate: Rate = 0.0
     """learning rate of the poses of all supervised cameras but the first: radians, and fractions of the extent. 0: the
     poses stay as given; 1e-3 is for errors of about a degree. No view is left out then, for its own pose would be

@@ -116,7 +116,7 @@ def _seconds(
 
 def to_be_timed(config: TuningConfig) -> TuningConfig:
     """The same steps without what comes before the first of them, which takes longer than a few steps do."""
-    without = {"gaussians.reseed": False, "gaussians.clear_share": 0.0, "cameras.adjust": False}
+    without = {"gaussians.reseed": False, "gaussians.clear_share": 0.0, "cameras.adjust": False, "cameras.focal": False}
     return with_settings(config, {"stopping.rule": "steps", **without})
 
 

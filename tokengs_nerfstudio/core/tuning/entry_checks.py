@@ -38,6 +38,7 @@ def kind_of(config: TuningConfig, space: str, held_out: list[int], antialiased: 
         "tuning.gaussians.harmonics": config.gaussians.harmonics,
         "refined poses": cameras.pose_rate > 0,
         "adjusted poses": cameras.adjust,
+        "adjusted focal length": cameras.focal,
         "tuned exposures": cameras.exposure_rate > 0,
         "tuning.stopping": f"{config.stopping.rule}, without photo {held_out}",
         "antialiased": antialiased,

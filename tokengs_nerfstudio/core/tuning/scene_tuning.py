@@ -13,8 +13,9 @@ from torch import Tensor
 
 from tokengs_nerfstudio.core.compiled import kernels_first
 from tokengs_nerfstudio.core.errors import UserError
+from tokengs_nerfstudio.core.geometry.rays import with_focal
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
-from tokengs_nerfstudio.core.poses import Adjustment, with_adjusted_poses
+from tokengs_nerfstudio.core.poses import Adjustment, with_adjusted_cameras
 from tokengs_nerfstudio.core.preparation import PreparedScene
 from tokengs_nerfstudio.core.tuning.budget import check_decoding, contributing, most_seen
 from tokengs_nerfstudio.core.tuning.cameras import CameraVariables
@@ -61,8 +62,9 @@ class SceneTuning:
     ):
         check_arguments(scene, config, steps, seed, start)
         self.adjustment: Adjustment | None = None
-        if config.cameras.adjust:
-            example, self.adjustment = with_adjusted_poses(scene.example)
+        cameras = config.cameras
+        if cameras.adjust or cameras.focal:
+            example, self.adjustment = with_adjusted_cameras(scene.example, cameras.adjust, cameras.focal)
             scene = replace(scene, example=example)
         supervised = scene.example.target
         self.config, self.steps, self.steps_done = config, steps, 0
@@ -83,7 +85,6 @@ class SceneTuning:
             check_memory(config, starting_count(config, self.gaussians().count, supervised), supervised)
         self._scene = StageScene(self.supervision, self._rendering, extent, seed, scene.points)
         self._photometry = Photometry(config.ssim, self._rendering, extent, self.supervision.valid_share, config.depth)
-        cameras = config.cameras
         self.cameras = CameraVariables(supervised.c2w, extent, cameras.pose_rate, cameras.exposure_rate)
         self._best = BestState()
         if not self.finished:
@@ -103,6 +104,15 @@ class SceneTuning:
     def rendering(self) -> RenderConfig:
         """How the Gaussians are rendered in the canonical frame."""
         return self._rendering
+
+    @property
+    def focal(self) -> float:
+        """What the focal lengths of the photos, as given, are multiplied by."""
+        return 1.0 if self.adjustment is None else self.adjustment.focal
+
+    def corrected(self, views: Views) -> Views:
+        """Other photos of the same capture, in any frame, with focal lengths as those tuned on have."""
+        return replace(views, intrinsics=with_focal(views.intrinsics, self.focal))
 
     @property
     def seed(self) -> int:

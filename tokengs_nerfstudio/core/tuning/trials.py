@@ -116,7 +116,7 @@ class Trials:
             if "gaussians" in candidate.space:
                 self.told(candidate.name)
                 splats = self._tuned_gaussians(turn, candidate, self._first(splats), size.gaussian_steps)
-            scores.append(_psnr(splats, turn.left_out, tokens))
+            scores.append(_psnr(splats, tokens.corrected(turn.left_out), tokens))
         return scores
 
     def costs(self, turn: Turn, size: TrialSize, clock: Clock) -> TrialCosts:
