@@ -9,7 +9,7 @@ from made.tuning import ready, tuning_config
 
 from tokengs_nerfstudio.core.tuning.candidates import FEED_FORWARD, Candidate, candidates
 from tokengs_nerfstudio.core.tuning.evidence import Evidence, TrialCosts, TrialSize, fitted, fitting
-from tokengs_nerfstudio.core.tuning.trials import turn_of, turns
+from tokengs_nerfstudio.core.tuning.trials import Trials, turn_of, turns
 
 NETWORK = small_network().config
 EVIDENCE = Evidence(
@@ -65,6 +65,29 @@ def test_of_many_photos_tokens_have_no_lead():
     many = replace(EVIDENCE, scores=((15.0,), (18.5,), (18.6,)), few=False)
     assert many.best.space == "gaussians"
     assert "than tokens" not in many.table()
+
+
+@pytest.mark.parametrize(
+    ("gaps", "asked", "pull"),
+    [((1.0, 2.9), 0.01, 0.01), ((1.2, 2.9), 0.01, 0.1), ((4.0,), 0.03, 0.03), ((), 0.01, 0.01)],
+)
+def test_gaussians_that_know_their_photos_by_heart_fade_unless_somebody_has_chosen(gaps, asked, pull):
+    evidence, config = replace(EVIDENCE, gaps=gaps), tuning_config(opacity_pull=asked)
+    decided = evidence.decided(config)
+    assert decided.gaussians.opacity_pull == pull
+    assert replace(decided, gaussians=config.gaussians) == evidence.best.applied(config)
+    assert ("opacity_pull" in evidence.table()) == (sum(gaps) >= 4)
+
+
+def test_trials_tell_how_much_better_gaussians_show_what_they_are_tuned_on():
+    views, steps = photos(blobs(), arc_cameras(5)), TrialSize(2, 6, 2)
+    trials = Trials(small_network(), tuning_config(max_gaussians=60), 0, False, lambda said: None, 60)
+    turn = turn_of(trials.network, ready(views), [2])
+    tried = [Candidate(FEED_FORWARD), Candidate("gaussians"), Candidate("gaussians", {"gaussians.reseed": False})]
+    scores, gap = trials.scores(turn, tried, steps)
+    seen, _ = trials.scores(replace(turn, left_out=turn.scene.example.target), tried, steps)
+    assert gap == pytest.approx(seen[1] - scores[1])
+    assert trials.scores(turn, tried[:1], steps)[1] is None
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tokengs_nerfstudio.core.tuning.candidates import Candidate
+from tokengs_nerfstudio.core.tuning.config import TuningConfig
+from tokengs_nerfstudio.core.tuning.settings import differences, with_settings
 
 # Tokens gain most after the length of a trial, and never ruin a scene of few photos: by so many dB others have to be
 # better. By as many has what does without the network to be better than what does not.
 _LEAD = 0.5
+# Gaussians that show the photos they are tuned on by so many dB better than the others know them by heart. How it
+# divides captures: docs/measurements.md.
+_BY_HEART = 2.0
+# What lets those fade then that only single photos ask for.
+_AGAINST_IT = {"gaussians.opacity_pull": 0.1}
 # Tokens are left out of trials in which they would leave no time for so many turns: with few photos, which they suit,
 # and with many.
 _OF_FEW, _OF_MANY = 1, 2
@@ -62,6 +69,8 @@ class Evidence:
     seconds: float
     few: bool = True
     """whether the photos are few: tuned on many, Gaussians leave tokens behind long after a trial is over"""
+    gaps: tuple[float, ...] = ()
+    """by turn, how many dB better than what was left out Gaussians show the photos that they were tuned on"""
 
     def mean(self, place: int) -> float:
         """Score of a candidate, over all turns."""
@@ -78,6 +87,19 @@ class Evidence:
             return self.mean(place) + _LEAD * ((tried.space == "tokens" and self.few) - alone)
 
         return self.tried[max(range(len(self.tried)), key=merit)]
+
+    @property
+    def gap(self) -> float:
+        """Over all turns; 0 where no Gaussians were tried."""
+        return sum(self.gaps) / len(self.gaps) if self.gaps else 0.0
+
+    def decided(self, config: TuningConfig) -> TuningConfig:
+        """As the best candidate has it; where Gaussians know photos by heart, with what is good against it, unless
+        somebody has chosen otherwise."""
+        config = self.best.applied(config)
+        if self.gap < _BY_HEART or _AGAINST_IT.keys() & differences(TuningConfig(), config).keys():
+            return config
+        return with_settings(config, _AGAINST_IT)
 
     def rows(self) -> tuple[dict[str, Any], ...]:
         """The table, as plain values."""
@@ -102,6 +124,9 @@ class Evidence:
         ]
         for row in sorted(self.rows(), key=lambda row: -row["psnr"]):
             lines.append(f"  {'*' if row['chosen'] else ' '} {row['tried']:40s} {row['psnr']:6.2f} dB")
+        if self.gap >= _BY_HEART:
+            settings = ", ".join(f"{name} {value}" for name, value in _AGAINST_IT.items())
+            lines.append(f"Gaussians show photos they are tuned on {self.gap:.1f} dB better than others: {settings}")
         return "\n".join(lines)
 
 

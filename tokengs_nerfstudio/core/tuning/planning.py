@@ -164,7 +164,7 @@ class Planner:
         end, unless somebody wants to stop otherwise."""
         if evidence is None:
             return self.config
-        config = evidence.best.applied(self.config)
+        config = evidence.decided(self.config)
         stops = leaves_out(config, self.scene.example.target.num_views) and config.stopping == StoppingConfig()
         return with_settings(config, {"stopping.rule": "steps"}) if stops else config
 

@@ -102,22 +102,25 @@ class Trials:
     most: int
     """Gaussians that trials on these begin with at most: as many as the tuning itself"""
 
-    def scores(self, turn: Turn, tried: Sequence[Candidate], size: TrialSize) -> list[float]:
-        """PSNR in dB of what is left out of `turn`, by each of the candidates."""
+    def scores(self, turn: Turn, tried: Sequence[Candidate], size: TrialSize) -> tuple[list[float], float | None]:
+        """PSNR in dB of what is left out of `turn`, by each of the candidates; and how much better the first of them on
+        Gaussians shows the other photos, None where none is."""
         tokens = self._tuning(turn, replace(self.config, space="tokens"), size.token_steps)
         start = tokens.gaussians()
         shown = {FEED_FORWARD: start, "gaussians": start}
         if any("tokens" in candidate.space for candidate in tried):
             self.told("tokens")
             shown |= self._tuned_tokens(tokens)
-        scores: list[float] = []
+        scores, gap = list[float](), None
         for candidate in tried:
             splats = shown[candidate.space]
             if "gaussians" in candidate.space:
                 self.told(candidate.name)
                 splats = self._tuned_gaussians(turn, candidate, self._first(splats), size.gaussian_steps)
             scores.append(_psnr(splats, tokens.corrected(turn.left_out), tokens))
-        return scores
+            if gap is None and "gaussians" in candidate.space:
+                gap = _psnr(splats, tokens.corrected(turn.scene.example.target), tokens) - scores[-1]
+        return scores, gap
 
     def costs(self, turn: Turn, size: TrialSize, clock: Clock) -> TrialCosts:
         """What trials of that length cost; from a few steps that nothing comes of."""
@@ -174,14 +177,16 @@ def gathered(
         trials.told("what trials cost")
         costs = trials.costs(made, size, clock)
         tried, size = fitting(tried, size, costs, seconds - (clock() - began), few)
-    scores: list[list[float]] = []
+    scores, gaps = list[list[float]](), list[float]()
     for number, left in enumerate(left_out[: size.turns]):
         turn = made if number == 0 else turn_of(trials.network, scene, left)
-        scores.append(trials.scores(turn, tried, size))
+        shown, gap = trials.scores(turn, tried, size)
+        scores.append(shown)
+        gaps += [] if gap is None else [gap]
     if not scores:
         return None
     used = tuple(tuple(left) for left in left_out[: len(scores)])
-    return Evidence(tuple(tried), tuple(zip(*scores)), used, size, clock() - began, few)
+    return Evidence(tuple(tried), tuple(zip(*scores)), used, size, clock() - began, few, tuple(gaps))
 
 
 def _psnr(splats: Gaussians, views: Views, like: SceneTuning) -> float:
