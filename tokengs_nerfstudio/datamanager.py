@@ -177,7 +177,7 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
         """Whether photos are held out from training wholly, or none is: dataparsers split frames, not photos."""
         seen, evaluated = self._photos()
         both = sorted(evaluated & seen)
-        if both and evaluated - seen:
+        if both and evaluated != seen:
             raise UserError(
                 f"{len(both)} photos are in the train split and held out for evaluation ({in_short(both)}); list each "
                 "photo once, or read the capture with the dataparser `tokengs-data`"

@@ -163,6 +163,14 @@ def test_what_is_not_used_is_said(make_capture, caplog):
     assert "aabb_scale" not in caplog.text
 
 
+def test_what_stands_where_it_is_not_looked_at_is_said(make_capture, caplog):
+    NerfstudioCapture(make_capture(shared={"mask_path": "masks/all.png"}, frames={1: {"test_filenames": []}}))
+    assert "mask_path of" in caplog.text
+    assert "write that into each frame" in caplog.text
+    assert "test_filenames of" in caplog.text
+    assert "write that into the file, beside 'frames'" in caplog.text
+
+
 def test_times_whose_span_no_float_holds(make_capture):
     times = {index: {"time": time} for index, time in enumerate((-1.7e308, 0.0, 1.7e308))}
     capture = NerfstudioCapture(make_capture(frames=times))
