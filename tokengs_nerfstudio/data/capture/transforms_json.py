@@ -4,7 +4,7 @@ import json
 import logging
 import math
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from tokengs_nerfstudio.core.errors import MissingFileError, UserError
+from tokengs_nerfstudio.core.errors import MissingFileError, UserError, in_short, printable
 
 _log = logging.getLogger(__name__)
 
@@ -176,12 +176,6 @@ def in_brief(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:60]} ..."
 
 
-def printable(name: str) -> str:
-    """A name that can be shown on any console, on one line of bearable length."""
-    text = "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in name)
-    return text if len(text) <= 200 else f"{text[:80]} ... {text[-40:]}"
-
-
 def slashed(path: str) -> str:
     """A path as this system reads it, also where it was written on Windows."""
     return path.replace("\\", "/")
@@ -190,11 +184,6 @@ def slashed(path: str) -> str:
 def one_spelling(path: str) -> str:
     """One spelling for all ways to write a path relative to the capture: what frames and lists are compared by."""
     return posixpath.normpath(slashed(path))
-
-
-def in_short(names: Sequence[str]) -> str:
-    """The first three of many names, for a message."""
-    return ", ".join(map(printable, names[:3])) + (", ..." if len(names) > 3 else "")
 
 
 def mask_paths(frames: list[FrameRecord]) -> list[Path | None]:
