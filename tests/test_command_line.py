@@ -10,6 +10,7 @@ import tyro
 from nerfstudio.configs.method_configs import all_methods
 
 from tokengs_nerfstudio.command_line import (
+    check_camera_path,
     check_format_of_rgba,
     command,
     offer_ffmpeg,
@@ -61,6 +62,19 @@ def test_pictures_with_alpha_want_a_format_that_has_it(monkeypatch, words, said)
     typed(monkeypatch, *words)
     with pytest.raises(UserError, match=said):
         check_format_of_rgba()
+
+
+@pytest.mark.parametrize(("content", "said"), [('{"camera_type": "fish"}', "'fish'; choose"), ("[", "a camera path")])
+def test_paths_of_cameras_that_nobody_knows_are_refused(monkeypatch, tmp_path, content, said):
+    path = tmp_path / "path.json"
+    typed(monkeypatch, "ns-render", "camera-path", "--camera-path-filename", str(path))
+    path.write_text(content)
+    with pytest.raises(UserError, match=said):
+        check_camera_path()
+    path.write_text('{"camera_type": "vr180"}')
+    check_camera_path()
+    typed(monkeypatch, "ns-render", "spiral")
+    check_camera_path()
 
 
 @pytest.mark.parametrize(

@@ -227,3 +227,12 @@ def test_points_of_the_dataparser_are_those_of_the_scene(tmp_path):
     assert points is not None
     assert torch.equal(points.places, data.train_dataparser_outputs.metadata["points3D_xyz"])
     torch.testing.assert_close(points.colors, torch.full((5, 3), 0.2))
+
+
+@pytest.mark.parametrize("train", [range(10), range(1, 10)])
+def test_no_dataparser_may_train_on_what_is_held_out(tmp_path, train):
+    names = [f"images/frame_{index:03d}.png" for index in range(10)]
+    lists = {"train_filenames": [names[index] for index in train], "val_filenames": names[:4]}
+    folder = write_capture(tmp_path, **lists, test_filenames=names[:4])
+    with pytest.raises(UserError, match="photos are in the train split and held out"):
+        manager(folder, dataparser=NerfstudioDataParserConfig())

@@ -137,6 +137,15 @@ def test_poses_of_nan_are_refused(kind):
         sight(dots(FORWARD)).outputs(broken)
 
 
+def test_cameras_that_can_show_nothing_are_refused():
+    sheared, closed = camera(CameraType.PERSPECTIVE), camera(CameraType.PERSPECTIVE, focal=(math.inf, math.inf))
+    sheared.camera_to_worlds[0, 1, 1] = 5
+    with pytest.raises(ValueError, match="axes are no rotation"):
+        sight(dots(FORWARD)).outputs(sheared)
+    with pytest.raises(ValueError, match="field of view"):
+        sight(dots(FORWARD)).outputs(closed)
+
+
 @pytest.mark.parametrize("kind", [CameraType.PERSPECTIVE, CameraType.EQUIRECTANGULAR, CameraType.ORTHOPHOTO])
 def test_no_gaussians_leave_the_background(kind):
     outputs = sight(dots(FORWARD).select(slice(0, 0))).outputs(camera(kind))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from made.captures import edit, write_weights
-from made.tuned_runs import run_config, trained
+from made.tuned_runs import run_config, trained, tuning_config
 from PIL import Image
 
 from tokengs_nerfstudio.core.errors import CommandEnded
@@ -53,6 +53,16 @@ def test_what_a_run_was_made_of_must_be_as_it_was(capture, weights, finished, tm
     change(tmp_path / "scene", tmp_path / "w.safetensors")
     config = run_config(tmp_path / "scene", tmp_path / "w.safetensors", tmp_path / "out", load_dir=finished)
     with pytest.raises(CommandEnded, match=f"made of has changed: {said}.*start anew without --load-dir"):
+        config.setup(local_rank=0, world_size=1).setup()
+
+
+def test_what_has_changed_is_told_before_what_follows_from_it(capture, weights, finished, tmp_path):
+    """Other cameras leave another photo out, by which the tuning stops."""
+    shutil.copytree(capture, tmp_path / "scene")
+    other_pose(tmp_path / "scene", weights)
+    config = run_config(tmp_path / "scene", weights, tmp_path / "out", load_dir=finished)
+    config.pipeline.model.tuning = tuning_config(space="tokens", rule="held-out")
+    with pytest.raises(CommandEnded, match="other camera poses of images/"):
         config.setup(local_rank=0, world_size=1).setup()
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Bool, Float, Shaped
 from nerfstudio.cameras.cameras import Cameras, CameraType
 from torch import Tensor
 
+from tokengs_nerfstudio.core.camera_checks import check_positions, check_view
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.geometry.rays import intrinsics_matrix
 from tokengs_nerfstudio.core.geometry.resize import crop_and_resize
@@ -15,8 +16,7 @@ from tokengs_nerfstudio.core.splat_parameters import baked_scene as baked_scene
 from tokengs_nerfstudio.core.splat_parameters import splat_parameters as splat_parameters
 from tokengs_nerfstudio.core.types import Cameras as PinholeCameras
 from tokengs_nerfstudio.core.types import Views
-from tokengs_nerfstudio.data.capture.lens import Lens, check_view
-from tokengs_nerfstudio.data.capture.poses import check_positions
+from tokengs_nerfstudio.data.capture.lens import Lens
 
 # By how much axes may miss being orthonormal, by rounding.
 _MOST_BENT = 0.05
@@ -46,17 +46,34 @@ def check_cameras(cameras: Cameras, names: Sequence[str], source: object) -> Non
     ValueError naming the first whose axes are no rotation or whose lens no camera has, and where all are in one place.
     """
     poses = cameras.camera_to_worlds.reshape(-1, 3, 4).double().cpu()
-    axes = poses[:, :, :3]
-    bent = (axes.mT @ axes - torch.eye(3, dtype=axes.dtype)).abs().amax(dim=(1, 2))
+    rigid = _are_rigid(poses[:, :, :3])
     for index, name in enumerate(names):
-        if not bent[index] < _MOST_BENT or torch.linalg.det(axes[index]) < 0:
+        if not rigid[index]:
             raise UserError(
                 f"the axes of the camera of {name} are no rotation: they shear, scale or mirror; correct its pose "
                 f"in {source}, or read it with the dataparser `tokengs-data`"
             )
         camera = cameras[index]
-        check_view(lens_of_camera(camera), int(camera.width), int(camera.height), name)
+        check_view(lens_of_camera(camera).matrix, int(camera.width), int(camera.height), name)
     check_positions(poses[:, :, 3].numpy(), names, source)
+
+
+def _are_rigid(axes: Float[Tensor, "view 3 3"]) -> Bool[Tensor, " view"]:
+    """Whether axes are rotations, up to rounding; not where they are nan."""
+    bent = (axes.mT @ axes - torch.eye(3).to(axes)).abs().amax(dim=(1, 2))
+    return (bent < _MOST_BENT) & (torch.linalg.det(axes) > 0)
+
+
+def check_looked_through(camera: Cameras) -> None:
+    """UserError for a camera of any kind, of a path or of the viewer, that can show no picture."""
+    pose = camera.camera_to_worlds.reshape(-1, 3, 4)
+    if not pose.isfinite().all():
+        raise UserError("a camera's pose has values that are not finite (nan): correct the camera path")
+    if not _are_rigid(pose[:, :, :3]).all():
+        raise UserError("a camera's axes are no rotation: they shear, scale or mirror; correct the camera path")
+    focal = torch.stack([camera.fx, camera.fy])
+    if not (focal.isfinite() & (focal > 0)).all():
+        raise UserError("a camera's field of view is not between 0 and 180 degrees ('fov'): correct the camera path")
 
 
 def lens_of_camera(camera: Cameras) -> Lens:

@@ -1,6 +1,7 @@
 """What the user typed, where nerfstudio's commands do not hand it on."""
 
 import atexit
+import json
 import os
 import re
 import shutil
@@ -8,8 +9,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tokengs_nerfstudio.core.errors import UserError
+from tokengs_nerfstudio.core.errors import UserError, content_of
 
+_KINDS_OF_PATHS = ("perspective", "fisheye", "equirectangular", "omnidirectional", "vr180")
 _POSES = "--pipeline.model.tuning.cameras.pose-rate 1e-3 corrects poses"
 _EXPOSURES = "--pipeline.model.tuning.cameras.exposure-rate 3e-3 takes exposures out of the scene"
 _GROWTH = "--pipeline.model.tuning.gaussians.densification and --pipeline.model.tuning.max-gaussians rule their number"
@@ -113,6 +115,17 @@ def check_format_of_rgba() -> None:
         raise UserError("a film has no transparency: add --output-format images --image-format png for rgba")
     if option("--image-format") != ["png"]:
         raise UserError("JPEG has no transparency: add --image-format png for rgba")
+
+
+def check_camera_path() -> None:
+    """UserError where `ns-render camera-path` is given cameras of a kind that nerfstudio takes for perspective ones."""
+    if command() != "ns-render" or sys.argv[1:2] != ["camera-path"]:
+        return
+    path = Path((option("--camera-path-filename") or ["camera_path.json"])[-1])
+    with content_of(path, "a camera path", "save it anew from the viewer"):
+        kind = json.loads(path.read_text(encoding="utf-8")).get("camera_type", _KINDS_OF_PATHS[0])
+    if kind not in _KINDS_OF_PATHS:
+        raise UserError(f"'camera_type' of {path} is {kind!r}; choose one of {', '.join(_KINDS_OF_PATHS)}")
 
 
 def offer_ffmpeg() -> None:

@@ -25,13 +25,12 @@ from nerfstudio.utils.rich_utils import CONSOLE
 from rich.progress import track
 
 from tokengs_nerfstudio import bridge
-from tokengs_nerfstudio.core.errors import UserError, one_line
+from tokengs_nerfstudio.core.errors import UserError, in_short, one_line
 from tokengs_nerfstudio.core.geometry.points import PointCloud
 from tokengs_nerfstudio.core.geometry.resize import fitted_size
 from tokengs_nerfstudio.core.ranges import Count, Positive, Range, Whole
 from tokengs_nerfstudio.core.stored_views import stored
 from tokengs_nerfstudio.core.types import Views
-from tokengs_nerfstudio.data.capture.transforms_json import in_short
 from tokengs_nerfstudio.data.view_sampler import spread_views
 from tokengs_nerfstudio.dataparser import TokenGSDataParser, TokenGSDataParserConfig
 from tokengs_nerfstudio.dataset import EvalImages, SceneDataset
@@ -189,7 +188,7 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
         """Whether photos are held out from training wholly, or none is: dataparsers split frames, not photos."""
         seen, evaluated = self._photos()
         both = sorted(evaluated & seen)
-        if both and evaluated - seen:
+        if both and evaluated != seen:
             raise UserError(
                 f"{len(both)} photos are in the train split and held out for evaluation ({in_short(both)}); list each "
                 "photo once, or read the capture with the dataparser `tokengs-data`"

@@ -14,12 +14,11 @@ from nerfstudio.data.datasets.base_dataset import InputDataset
 from torch import Tensor
 
 from tokengs_nerfstudio import bridge
-from tokengs_nerfstudio.core.errors import MissingFileError, UserError
+from tokengs_nerfstudio.core.errors import MissingFileError, UserError, in_short
 from tokengs_nerfstudio.core.geometry.resize import wholly_valid
 from tokengs_nerfstudio.data.capture.depths import read_depth
 from tokengs_nerfstudio.data.capture.images import check_mask, is_turned, read_mask, read_pixels, stored_size
 from tokengs_nerfstudio.data.capture.lens import Lens, Window
-from tokengs_nerfstudio.data.capture.transforms_json import in_short
 
 
 class SceneDataset(InputDataset):

@@ -149,10 +149,9 @@ class Sight:
         RGB over the background, depth (z for a perspective camera, else the length along the pixel's ray),
         accumulation; on demand the mean opacity of the Gaussians seen, each token in a colour of its own, and the
         confidence of each pixel, which is none where nothing is. Of a scene that moves also its flow as colours, what
-        stands still alone, and what moves alone. ValueError for a camera whose pose is not finite.
+        stands still alone, and what moves alone. ValueError for a camera that can show nothing.
         """
-        if not camera.camera_to_worlds.isfinite().all():
-            raise UserError("a camera's pose has values that are not finite (nan): correct the camera path")
+        bridge.check_looked_through(camera)
         renders = self._drawn(self.gaussians, camera, self.background)
         assert renders.depth is not None
         alpha, depth = _picture(renders.alpha), _picture(renders.depth)

@@ -13,12 +13,13 @@ from nerfstudio.pipelines.base_pipeline import VanillaPipeline, VanillaPipelineC
 from nerfstudio.utils.rich_utils import CONSOLE
 from torch import Tensor
 
-from tokengs_nerfstudio.command_line import check_format_of_rgba, offer_ffmpeg
+from tokengs_nerfstudio.command_line import check_camera_path, check_format_of_rgba, offer_ffmpeg
 from tokengs_nerfstudio.console import say, show_messages_of_the_package
 from tokengs_nerfstudio.core.checkpoint.loading import network_config
 from tokengs_nerfstudio.core.errors import UserError, content_of, one_line
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.ranges import check
+from tokengs_nerfstudio.core.tuning.entry_checks import check_version
 from tokengs_nerfstudio.core.tuning.plan import TuningPlan
 from tokengs_nerfstudio.core.tuning.planning import PlannedTuning, Planner
 from tokengs_nerfstudio.core.types import Example
@@ -65,6 +66,7 @@ class TokenGSPipeline(VanillaPipeline):
             raise UserError(f"one scene is tuned on one device, got {world_size}; use --machine.num-devices 1")
         if test_mode != "val":
             check_format_of_rgba()
+            check_camera_path()
             check_export()
             offer_ffmpeg()
         show_messages_of_the_package()
@@ -240,8 +242,8 @@ class TokenGSPipeline(VanillaPipeline):
         ValueError where the state belongs to other photos or other weights, or to version 0.1.
         """
         tuning = self.model.running_tuning()
-        tuning.check_state(saved["state"])
-        self._content.check(saved["scene"])
+        check_version(saved["state"])
+        self._content.check(saved["scene"])  # first: other cameras leave out another photo, which is another kind
         tuning.load_state_dict(saved["state"])
         if tuning.finished:
             tuning.extend(steps)

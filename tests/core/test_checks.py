@@ -75,6 +75,10 @@ CASES: dict[str, tuple[Any, str]] = {
     "half mask": (lambda v: {"masks": 0.5 * v.masks}, "masks must be 1 where a pixel counts and 0 where it does not"),
     "nan mask": (lambda v: {"masks": math.nan * v.masks}, "masks holds 4096 values that are not finite"),
     "three masks": (lambda v: {"masks": v.masks[:3]}, "masks must be [4, 1, 32, 32], got [3, 1, 32, 32]"),
+    "depth behind": (
+        lambda v: {"depths": -v.depths},
+        "depths must be z-depths, 0 where there is no surface, got values",
+    ),
     "inf depth": (lambda v: {"depths": math.inf * v.depths}, "depths holds 4096 values that are not finite"),
 }
 
@@ -102,6 +106,27 @@ def test_reconstruct_checks_what_it_is_given(views):
     ):
         with pytest.raises(UserError, match=said):
             reconstruct(*arguments)
+
+
+IMPOSSIBLE: dict[str, tuple[Any, str]] = {
+    "crop": (lambda v: {"intrinsics": with_value(v.intrinsics, 90.0, 2, 0, 2)}, "view 2 of context lies outside"),
+    "long": (lambda v: {"intrinsics": with_value(v.intrinsics, 1e6, 1, 0, 0)}, "view 1 of context is 1e"),
+    "normalised": (lambda v: {"intrinsics": v.intrinsics / v.intrinsics.new_tensor([[32.0], [32.0], [1.0]])}, "view 0"),
+    "one place": (lambda v: {"c2w": v.c2w[:1].expand(4, 4, 4)}, "all 4 cameras of context are in one place"),
+    "too far": (lambda v: {"c2w": with_value(v.c2w, 1e7, 3, 0, 3)}, "view 3: "),
+}
+
+
+@pytest.mark.parametrize("name", IMPOSSIBLE)
+def test_cameras_that_cannot_be_those_of_the_photos_are_named(views, name):
+    change, said = IMPOSSIBLE[name]
+    with pytest.raises(UserError, match=said):
+        reconstruct(small_network(), replace(views, times=None, **change(views)))
+
+
+def test_a_camera_far_from_all_others_is_said(views, caplog):
+    reconstruct(small_network(), replace(views, times=None, c2w=with_value(views.c2w, 300.0, 3, 0, 3)))
+    assert "view 3: " in caplog.text
 
 
 def test_views_that_ask_for_gradients_are_taken_as_they_are(views):
@@ -139,10 +164,14 @@ def test_cameras_and_backgrounds_of_a_rendering_are_checked(views):
         ("c2w: camera 0 mirrors", {"c2w": views.c2w * torch.tensor([-1.0, 1, 1, 1])}),
         ("intrinsics: camera 0 has a focal", {"intrinsics": 0 * views.intrinsics}),
         (r"background must be RGB in \[0, 1\], got 255", {"background": 255}),
+        ("c2w must be a torch tensor, got ndarray", {"c2w": views.c2w.numpy()}),
+        ("intrinsics must be a torch tensor, got list", {"intrinsics": views.intrinsics.tolist()}),
+        ("width is 8.5; a whole number is needed", {"width": 8.5}),
+        ("height is 0; a whole number from 1 is needed", {"height": 0}),
     ):
-        arguments: dict[str, Any] = {"c2w": views.c2w, "intrinsics": views.intrinsics, "background": 0.5, **changed}
+        arguments: dict[str, Any] = {"c2w": views.c2w, "intrinsics": views.intrinsics, "width": 8, "height": 8}
         with pytest.raises(UserError, match=said):
-            render(splats, width=8, height=8, **arguments)
+            render(splats, **(arguments | changed))
 
 
 def test_other_arguments_are_checked(views):

@@ -43,6 +43,8 @@ def check_views(views: Any, name: str, dtype: torch.dtype) -> None:
     check_intrinsics(views.intrinsics, f"{name}.intrinsics")
     if views.times is not None:
         _check_range(views.times, f"{name}.times", "times in [0, 1]")
+    if views.depths is not None and bool((views.depths < 0).any()):
+        raise UserError(f"{name}.depths must be z-depths, 0 where there is no surface, got {_span(views.depths)}")
     if views.alphas is not None:
         _check_range(views.alphas, f"{name}.alphas", "opacities in [0, 1]")
     if views.masks is not None and not bool(((views.masks == 0) | (views.masks == 1)).all()):
@@ -53,6 +55,7 @@ def check_views(views: Any, name: str, dtype: torch.dtype) -> None:
 
 def check_poses(c2w: Tensor, name: str) -> None:
     """UserError for camera-to-world matrices [*batch 4 4] that are no rigid motions of right-handed axes."""
+    _check_tensor(c2w, name, None, c2w)
     _check_finite(c2w, name)
     axes = c2w[..., :3, :3].detach().double()
     off = (axes.mT @ axes - torch.eye(3, dtype=axes.dtype, device=axes.device)).abs().amax((-1, -2))
@@ -68,6 +71,7 @@ def check_poses(c2w: Tensor, name: str) -> None:
 
 def check_intrinsics(intrinsics: Tensor, name: str) -> None:
     """UserError for matrices [*batch 3 3] that are not of the form fx 0 cx, 0 fy cy, 0 0 1 with fx, fy above 0."""
+    _check_tensor(intrinsics, name, None, intrinsics)
     _check_finite(intrinsics, name)
     focal = torch.stack([intrinsics[..., 0, 0], intrinsics[..., 1, 1]], dim=-1)
     rest = torch.stack([intrinsics[..., 0, 1], intrinsics[..., 1, 0], intrinsics[..., 2, 0], intrinsics[..., 2, 1]])

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -70,6 +70,17 @@ def message(error: BaseException) -> str | None:
         names = [os.fspath(name) for name in (error.filename, error.filename2) if isinstance(name, str | os.PathLike)]
         return _flat(": ".join([*names, error.strerror or os.strerror(error.errno)]))
     return None
+
+
+def printable(name: str) -> str:
+    """A name that can be shown on any console, on one line of bearable length."""
+    text = "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in name)
+    return text if len(text) <= 200 else f"{text[:80]} ... {text[-40:]}"
+
+
+def in_short(names: Sequence[str]) -> str:
+    """The first three of many names, for a message."""
+    return ", ".join(map(printable, names[:3])) + (", ..." if len(names) > 3 else "")
 
 
 def _flat(text: str) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from tokengs_nerfstudio.core.baking import BakedScene, bake
+from tokengs_nerfstudio.core.camera_checks import check_scene
 from tokengs_nerfstudio.core.compiled import working_seconds
 from tokengs_nerfstudio.core.geometry.points import PointCloud
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
@@ -55,6 +56,7 @@ def reconstruct_scene(
     """
     began = clock()
     scene = prepare(network, example, points=points)
+    check_scene(example.context, example.target)
     steps = 0 if tuning is None else steps
     config = tuning or TuningConfig()
     planned = planned_tuning(network, scene, config, steps, seed, antialiased, seconds, clock, began)

@@ -62,8 +62,8 @@ def test_wrong_arguments_are_named() -> None:
         ({"intrinsics": scene.intrinsics[:1]}, r"intrinsics has shape \[1, 3, 3\], expected \[2, 3, 3\]"),
         ({"splats": scene.splats.unsqueeze()}, r"splats\.means has shape .* same batch axes"),
         ({"background": torch.rand(3, 3)}, r"background must be a number, \[3\] or \[2, 3\]"),
-        ({"width": 0}, "width and height"),
-        ({"height": -4}, "width and height"),
+        ({"width": 0}, "width is 0; a whole number"),
+        ({"height": -4}, "height is -4; a whole number"),
     ]:
         with pytest.raises(ValueError, match=words):
             prepared(scene, **changes)

@@ -174,7 +174,7 @@ def test_a_file_that_is_no_plan_is_named(tmp_path, change, said):
 
 def test_a_plan_that_is_not_there_is_named(tmp_path):
     with pytest.raises(MissingFileError, match="there is no plan"):
-        TuningPlan.read(tmp_path / "plan.json")
+        TuningPlan.read(str(tmp_path / "plan.json"))
 
 
 def test_reconstruct_takes_seconds():

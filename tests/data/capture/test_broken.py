@@ -1,5 +1,7 @@
 """Captures with missing frames, damaged files and senseless entries."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -161,6 +163,29 @@ def test_what_is_not_used_is_said(make_capture, caplog):
         NerfstudioCapture(make_capture(shared={"lens_maker": "unknown", "aabb_scale": 16}))
     assert [record.getMessage() for record in caplog.records if "lens_maker" in record.getMessage()]
     assert "aabb_scale" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"max_size": 0}, "max_size is 0; a whole number from 1"),
+        ({"max_size": math.nan}, "max_size is nan; a finite number"),
+        ({"background": [1, 2]}, r"background must be a grey or RGB in \[0, 1\], got \[1, 2\]"),
+        ({"background": 255}, "background must be a grey or RGB"),
+    ],
+)
+@pytest.mark.usefixtures("no_shape_checks")
+def test_arguments_that_mean_nothing_are_named(make_capture, options, said):
+    with pytest.raises(ValueError, match=said):
+        NerfstudioCapture(make_capture(), **options)
+
+
+def test_what_stands_where_it_is_not_looked_at_is_said(make_capture, caplog):
+    NerfstudioCapture(make_capture(shared={"mask_path": "masks/all.png"}, frames={1: {"test_filenames": []}}))
+    assert "mask_path of" in caplog.text
+    assert "write that into each frame" in caplog.text
+    assert "test_filenames of" in caplog.text
+    assert "write that into the file, beside 'frames'" in caplog.text
 
 
 def test_times_whose_span_no_float_holds(make_capture):

@@ -1,7 +1,8 @@
+import struct
 from pathlib import Path
 
 import numpy as np
-import PIL
+import PIL.features
 import pytest
 from PIL import Image
 
@@ -164,3 +165,33 @@ def test_larger_masks_are_reduced_and_smaller_ones_refused(tmp_path):
     for size in ((64, 48), (32, 12), (16, 20)):
         with pytest.raises(ValueError, match="has 32x24 pixels in 1 channels; expected"):
             check_mask(large, size)
+
+
+def tiff(levels: np.ndarray, bits: int, white_is_zero: bool) -> bytes:
+    """A grey TIFF file of one strip, little endian, of 12 or 16 bits a level; Pillow writes 16 alone."""
+    height, width = levels.shape
+    first, second = levels[:, ::2].astype(int), levels[:, 1::2].astype(int)
+    packed = np.stack([first >> 4, (first & 15) << 4 | second >> 8, second & 255], axis=-1).astype(np.uint8)
+    pixels = (packed if bits == 12 else levels.astype("<u2")).tobytes()
+    values = {256: width, 257: height, 258: bits, 259: 1, 262: int(not white_is_zero), 273: 8, 277: 1, 278: height}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in (values | {279: len(pixels)}).items())
+    head = b"II*\0" + struct.pack("<I", 8 + len(pixels))
+    return head + pixels + struct.pack("<H", len(values) + 1) + entries + bytes(4)
+
+
+@pytest.mark.parametrize(("bits", "white_is_zero"), [(12, False), (16, False), (16, True)])
+def test_grey_tiff_files_show_what_their_entries_say(tmp_path, bits, white_is_zero):
+    shown = np.tile(np.arange(8) * 36, (6, 1))
+    levels = (255 - shown if white_is_zero else shown) * (2**bits - 1) / 255
+    (tmp_path / "a.tif").write_bytes(tiff(np.ceil(levels), bits, white_is_zero))
+    assert np.abs(read_pixels(tmp_path / "a.tif")[..., 0].astype(int) - shown).max() <= 1
+
+
+@pytest.mark.skipif(not PIL.features.check("avif"), reason="this Pillow reads no AVIF")
+def test_a_damaged_avif_is_named(tmp_path):
+    Image.fromarray(smooth(40, 30)).save(tmp_path / "a.avif")
+    content = bytearray((tmp_path / "a.avif").read_bytes())
+    content[-200:] = bytes(200)
+    (tmp_path / "a.avif").write_bytes(content)
+    with pytest.raises(ValueError, match=r"cannot read the image .*a\.avif"):
+        read_pixels(tmp_path / "a.avif")

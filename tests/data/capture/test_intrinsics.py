@@ -4,9 +4,10 @@ import math
 
 import pytest
 
+from tokengs_nerfstudio.core.camera_checks import check_view
 from tokengs_nerfstudio.data import NerfstudioCapture
 from tokengs_nerfstudio.data.capture.intrinsics import is_of_the_turned
-from tokengs_nerfstudio.data.capture.lens import Lens, check_view
+from tokengs_nerfstudio.data.capture.lens import Lens
 
 
 @pytest.mark.parametrize(
@@ -48,9 +49,9 @@ def test_what_belongs_together_comes_from_one_place(make_capture, own, expected)
 
 
 def test_long_and_wide_lenses_are_no_fault():
-    check_view(Lens(2000.0, 2000.0, 20.0, 15.0), 40, 30, "a telescope")
-    check_view(Lens(6.4, 6.4, 20.0, 15.0), 40, 40, "a fisheye")
-    check_view(Lens(900.0, 900.0, 850.0, 4.0), 1700, 8, "a strip")
+    check_view(Lens(2000.0, 2000.0, 20.0, 15.0).matrix, 40, 30, "a telescope")
+    check_view(Lens(6.4, 6.4, 20.0, 15.0).matrix, 40, 40, "a fisheye")
+    check_view(Lens(900.0, 900.0, 850.0, 4.0).matrix, 1700, 8, "a strip")
 
 
 def test_the_middle_of_the_turned_photo_gives_it_away():

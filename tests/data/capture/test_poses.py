@@ -5,8 +5,9 @@ import pytest
 import torch
 from made.captures import look_at_origin
 
+from tokengs_nerfstudio.core.camera_checks import check_positions
 from tokengs_nerfstudio.data import NerfstudioCapture
-from tokengs_nerfstudio.data.capture.poses import check_positions, needs_64_bits, offset_and_unit
+from tokengs_nerfstudio.data.capture.poses import needs_64_bits, offset_and_unit
 
 CIRCLE = np.stack([look_at_origin(0.5 * index)[:3, 3] for index in range(10)])
 UTM = np.array([500_123.4, 4_649_776.2, 121.3])

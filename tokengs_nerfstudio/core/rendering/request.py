@@ -10,6 +10,7 @@ from torch import Tensor
 
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.harmonics import seen_colors
+from tokengs_nerfstudio.core.ranges import Count, check_value
 from tokengs_nerfstudio.core.rotation import invert_rigid
 from tokengs_nerfstudio.core.types import Cameras, Gaussians, RenderConfig
 
@@ -142,8 +143,8 @@ def _checked_batch(splats: Gaussians, c2w: Tensor, intrinsics: Tensor) -> torch.
 
 
 def _check_numbers(width: int, height: int, near: float, far: float) -> None:
-    if width < 1 or height < 1:
-        raise UserError(f"width and height are counts of pixels, at least 1; got {width} x {height}")
+    check_value(width, Count, "width")
+    check_value(height, Count, "height")
     if not 0 < near < far:
         raise UserError(f"near and far are distances with 0 < near < far; got near {near}, far {far}")
 

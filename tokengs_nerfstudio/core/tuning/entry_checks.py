@@ -45,10 +45,15 @@ def kind_of(config: TuningConfig, space: str, held_out: list[int], antialiased: 
     }
 
 
-def check_kind(state: Mapping[str, Any], kind: Mapping[str, Any]) -> None:
-    """UserError for a state of version 0.1, and for one whose `kind` is another than that of the tuning at hand."""
+def check_version(state: Mapping[str, Any]) -> None:
+    """UserError for a state of version 0.1."""
     if "kind" not in state:
         raise UserError("the run was tuned by version 0.1 and cannot go on: start anew without --load-dir")
+
+
+def check_kind(state: Mapping[str, Any], kind: Mapping[str, Any]) -> None:
+    """UserError for a state whose `kind` is another than that of the tuning at hand, or of version 0.1."""
+    check_version(state)
     for name, value in kind.items():
         # States of before a name was added do not say it; there was one way of rendering then.
         there = state["kind"].get(name, False if name == "antialiased" else value)

@@ -76,8 +76,9 @@ class TuningPlan:
         write_text(path, json.dumps(self.as_numbers(), indent=1) + "\n")
 
     @classmethod
-    def read(cls, path: Path) -> "TuningPlan":
+    def read(cls, path: str | Path) -> "TuningPlan":
         """What `write` wrote. MissingFileError, or UserError for a file that is no plan or has impossible settings."""
+        path = Path(path)
         if not path.is_file():
             raise MissingFileError(f"there is no plan {path}; a run writes its own as plan.json into its folder")
         with content_of(path, "a plan of a tuning", "name the plan.json of a finished run"):

@@ -216,8 +216,9 @@ class SceneTuning:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Goes on where `state_dict()` was taken; errors as in `check_state`."""
-        self.check_state(state)
+        """Goes on where `state_dict()` was taken. ValueError for a state of version 0.1, and of a tuning of another
+        kind."""
+        check_kind(state, self._kind)
         check_content(state)
         self.steps_done, self._start_psnr, self._kept = state["steps_done"], state["start_psnr"], None
         self._scene = replace(self._scene, seed=state["seed"])
@@ -231,10 +232,6 @@ class SceneTuning:
         self.cameras.load_state_dict(state["cameras"])
         self.supervision.load_state_dict(state["supervision"])
         self._best.load_state_dict(state["best"])
-
-    def check_state(self, state: dict[str, Any]) -> None:
-        """ValueError for a state of version 0.1, and of a tuning of another kind."""
-        check_kind(state, self._kind)
 
     @property
     def _kind(self) -> dict[str, Any]:

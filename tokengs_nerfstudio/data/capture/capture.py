@@ -17,6 +17,7 @@ from torch import Tensor
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.geometry.points import PointCloud
 from tokengs_nerfstudio.core.geometry.resize import fitted_size, wholly_valid
+from tokengs_nerfstudio.core.ranges import Count, check_value
 from tokengs_nerfstudio.core.types import Views
 from tokengs_nerfstudio.data.capture.depths import depth_paths, depth_unit, read_depth
 from tokengs_nerfstudio.data.capture.frames import THREADS, CaptureFrame, read_frames
@@ -93,12 +94,13 @@ class NerfstudioCapture:
         malformed JSON, missing or senseless fields, impossible poses, unknown camera models, unreadable images and
         masks that are missing or do not fit their photo.
         """
+        check_value(max_size, Count | None, "max_size")
+        self.background = _colour(background)
         transforms = path if isinstance(path, Transforms) else read_transforms(Path(path))
         self._frames = read_frames(transforms, downscale_factor)
         frames = self._frames.frames
         self.file = self._frames.transforms.file
         self.name = _scene_name(self.file)
-        self.background = np.broadcast_to(np.asarray(background, dtype=np.float64), (3,))
         self.file_names = [frame.file_path for frame in frames]
         self.image_paths = [frame.image for frame in frames]
         width, height = _common_size(frames)
@@ -181,6 +183,13 @@ class NerfstudioCapture:
         return self._frames.split(rule)
 
 
+def _colour(background: float | Sequence[float]) -> Float[ndarray, "3"]:
+    colour = np.asarray(background, dtype=np.float64)
+    if colour.shape not in ((), (3,)) or not ((colour >= 0) & (colour <= 1)).all():
+        raise UserError(f"background must be a grey or RGB in [0, 1], got {background}; divide 8-bit values by 255")
+    return np.broadcast_to(colour, (3,))
+
+
 def _scene_name(file: Path) -> str:
     folder = file.absolute().resolve().parent.name
     return folder if file.name == "transforms.json" else f"{folder}/{file.stem}"
@@ -208,8 +217,6 @@ def _common_size(frames: list[CaptureFrame]) -> tuple[int, int]:
 def _reduced(size: tuple[int, int], max_size: int | None) -> tuple[int, int]:
     if max_size is None or max(size) <= max_size:
         return size
-    if max_size < 1:
-        raise UserError(f"max_size is a number of pixels from 1 on, got {max_size}")
     height, width = fitted_size(size[1], size[0], max_size)
     return width, height
 

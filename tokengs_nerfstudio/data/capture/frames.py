@@ -11,11 +11,12 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from tokengs_nerfstudio.core.errors import MissingFileError, UserError
+from tokengs_nerfstudio.core.camera_checks import check_positions
+from tokengs_nerfstudio.core.errors import MissingFileError, UserError, in_short, printable
 from tokengs_nerfstudio.data.capture.images import is_turned, stored_size
 from tokengs_nerfstudio.data.capture.intrinsics import is_of_the_turned, lens_of, recorded_size
 from tokengs_nerfstudio.data.capture.lens import Lens
-from tokengs_nerfstudio.data.capture.poses import camera_to_world, check_axes, check_positions
+from tokengs_nerfstudio.data.capture.poses import camera_to_world, check_axes
 from tokengs_nerfstudio.data.capture.reduced import automatic_factor, reduced_masks, reduced_photos
 from tokengs_nerfstudio.data.capture.split import (
     DEFAULT_SPLIT,
@@ -25,15 +26,7 @@ from tokengs_nerfstudio.data.capture.split import (
     split_frames,
     split_lists,
 )
-from tokengs_nerfstudio.data.capture.transforms_json import (
-    FrameRecord,
-    Transforms,
-    frame_times,
-    in_short,
-    mask_paths,
-    printable,
-    slashed,
-)
+from tokengs_nerfstudio.data.capture.transforms_json import FrameRecord, Transforms, frame_times, mask_paths, slashed
 
 _log = logging.getLogger(__name__)
 

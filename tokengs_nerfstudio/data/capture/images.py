@@ -2,12 +2,13 @@
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Shaped, UInt8
 from numpy import ndarray
 from PIL import Image, ImageCms, ImageOps
 
@@ -22,8 +23,10 @@ _TURNED_BY_A_QUARTER = (5, 6, 7, 8)
 _GREY_OF_16_BITS = ("PNG", "PPM")
 # Formats of masks whose black is not exactly 0.
 _LOSSY = ("JPEG", "MPO", "WEBP")
-# What Pillow raises for files that are damaged or too large to be meant seriously.
-_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
+# TIFF's entries for how many bits a level has, and for which end of them is white.
+_BITS_TAG, _PHOTOMETRIC_TAG, _WHITE_IS_ZERO = 258, 262, 0
+# What Pillow raises for files that are damaged (AVIF: RuntimeError) or too large to be meant seriously.
+_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, RuntimeError, Image.DecompressionBombError)
 
 
 def stored_size(path: Path) -> tuple[int, int]:
@@ -151,9 +154,10 @@ def _shown(image: Image.Image, window: Window, upright: bool) -> Image.Image:
 def _in_colours(image: Image.Image, upright: bool) -> Image.Image:
     """The photo as RGB, or as RGBA where it has transparent pixels; ValueError for what shows no colours."""
     bits_16 = image.mode.startswith("I;16") or (image.mode == "I" and image.format in _GREY_OF_16_BITS)
+    tags = dict(getattr(image, "tag_v2", {}))
     image = ImageOps.exif_transpose(image) if upright else image
     if bits_16:
-        image = Image.fromarray((np.asarray(image).astype(np.int32) // 257).astype(np.uint8))
+        image = Image.fromarray(_in_8_bits(np.asarray(image), tags))
     elif image.mode == "I":
         raise UserError("it has 32 bits a pixel, so nothing says what is white; save it with 8 or 16 bits")
     elif image.mode == "F":
@@ -161,6 +165,13 @@ def _in_colours(image: Image.Image, upright: bool) -> Image.Image:
     elif image.mode == "LAB":
         image = _from_lab(image)
     return image.convert("RGBA" if _has_alpha(image) else "RGB")
+
+
+def _in_8_bits(levels: Shaped[ndarray, "height width"], tags: Mapping[int, Any]) -> UInt8[ndarray, "height width"]:
+    """Grey levels of up to 16 bits, as a TIFF file's `tags` mean them, which Pillow leaves as they are stored."""
+    white = 2 ** tags.get(_BITS_TAG, (16,))[0] - 1
+    grey = (levels.astype(np.int32) * 255 // white).astype(np.uint8)
+    return 255 - grey if tags.get(_PHOTOMETRIC_TAG) == _WHITE_IS_ZERO else grey
 
 
 def _say_where_nothing_shows(path: Path, image: Image.Image) -> None:

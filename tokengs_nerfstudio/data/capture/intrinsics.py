@@ -4,8 +4,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from tokengs_nerfstudio.core.camera_checks import check_view
 from tokengs_nerfstudio.core.errors import UserError
-from tokengs_nerfstudio.data.capture.lens import Lens, check_view
+from tokengs_nerfstudio.data.capture.lens import Lens
 from tokengs_nerfstudio.data.capture.transforms_json import (
     UNKNOWN_COEFFICIENTS,
     FrameRecord,
@@ -61,7 +62,7 @@ def lens_of(frame: FrameRecord, width: float, height: float) -> Lens:
         coefficients=_coefficients(frame, fisheye),
         fisheye=fisheye,
     )
-    check_view(lens, width, height, str(frame))
+    check_view(lens.matrix, width, height, str(frame))
     return lens
 
 

@@ -1,6 +1,5 @@
 """Calibrated lenses: intrinsics through crops and resizes, and the pinhole camera that undistortion leads to."""
 
-import math
 from dataclasses import dataclass, replace
 
 import cv2
@@ -111,38 +110,3 @@ class Lens:
     def _opencv_matrix(self) -> Float[ndarray, "3 3"]:
         """OpenCV puts the first pixel's centre at 0."""
         return self.matrix - np.array([[0, 0, 0.5], [0, 0, 0.5], [0, 0, 0]])
-
-
-# Focal lengths in longer sides of the image: from 160 degrees (and a fisheye's full circle) to half a degree.
-_SHORTEST, _LONGEST = 0.08, 115.0
-# Pixels that are not square are rare, pixels three times as wide as high are a mistake.
-_FOCAL_RATIO = 3.0
-
-
-def check_view(lens: Lens, width: float, height: float, whose: str) -> None:
-    """Whether a lens can be that of an image of width x height, in pixels of that image.
-
-    ValueError, naming `whose` it is, for a field of view that no camera has (intrinsics divided by the image's size,
-    angles in the wrong unit), focal lengths far apart, and a principal point outside of the image.
-    """
-    side = max(width, height)
-    for key, focal in (("fl_x", lens.fx), ("fl_y", lens.fy)):
-        if not _SHORTEST * side <= focal <= _LONGEST * side:
-            degrees = math.degrees(2 * math.atan(side / (2 * focal)))
-            raise UserError(
-                f"the focal length '{key}' of {whose} is {focal:g} pixels, a field of view of {degrees:.3g} degrees on "
-                f"{side:g} pixels, which no lens here has; give it in pixels of the photo"
-            )
-    if not 1 / _FOCAL_RATIO <= lens.fx / lens.fy <= _FOCAL_RATIO:
-        raise UserError(f"the focal lengths of {whose} are too far apart: 'fl_x' is {lens.fx:g}, 'fl_y' {lens.fy:g}")
-    for key, centre, side in (("cx", lens.cx, width), ("cy", lens.cy, height)):
-        if not 0 <= centre <= side:
-            raise UserError(
-                f"the principal point of {whose} lies outside of its photo: '{key}' is {centre:g}, the photo has "
-                f"{side:g} pixels; give the intrinsics of this photo, or in 'w' and 'h' the size they are for"
-            )
-    if max(lens.cx, lens.cy) <= 1 and min(width, height) > 4:
-        raise UserError(
-            f"the principal point of {whose} lies in the corner of its photo: 'cx', 'cy' are {lens.cx:g}, {lens.cy:g}; "
-            f"they are in pixels, for a photo of {width:g}x{height:g}"
-        )

@@ -8,19 +8,14 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from tokengs_nerfstudio.core.errors import UserError
-from tokengs_nerfstudio.data.capture.transforms_json import FrameRecord, finite_number, in_short
+from tokengs_nerfstudio.core.errors import UserError, in_short
+from tokengs_nerfstudio.data.capture.transforms_json import FrameRecord, finite_number
 
 _log = logging.getLogger(__name__)
 
 _OPENGL_TO_OPENCV = np.diag([1.0, -1.0, -1.0, 1.0])
 # Axes may differ so much in length, by rounding; more is a shear or a squeeze.
 _MOST_STRETCH = 1.03
-# So much smaller than their distance from the origin, a difference of positions is rounding.
-_ONE_PLACE = 1e-12
-# So many times the radius of the others away, a camera is said to be far, or leaves nothing of the others to see.
-_FAR, _TOO_FAR = 30.0, 1e5
-_SHARE_OF_THE_OTHERS = 0.9
 # So many times their spread away from the origin, positions lose digits that matter when they become 32 bits.
 _MOST_EXTENTS_AWAY = 16.0
 _RANGE = 1e12
@@ -83,38 +78,6 @@ def check_axes(frames: Sequence[FrameRecord]) -> None:
             f"the transform_matrix of {len(scaled)} frames of {scaled[0].file} scales its axes ({names}); the scale is "
             "left out, the positions are taken as they are"
         )
-
-
-def check_positions(positions: Float[ndarray, "frame 3"], names: Sequence[str], source: object) -> None:
-    """Whether the cameras of several photos can be those of one scene.
-
-    Says which lie far from all others. ValueError where all are in one place, and where one is so far away that
-    nothing is left of the others.
-    """
-    if len(positions) < 2:
-        return
-    middle = np.median(positions, axis=0)
-    with np.errstate(over="ignore"):
-        largest = np.abs(positions).max()
-        # Of all positions within a float's range, squares may be beyond it.
-        distances = np.abs(positions - middle).max(axis=1)
-    if not np.isfinite(distances).all():
-        raise UserError(f"the positions of cameras of {source} are beyond what numbers hold: up to {largest:g}")
-    if distances.max() <= _ONE_PLACE * largest:
-        raise UserError(
-            f"all {len(positions)} cameras of {source} are in one place: nothing can be reconstructed from poses "
-            "without positions; find the poses first, for example with COLMAP (ns-process-data)"
-        )
-    radius = np.sort(distances)[max(int(_SHARE_OF_THE_OTHERS * len(distances)) - 1, 0)]
-    far = [name for name, distance in zip(names, distances) if distance > _FAR * radius]
-    if radius == 0 or not far:
-        return
-    said = f"{in_short(far)}: {distances.max() / radius:.3g} times as far from the middle as 9 of 10 cameras"
-    if distances.max() > _TOO_FAR * radius:
-        raise UserError(
-            f"cameras of {source} are so far away that nothing is left of the others ({said}); remove those frames"
-        )
-    _log.warning(f"cameras of {source} are far from all others ({said}); remove those frames if their poses are wrong")
 
 
 def offset_and_unit(positions: Float[ndarray, "frame 3"]) -> tuple[Float[ndarray, "3"], float]:

@@ -5,9 +5,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from tokengs_nerfstudio.core.errors import MissingFileError, UserError
+from tokengs_nerfstudio.core.errors import MissingFileError, UserError, in_short
 from tokengs_nerfstudio.data.capture.images import stored_size
-from tokengs_nerfstudio.data.capture.transforms_json import in_short
 
 _log = logging.getLogger(__name__)
 

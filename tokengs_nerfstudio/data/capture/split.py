@@ -9,8 +9,8 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from tokengs_nerfstudio.core.errors import UserError
-from tokengs_nerfstudio.data.capture.transforms_json import Transforms, in_short, one_spelling
+from tokengs_nerfstudio.core.errors import UserError, in_short
+from tokengs_nerfstudio.data.capture.transforms_json import Transforms, one_spelling
 
 _log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ import json
 import logging
 import math
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from tokengs_nerfstudio.core.errors import MissingFileError, UserError
+from tokengs_nerfstudio.core.errors import MissingFileError, UserError, in_short, printable
 
 _log = logging.getLogger(__name__)
 
@@ -23,12 +23,15 @@ _NOT_LOOKED_AT = frozenset((
     "scale", "offset", "from_na", "n_frames", "written_by", "version", "source", "source_name", "camera_id",
     "timestamp", "blur_score", "posed_from",
 ))  # fmt: skip
-_USED = frozenset((
-    "frames", "file_path", "transform_matrix", "mask_path", "time", "w", "h", "fl_x", "fl_y", "cx", "cy",
-    "camera_angle_x", "camera_angle_y", "x_fov", "y_fov", "camera_model", "is_fisheye", "k1", "k2", "k3", "k4", "p1",
-    "p2", "distortion_params", "train_filenames", "val_filenames", "test_filenames", "applied_transform",
-    "applied_scale", "orientation_override", "ply_file_path", "depth_file_path",
-    "depth_unit_scale_factor",
+# What is looked at in a frame alone, in the file as a whole alone, and in both.
+_OF_A_FRAME = frozenset(("file_path", "transform_matrix", "mask_path", "time", "depth_file_path"))
+_OF_THE_FILE = frozenset((
+    "frames", "train_filenames", "val_filenames", "test_filenames", "applied_transform", "applied_scale",
+    "orientation_override", "ply_file_path", "depth_unit_scale_factor",
+))  # fmt: skip
+_USED = _OF_A_FRAME | _OF_THE_FILE | frozenset((
+    "w", "h", "fl_x", "fl_y", "cx", "cy", "camera_angle_x", "camera_angle_y", "x_fov", "y_fov", "camera_model",
+    "is_fisheye", "k1", "k2", "k3", "k4", "p1", "p2", "distortion_params",
 ))  # fmt: skip
 # Coefficients of lens models that are not known here, which never mean nothing.
 UNKNOWN_COEFFICIENTS = ("k5", "k6", "p3", "p4", "s1", "s2", "s3", "s4", "b1", "b2", "skew")
@@ -109,7 +112,7 @@ def read_transforms(path: Path) -> Transforms:
         if not isinstance(frame, dict) or not isinstance(frame.get("file_path"), str):
             raise UserError(f"frame {index} of {file} has no 'file_path'")
     shared = {key: value for key, value in content.items() if key != "frames"}
-    _say_what_is_not_used(file, {*shared, *(key for frame in content["frames"] for key in frame)})
+    _say_what_is_not_used(file, set(shared), {key for frame in content["frames"] for key in frame})
     return Transforms(file, shared, [FrameRecord(file, frame, shared) for frame in content["frames"]])
 
 
@@ -124,7 +127,11 @@ def _parsed(file: Path) -> Any:
         raise UserError(f"{file} is not valid JSON: {error}") from error
 
 
-def _say_what_is_not_used(file: Path, keys: set[str]) -> None:
+def _say_what_is_not_used(file: Path, shared: set[str], own: set[str]) -> None:
+    keys = shared | own
+    for misplaced, place in ((shared & _OF_A_FRAME, "each frame"), (own & _OF_THE_FILE, "the file, beside 'frames'")):
+        if misplaced:
+            _log.warning(f"{in_short(sorted(misplaced))} of {file}: not looked at there; write that into {place}")
     if "fisheye_crop_radius" in keys:
         _log.warning(
             f"'fisheye_crop_radius' of {file} is not looked at: what is black around the circle of a fisheye is "
@@ -169,12 +176,6 @@ def in_brief(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:60]} ..."
 
 
-def printable(name: str) -> str:
-    """A name that can be shown on any console, on one line of bearable length."""
-    text = "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in name)
-    return text if len(text) <= 200 else f"{text[:80]} ... {text[-40:]}"
-
-
 def slashed(path: str) -> str:
     """A path as this system reads it, also where it was written on Windows."""
     return path.replace("\\", "/")
@@ -183,11 +184,6 @@ def slashed(path: str) -> str:
 def one_spelling(path: str) -> str:
     """One spelling for all ways to write a path relative to the capture: what frames and lists are compared by."""
     return posixpath.normpath(slashed(path))
-
-
-def in_short(names: Sequence[str]) -> str:
-    """The first three of many names, for a message."""
-    return ", ".join(map(printable, names[:3])) + (", ..." if len(names) > 3 else "")
 
 
 def mask_paths(frames: list[FrameRecord]) -> list[Path | None]:

@@ -15,10 +15,9 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from tokengs_nerfstudio.core.errors import ExistingFileError, UserError
+from tokengs_nerfstudio.core.errors import ExistingFileError, UserError, in_short
 from tokengs_nerfstudio.core.types import Cameras, Views
 from tokengs_nerfstudio.data.capture.frames import CaptureFrame, CaptureFrames
-from tokengs_nerfstudio.data.capture.transforms_json import in_short
 
 WRITTEN_BY = "tokengs_nerfstudio"
 _POINTS = "points.ply"

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
-from tokengs_nerfstudio.data.capture.transforms_json import in_short
+from tokengs_nerfstudio.core.errors import in_short
 from tokengs_nerfstudio.data.posing.solution import Comparison, Pair, Solution
 
 # COLMAP's own tolerance of matches, in pixels of the pictures that it looks at.

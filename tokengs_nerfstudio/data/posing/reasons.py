@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from tokengs_nerfstudio.data.capture.transforms_json import in_short
+from tokengs_nerfstudio.core.errors import in_short
 from tokengs_nerfstudio.data.posing.pictures import Picture
 from tokengs_nerfstudio.data.posing.solution import Comparison, Solution
 
