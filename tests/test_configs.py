@@ -17,6 +17,7 @@ FLAGS = {
     "--pipeline.model.bake-times",
     "--pipeline.model.flow-time",
     "--pipeline.datamanager.context-indices",
+    "--pipeline.datamanager.focal-factor",
     "--pipeline.datamanager.max-image-size",
     "--pipeline.datamanager.num-context",
     "--pipeline.datamanager.photo-memory",

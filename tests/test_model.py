@@ -129,7 +129,8 @@ def test_background_and_planes_are_those_of_the_weights(tmp_path):
     model.begin(model.load_network(), Example(scene_views(), scene_views()), steps=0)
     # The largest baseline, 1.5 in the world, is 1 to the network.
     assert model.near_far == pytest.approx((0.045, 45.0))
-    behind = Cameras(bridge.nerfstudio_poses(torch.eye(4)[None]) * -1, 40.0, 40.0, 20.0, 15.0, 40, 30)
+    around = torch.diag(torch.tensor([-1.0, 1.0, -1.0, 1.0]))
+    behind = Cameras(bridge.nerfstudio_poses(around[None]), 40.0, 40.0, 20.0, 15.0, 40, 30)
     assert model.get_outputs_for_camera(behind)["background"].unique().tolist() == [0.25]
     fresh = a_model()
     fresh.load_state_dict(deepcopy(model.state_dict()))
