@@ -109,6 +109,7 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
     def __init__(self, config: SceneDataManagerConfig, *args: Any, **kwargs: Any):
         super().__init__(config, *args, **kwargs)
         self.train_cameras = self.train_dataset.cameras
+        self._focal_asked = config.focal_factor
         self._check_sides()
         self.train_pixel_sampler = WholePictures()  # type: ignore[assignment]
         self._pictures = 0
@@ -125,7 +126,7 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
             bridge.check_cameras(outputs.cameras, names, self.get_datapath())
         scale = self.config.camera_res_scale_factor / getattr(self.dataparser, "reduction", 1.0)
         dataset = SceneDataset(outputs, scale, images_needed=self.test_mode == "val")
-        dataset.multiply_focal(self.config.focal_factor)
+        dataset.set_focal(self.config.focal_factor)
         return dataset
 
     def next_eval_image(self, step: int) -> tuple[Cameras, dict[str, Any]]:
@@ -157,13 +158,14 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
         """Pixels of an image, from its camera: the trainer asks before images are needed."""
         return int(self.train_dataset.cameras.width[0] * self.train_dataset.cameras.height[0])
 
-    def multiply_focal(self, factor: float) -> None:
-        """Cameras of all photos have focal lengths so many times as long, from now on. In a run that is only looked
-        at also those of the data managers that `ns-render dataset` makes, by the same configuration."""
+    def correct_focal(self, factor: float) -> None:
+        """Cameras of all photos have focal lengths so many times as long as asked for, from now on. In a run that is
+        only looked at also those of the data managers that `ns-render dataset` makes, by the same configuration."""
+        corrected = self._focal_asked * factor
         for dataset in (self.train_dataset, self.eval_dataset):
-            dataset.multiply_focal(factor)
+            dataset.set_focal(corrected)
         if self.test_mode != "val":
-            self.config.focal_factor *= factor
+            self.config.focal_factor = corrected
 
     def cut_out_by_masks(self) -> None:
         """Whoever asks for images sees the object that masks leave of them, and nothing around it."""

@@ -45,14 +45,15 @@ class SceneDataset(InputDataset):
         self.images_needed = images_needed
         self.captured_cameras = self.cameras
         self.cameras = undistorted_cameras(self.captured_cameras)
+        self._given_focal = self.cameras.fx, self.cameras.fy
         # `ns-export tsdf` looks through the cameras of the dataparser's outputs, without any distortion.
         self._dataparser_outputs = replace(self._dataparser_outputs, cameras=self.cameras)
         if images_needed:
             self._check_photos()
 
-    def multiply_focal(self, factor: float) -> None:
-        """From now on cameras have focal lengths so many times as long; their images stay what they are."""
-        self.cameras.fx, self.cameras.fy = self.cameras.fx * factor, self.cameras.fy * factor
+    def set_focal(self, factor: float) -> None:
+        """From now on cameras have focal lengths so many times as long as given; their images stay what they are."""
+        self.cameras.fx, self.cameras.fy = (given * factor for given in self._given_focal)
 
     def cut_out_by_masks(self) -> None:
         """From now on what masks hide is cut away from the images, for whoever reads them, and there are no masks."""

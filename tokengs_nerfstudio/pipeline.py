@@ -153,7 +153,7 @@ class TokenGSPipeline(VanillaPipeline):
 
     def _correct_focal(self, factor: float) -> None:
         """All cameras of the capture have `factor` times the focal lengths that it gives them."""
-        self.datamanager.multiply_focal(factor / self._focal)
+        self.datamanager.correct_focal(factor)
         self._focal = factor
 
     def _take_for_object(self, is_object: bool) -> None:

@@ -126,7 +126,9 @@ class Evidence:
             lines.append(f"  {'*' if row['chosen'] else ' '} {row['tried']:40s} {row['psnr']:6.2f} dB")
         if self.gap >= _BY_HEART:
             settings = ", ".join(f"{name} {value}" for name, value in _AGAINST_IT.items())
-            lines.append(f"Gaussians show photos they are tuned on {self.gap:.1f} dB better than others: {settings}")
+            lines.append(
+                f"Gaussians show photos they are tuned on {self.gap:.1f} dB better than others: {settings}, if not set"
+            )
         return "\n".join(lines)
 
 
