@@ -72,6 +72,7 @@ THEN = {
     "gaussians_views_per_step": 2,
     "steps_per_view": 30,
     "start_share": 1.0,
+    "few_views": 6,
 }
 
 

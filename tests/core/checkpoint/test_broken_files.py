@@ -119,6 +119,21 @@ def test_values_that_are_no_weights_are_named(file, change, said):
     assert said in refused(file)
 
 
+def test_scales_that_fit_no_rows_are_named(network, tmp_path):
+    path = tmp_path / "bytes.safetensors"
+    save_network(network, path, compact="bytes")
+    with safe_open(path, framework="pt") as whole:
+        text = whole.metadata()
+    tensors = load_file(path)
+    name = next(key for key in tensors if key.endswith(".row_scale"))
+    save_file({**tensors, name: tensors[name][:-1].contiguous()}, path, text)
+    assert f"{name.removesuffix('.row_scale')} has [{len(tensors[name])}] rows, but its scales are F32" in refused(path)
+    save_file({key: tensor for key, tensor in tensors.items() if key != name}, path, text)
+    assert f"not so {name.removesuffix('.row_scale')} (I8)" in refused(path)
+    save_file({**tensors, name: tensors[name] * math.nan}, path, text)
+    assert "holds values that are not finite" in refused(path)
+
+
 @pytest.mark.parametrize(
     ("source", "said"),
     [

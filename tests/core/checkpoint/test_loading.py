@@ -95,6 +95,29 @@ def test_compact_files_round_matrices_and_what_places_and_colours_come_from_more
     assert (tmp_path / "compact.safetensors").stat().st_size < 0.6 * (tmp_path / "whole.safetensors").stat().st_size
 
 
+def test_files_in_bytes_round_each_row_of_matrices_to_its_own_scale(network, tmp_path):
+    save_network(network, tmp_path / "whole.safetensors")
+    save_network(network, tmp_path / "bytes.safetensors", compact="bytes")
+    save_network(network, tmp_path / "half.safetensors", compact=True)
+    again, half = (load_network(tmp_path / f"{name}.safetensors").state_dict() for name in ("bytes", "half"))
+    for name, tensor in network.state_dict().items():
+        if tensor.ndim < 2 or name.split(".")[0] in ("head", "tokens", "dynamic_tokens", "latents", "anchors"):
+            assert torch.equal(again[name], half[name]), name
+            continue
+        step = tensor.flatten(1).abs().amax(1) / 127
+        wrong = (again[name] - tensor).flatten(1).abs().amax(1)
+        assert (wrong <= 0.5001 * step + 1e-30).all(), name
+    assert network_config(tmp_path / "bytes.safetensors") == network.config
+    assert (tmp_path / "bytes.safetensors").stat().st_size < 0.4 * (tmp_path / "whole.safetensors").stat().st_size
+
+
+def test_the_published_layout_has_no_bytes_and_nobody_has_bits(no_shape_checks, network, tmp_path):
+    with pytest.raises(ValueError, match="no place for bytes"):
+        save_network(network, tmp_path / "x.safetensors", "published", compact="bytes")
+    with pytest.raises(ValueError, match="compact"):
+        save_network(network, tmp_path / "x.safetensors", compact="bits")
+
+
 def test_double_precision_files_stay_double(network, tmp_path):
     save_network(network.double(), tmp_path / "double.safetensors")
     assert same_tensors(load_network(tmp_path / "double.safetensors").state_dict(), network.state_dict())

@@ -53,6 +53,21 @@ def test_the_time_given_is_the_time_taken(monkeypatch, machine):
     assert machine.now == pytest.approx(5.0, rel=0.1)
 
 
+def test_a_stage_that_takes_longer_than_reckoned_takes_nothing_from_the_next(monkeypatch):
+    """With ten times fewer steps than planned, of tokens and of Gaussians alike."""
+    machine = Machine(fixed=0.01, slowness=lambda now: 10.0 if now > 0.2 else 1.0).installed(monkeypatch)
+    config = changed(LONG, space="tokens+gaussians", tokens_share=0.5, tokens_most_steps=1000)
+    planned = planned_tuning(small_network(), scene(), config, seconds=8.0, clock=machine.clock)
+    (_, tokens), (_, gaussians) = planned.plan().stages
+    taken = {"tokens": 0, "gaussians": 0}
+    while not planned.tuning.finished:
+        taken[planned.tuning.stage] += 1
+        planned.step()
+    assert machine.now == pytest.approx(8.0, rel=0.1)
+    assert taken["tokens"] == pytest.approx(0.1 * tokens, rel=0.3)
+    assert taken["gaussians"] == pytest.approx(0.1 * gaussians, rel=0.3)
+
+
 def test_less_time_means_smaller_photos_and_fewer_gaussians(monkeypatch):
     machine = Machine(per_pixel=2e-5).installed(monkeypatch)
     short, long = (

@@ -199,6 +199,7 @@ def test_the_number_of_gaussians_can_be_limited(space: str, steps: int) -> None:
 def test_auto_tunes_tokens_first_only_with_enough_views() -> None:
     network = small_network()
     few, many = scene_views(4), scene_views(12)
+    assert SceneTuning(network, ready(few, many), tuning_config(), steps=0).space == "gaussians"
     assert SceneTuning(network, ready(few), tuning_config(few_views=9), steps=0).space == "gaussians"
     assert SceneTuning(network, ready(few, many), tuning_config(few_views=9), steps=0).space == "tokens+gaussians"
 

@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -93,7 +94,10 @@ def _opened(
 
 
 def save_network(
-    network: TokenGSNetwork, path: str | os.PathLike[str], layout: str = "own", compact: bool = False
+    network: TokenGSNetwork,
+    path: str | os.PathLike[str],
+    layout: str = "own",
+    compact: bool | Literal["bytes"] = False,
 ) -> None:
     """Writes the weights and their configuration; a file already there stays whole until the new one is.
 
@@ -102,9 +106,10 @@ def save_network(
 
     With `compact` the matrices inside encoder and decoder are rounded to bfloat16: half the size. Places and colours
     come out of the head and the tokens, which are rounded to the finer float16, and of anchors, which stay as they are.
+    "bytes" rounds those matrices to 8 bits and a scale for each row: a quarter of the size. Nobody else reads that.
 
-    Raises ValueError for a path that does not end in .safetensors, for an unknown layout, and for a network with
-    photo_colors or a sweep in the published one, which knows no such thing.
+    Raises ValueError for a path that does not end in .safetensors, for an unknown layout, for a network with
+    photo_colors or a sweep in the published one, which knows no such thing, and for bytes in it.
     """
     path = Path(path)
     if path.suffix != _SUFFIX:
@@ -113,19 +118,29 @@ def save_network(
         raise UserError(f"unknown layout {layout!r}; choose own or published")
     if layout == "published" and (network.config.photo_colors or network.config.sweep):
         raise UserError("the published layout has no place for photo_colors and sweep; write layout='own'")
+    check_value(compact, bool | Literal["bytes"], "compact")
+    if layout == "published" and compact == "bytes":
+        raise UserError("the published layout has no place for bytes; write layout='own'")
     tensors = network.state_dict()
+    in_bytes = [name for name, tensor in tensors.items() if compact == "bytes" and _coarsest(name, tensor)]
     if compact:
-        tensors = {name: _rounded(name, tensor) for name, tensor in tensors.items()}
+        tensors = {name: tensor if name in in_bytes else _rounded(name, tensor) for name, tensor in tensors.items()}
     if layout == "published":
         names = key_table.to_published(tensors, multiscale=bool(network.config.multiscale_layers))
         tensors = {names[key]: tensor for key, tensor in tensors.items()} | key_table.unused_tensors(network.config)
-    weight_file.write(path, tensors, {HEADER_KEY: json.dumps(asdict(network.config)), "format": "pt"})
+    text = {HEADER_KEY: json.dumps(asdict(network.config)), "format": "pt"}
+    weight_file.write(path, tensors, text, in_bytes)
 
 
 def _rounded(name: str, tensor: torch.Tensor) -> torch.Tensor:
-    if tensor.ndim < 2 or name.startswith(_EXACT):
-        return tensor
-    return tensor.to(torch.float16 if name.startswith(_FINER) else torch.bfloat16)
+    if _coarsest(name, tensor):
+        return tensor.to(torch.bfloat16)
+    return tensor if tensor.ndim < 2 or name.startswith(_EXACT) else tensor.to(torch.float16)
+
+
+def _coarsest(name: str, tensor: torch.Tensor) -> bool:
+    """Whether it is a matrix inside encoder or decoder."""
+    return tensor.ndim >= 2 and not name.startswith((*_EXACT, *_FINER))
 
 
 def _own_names(file: WeightFile) -> dict[str, str]:

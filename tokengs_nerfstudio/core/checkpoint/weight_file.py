@@ -2,11 +2,12 @@
 
 import json
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -20,6 +21,8 @@ _LENGTH_BYTES = 8
 _LONGEST_HEADER = 100_000_000
 _LISTED = 12
 _FLOATING = ("F32", "F16", "BF16", "F64")
+# Of a tensor in bytes: beside it stands what each of its rows is multiplied by.
+_BYTES, _ROW_SCALE, _LARGEST = "I8", ".row_scale", 127
 
 
 class CheckpointError(UserError):
@@ -28,13 +31,18 @@ class CheckpointError(UserError):
 
 @dataclass(frozen=True)
 class WeightFile:
-    """A safetensors file that is complete: its tensors' shapes and its free-form text, before any tensor is read."""
+    """A safetensors file that is complete: its tensors' shapes and its free-form text, before any tensor is read.
+
+    Tensors of signed bytes count as such only without scales of their rows: with them, they are floating numbers.
+    """
 
     path: Path
     shapes: dict[str, list[int]]
     dtypes: dict[str, str]
     """as safetensors writes them: F32, BF16"""
     text: dict[str, str]
+    in_bytes: frozenset[str] = frozenset()
+    """names of the tensors with scales of their rows"""
 
     @classmethod
     def open(cls, path: Path) -> "WeightFile":
@@ -44,29 +52,62 @@ class WeightFile:
         text = header.pop("__metadata__", {})
         if not header:
             raise CheckpointError(f"{path} is a safetensors file without any tensor in it")
-        shapes, dtypes = ({key: entry[name] for key, entry in header.items()} for name in ("shape", "dtype"))
-        return cls(path, shapes, dtypes, text)
+        in_bytes = _scaled(path, header)
+        scales = {name + _ROW_SCALE for name in in_bytes}
+        told = {key: entry for key, entry in header.items() if key not in scales}
+        shapes, dtypes = ({key: entry[name] for key, entry in told.items()} for name in ("shape", "dtype"))
+        return cls(path, shapes, dtypes, text, in_bytes)
 
     def read(self, names: Iterable[str]) -> dict[str, Tensor]:
         """The tensors of these names; CheckpointError for those that hold no floating numbers, or not finite ones."""
         wanted = set(names)
-        other = [f"{name} ({self.dtypes[name]})" for name in sorted(wanted) if self.dtypes[name] not in _FLOATING]
+        whole = sorted(wanted - self.in_bytes)
+        other = [f"{name} ({self.dtypes[name]})" for name in whole if self.dtypes[name] not in _FLOATING]
         if other:
             raise CheckpointError(f"{self.path}: weights are of {', '.join(_FLOATING)}, not so {listed(other)}")
         try:
-            tensors = {name: tensor for name, tensor in load_file(self.path).items() if name in wanted}
+            stored = load_file(self.path)
         except SafetensorError as error:
             raise CheckpointError(f"{self.path} is a broken safetensors file: {error}") from error
+        tensors = {name: tensor for name, tensor in stored.items() if name in wanted}
+        for name in wanted & self.in_bytes:
+            scale = stored[name + _ROW_SCALE]
+            tensors[name] = tensors[name].to(scale.dtype) * scale.reshape(-1, *[1] * (tensors[name].ndim - 1))
         bad = [name for name, tensor in sorted(tensors.items()) if not tensor.isfinite().all()]
         if bad:
             raise CheckpointError(f"{self.path} holds values that are not finite, in {listed(bad)}: fetch it again")
         return tensors
 
 
-def write(path: Path, tensors: Mapping[str, Tensor], text: Mapping[str, str]) -> None:
-    """A safetensors file, written beside its place first: a reader finds the old file or the new one, whole."""
+def write(
+    path: Path, tensors: Mapping[str, Tensor], text: Mapping[str, str], in_bytes: Collection[str] = ()
+) -> None:
+    """A safetensors file, written beside its place first: a reader finds the old file or the new one, whole.
+
+    Tensors of the names `in_bytes` are rounded to 255 evenly spaced numbers a row (along the first axis).
+    """
+    stored = dict(tensors)
+    for name in in_bytes:
+        stored |= _in_bytes(name, tensors[name])
     with replacing(path) as scratch:
-        save_file({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, scratch, dict(text))
+        save_file({key: tensor.detach().cpu().contiguous() for key, tensor in stored.items()}, scratch, dict(text))
+
+
+def _in_bytes(name: str, tensor: Tensor) -> dict[str, Tensor]:
+    rows = tensor.detach().float().flatten(1)
+    scale = rows.abs().amax(1).clamp(min=torch.finfo(rows.dtype).tiny) / _LARGEST
+    return {name: (rows / scale[:, None]).round().to(torch.int8).view(tensor.shape), name + _ROW_SCALE: scale}
+
+
+def _scaled(path: Path, header: Mapping[str, Any]) -> frozenset[str]:
+    """Names of the tensors that stand in bytes; CheckpointError where scales do not fit them."""
+    named = [key.removesuffix(_ROW_SCALE) for key in header if key.endswith(_ROW_SCALE)]
+    names = [name for name in named if name in header and header[name]["dtype"] == _BYTES]
+    for name in names:
+        scale, rows = header[name + _ROW_SCALE], header[name]["shape"][:1]
+        if scale["shape"] != rows or scale["dtype"] not in _FLOATING:
+            raise CheckpointError(f"{path}: {name} has {rows} rows, but its scales are {scale['dtype']} {scale['shape']}")
+    return frozenset(names)
 
 
 def _refuse_what_is_no_file(path: Path) -> None:

@@ -142,12 +142,13 @@ class TuningConfig:
     """How one scene is tuned."""
 
     space: Space = "auto"
-    """what is optimised; auto: what trials show to be best, and without them tokens and then Gaussians, with fewer than
-    `few_views` photos the Gaussians at once, with weights that know time the tokens"""
+    """what is optimised; auto: what trials show to be best, and without them the Gaussians, with weights that know time
+    the tokens"""
     supervision: Literal["context", "train"] = "train"
     """tune on the photos the network has seen, or on every photo of the train split"""
-    few_views: Whole = 6
-    """number of supervised views from which `auto` tunes the tokens before the Gaussians"""
+    few_views: Whole | None = None
+    """number of supervised views from which `auto` without trials tunes the tokens before the Gaussians; never if not
+    set"""
     views_per_step: Count = 2
     """photos rendered in each step on tokens or latents, next to nothing beside decoding; on Gaussians
     `gaussians.views_per_step`"""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from tokengs_nerfstudio.core.tuning.config import TuningConfig
 from tokengs_nerfstudio.core.tuning.costs import Clock, StageSizes, StepCosts, seconds_of, settled
+from tokengs_nerfstudio.core.tuning.course import Course
 from tokengs_nerfstudio.core.tuning.gaussians import GaussianStage
 from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
 from tokengs_nerfstudio.core.tuning.schedule import planned_stages
@@ -85,6 +86,7 @@ class Pacer:
         self._allowance, self._costs, self._sizes = allowance, costs, sizes
         self._most = most_steps(sizes.config, GaussianStage.name, sizes.views.num_views)
         self._seen, self._reckoned = allowance.clock(), 0.0
+        self._began = self._seen
         self._slowness: float | None = None
 
     def after_step(self, tuning: SceneTuning) -> None:
@@ -98,15 +100,24 @@ class Pacer:
         if self._allowance.clock() - self._seen < _LOOK * self._allowance.seconds:
             return
         self._look()
-        if course.later:
-            return
         mean = self._sizes.mean_cost(self._costs, progress) if of_gaussians else self._costs.tokens
         assert self._slowness is not None  # a look has been taken
-        left = max(1, round(self._allowance.left / max(self._slowness * mean, 1e-9)))
-        if of_gaussians:
+        left = max(1, round(self._left_for(course) / max(self._slowness * mean, 1e-9)))
+        planned = course.steps_of_stage - course.steps_in_stage
+        if course.later:
+            left = min(left, planned)
+        elif of_gaussians:
             left = min(left, max(self._most - course.steps_in_stage, 1))
-        if abs(left - course.steps_left) > _OFF * course.steps_left:
+        if abs(left - planned) > _OFF * planned:
             tuning.repace(left)
+
+    def _left_for(self, course: Course) -> float:
+        """Seconds that are left for the stage at hand: no more than its share of all, where others are to come."""
+        if course.here is None or not course.later:
+            return self._allowance.left
+        here, *later = (seconds_of([stage], self._costs, self._sizes) for stage in (course.here, *course.later))
+        gone = self._seen - self._began
+        return (gone + self._allowance.left) * here / max(here + sum(later), 1e-9) - gone
 
     def _cost(self, progress: float) -> float:
         return self._costs.gaussians(self._sizes.pixels(progress), self._sizes.count(progress))

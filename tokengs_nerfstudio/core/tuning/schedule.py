@@ -39,8 +39,8 @@ class Pace:
         return Pace(step + left, step, self.progress(step))
 
 
-def chosen_space(space: str, network: NetworkConfig, supervised: int, few_views: int) -> str:
-    """The space to tune in. `auto` takes gaussians below `few_views` supervised views, tokens+gaussians from there up.
+def chosen_space(space: str, network: NetworkConfig, supervised: int, few_views: int | None) -> str:
+    """The space to tune in. `auto` takes gaussians, from `few_views` supervised views up tokens+gaussians.
 
     Weights that know time have no Gaussians of their own to tune: there, `auto` takes tokens.
 
@@ -49,7 +49,7 @@ def chosen_space(space: str, network: NetworkConfig, supervised: int, few_views:
     if space == "auto":
         if network.time_channels:
             return "tokens"
-        return "gaussians" if supervised < few_views else "tokens+gaussians"
+        return "gaussians" if few_views is None or supervised < few_views else "tokens+gaussians"
     if space == "latents" and network.latents == 0:
         raise UserError("tuning.space is 'latents', but these weights have no scene latents; use 'tokens'")
     if "gaussians" in space and network.time_channels:
