@@ -79,9 +79,7 @@ class WeightFile:
         return tensors
 
 
-def write(
-    path: Path, tensors: Mapping[str, Tensor], text: Mapping[str, str], in_bytes: Collection[str] = ()
-) -> None:
+def write(path: Path, tensors: Mapping[str, Tensor], text: Mapping[str, str], in_bytes: Collection[str] = ()) -> None:
     """A safetensors file, written beside its place first: a reader finds the old file or the new one, whole.
 
     Tensors of the names `in_bytes` are rounded to 255 evenly spaced numbers a row (along the first axis).
@@ -106,7 +104,8 @@ def _scaled(path: Path, header: Mapping[str, Any]) -> frozenset[str]:
     for name in names:
         scale, rows = header[name + _ROW_SCALE], header[name]["shape"][:1]
         if scale["shape"] != rows or scale["dtype"] not in _FLOATING:
-            raise CheckpointError(f"{path}: {name} has {rows} rows, but its scales are {scale['dtype']} {scale['shape']}")
+            scales = f"{scale['dtype']} {scale['shape']}"
+            raise CheckpointError(f"{path}: {name} has {rows} rows, but its scales are {scales}")
     return frozenset(names)
 
 
