@@ -107,6 +107,15 @@ def test_trials_choose_what_shows_the_left_out_photos_best(monkeypatch):
 
 
 @pytest.mark.usefixtures("short_trials")
+@pytest.mark.parametrize(("slowness", "turns"), [(1.0, 2), (3.0, 1)])
+def test_trials_end_early_on_a_machine_that_becomes_slower(monkeypatch, slowness, turns):
+    machine = Machine(fixed=0.05, slowness=lambda now: slowness if now > 1 else 1.0).installed(monkeypatch)
+    planned = planned_tuning(small_network(), scene(), tuning_config(), seconds=40.0, clock=machine.clock)
+    assert len(planned.trials[0]["by_turn"]) == turns
+    assert machine.now <= 0.25 * 40
+
+
+@pytest.mark.usefixtures("short_trials")
 @pytest.mark.parametrize(
     ("changes", "left_out"), [({}, 0), ({"patience": 0.5}, 1), ({"trials": False}, 1), ({"held_out_from": 99}, 0)]
 )

@@ -36,6 +36,8 @@ _TOKENS_FIRST = 0.5
 _TIMED = 2
 # With so many photos or more, several are left out at once: one in so many.
 _MANY, _ONE_IN = 9, 8
+# No further turn begins that would take trials this much longer than they may.
+_OVER = 1.2
 # Photos that a trial looks at, spread over the capture: more would only take longer to read.
 _MOST = 48
 
@@ -179,6 +181,8 @@ def gathered(
         tried, size = fitting(tried, size, costs, seconds - (clock() - began), few)
     scores, gaps = list[list[float]](), list[float]()
     for number, left in enumerate(left_out[: size.turns]):
+        if number and seconds is not None and (clock() - began) * (number + 1) / number > _OVER * seconds:
+            break
         turn = made if number == 0 else turn_of(trials.network, scene, left)
         shown, gap = trials.scores(turn, tried, size)
         scores.append(shown)
