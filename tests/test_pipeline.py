@@ -11,8 +11,6 @@ from made.captures import SMALL_NETWORK, edit, write_blobs
 from made.tuned_runs import checkpoints, run_config, saved, trained
 from made.tuning import tuning_config
 from nerfstudio.utils.eval_utils import eval_setup
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
 
 from tokengs_nerfstudio.core.geometry.rays import with_focal
 from tokengs_nerfstudio.core.poses import Adjustment
@@ -23,7 +21,6 @@ from tokengs_nerfstudio.data import NerfstudioCapture, write_nerfstudio_capture
 from tokengs_nerfstudio.data.finished_run import read_run
 from tokengs_nerfstudio.data.posing.result import write_points
 from tokengs_nerfstudio.dataset import SceneDataset
-from tokengs_nerfstudio.trainer import newest_checkpoint
 
 
 def test_a_run_leaves_one_whole_checkpoint_that_evaluates_without_network_and_photos(capture, weights, tmp_path):
@@ -135,28 +132,6 @@ def test_no_steps_give_the_feed_forward_result(capture, weights, tmp_path):
     assert saved(tmp_path)["tuning"]["state"]["steps_done"] == 0
 
 
-def test_an_interrupted_run_goes_on_exactly(capture, weights, tmp_path):
-    """Three steps, then a fresh process brings the plan of five to its end: as if nothing had happened."""
-    straight = trained(run_config(capture, weights, tmp_path / "a", steps=5))
-    broken = run_config(capture, weights, tmp_path / "b", steps=5, save_only_latest_checkpoint=False, steps_per_save=1)
-    trained(broken)
-    folder = tmp_path / "b/blobs/tokengs/run/nerfstudio_models"
-    for late in ("step-000000003.ckpt", "step-000000004.ckpt"):
-        (folder / late).unlink()
-    resumed = trained(run_config(capture, weights, tmp_path / "c", steps=5, load_dir=folder))
-    assert resumed.pipeline.model.tuning is not None
-    assert resumed.pipeline.model.tuning.steps_done == 5
-    torch.testing.assert_close(resumed.pipeline.model.means, straight.pipeline.model.means, atol=1e-5, rtol=1e-4)
-
-
-def test_a_finished_run_gets_more_steps(capture, weights, tmp_path):
-    trained(run_config(capture, weights, tmp_path / "a", steps=2))
-    more = trained(run_config(capture, weights, tmp_path / "b", steps=3, load_dir=tmp_path / "a/blobs/tokengs/run"))
-    assert more.pipeline.model.tuning is not None
-    assert more.pipeline.model.tuning.steps_done == 5
-    assert checkpoints(tmp_path / "b") == ["step-000000004.ckpt"]
-
-
 def test_what_export_needs_later_stands_in_the_checkpoint(capture, weights, tmp_path):
     trainer = trained(run_config(capture, weights, tmp_path, steps=1))
     scene, data = saved(tmp_path)["tuning"]["scene"], trainer.pipeline.datamanager
@@ -170,30 +145,6 @@ def test_what_export_needs_later_stands_in_the_checkpoint(capture, weights, tmp_
     assert scene["dataparser_scale"] == pytest.approx(data.train_dataparser_outputs.dataparser_scale)
     assert scene["context_times"] is None
     assert scene["near_far"] == pytest.approx(trainer.pipeline.model.near_far)
-
-
-def test_a_feed_forward_run_can_be_tuned_later(capture, weights, tmp_path):
-    trained(run_config(capture, weights, tmp_path / "a", steps=0))
-    more = trained(run_config(capture, weights, tmp_path / "b", steps=2, load_dir=tmp_path / "a/blobs/tokengs/run"))
-    assert more.pipeline.model.tuning is not None
-    assert more.pipeline.model.tuning.steps_done == 2
-
-
-def test_a_run_goes_on_with_the_photos_that_it_began_with(capture, weights, tmp_path):
-    config = run_config(capture, weights, tmp_path / "a", steps=2)
-    config.pipeline.datamanager.context_indices = (1, 4, 7)
-    trained(config)
-    trained(run_config(capture, weights, tmp_path / "b", steps=1, load_dir=tmp_path / "a/blobs/tokengs/run"))
-    first, second = (saved(tmp_path / name)["tuning"]["scene"]["context"] for name in "ab")
-    assert first == second == [f"images/frame_0000{number}.png" for number in (1, 4, 7)]
-
-
-def test_resuming_with_other_photos_is_refused(capture, weights, tmp_path):
-    trained(run_config(capture, weights, tmp_path / "a", steps=1))
-    config = run_config(capture, weights, tmp_path / "b", steps=1, load_dir=tmp_path / "a/blobs/tokengs/run")
-    config.pipeline.datamanager.num_context = 2
-    with pytest.raises(SystemExit, match="the run to resume had context"):
-        trained(config)
 
 
 def test_a_save_cut_short_leaves_the_older_checkpoint(capture, weights, tmp_path, monkeypatch):
@@ -216,79 +167,6 @@ def test_older_checkpoints_and_evaluations_while_tuning_where_asked_for(capture,
     options = {"steps_per_save": 2, "save_only_latest_checkpoint": False, **evaluations}
     trained(run_config(capture, weights, tmp_path, steps=4, **options))
     assert checkpoints(tmp_path) == ["step-000000002.ckpt", "step-000000003.ckpt"]
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda c, _: setattr(c.pipeline.datamanager, "data", Path("/no/such/capture")), "no capture at /no/such"),
-        (lambda c, _: setattr(c.pipeline.model, "checkpoint", "no-such-weights"), "no-such-weights"),
-        (lambda c, _: setattr(c.pipeline.datamanager, "num_context", 99), "num-context 99"),
-        (lambda c, _: setattr(c.pipeline.datamanager, "context_indices", (0,)), "held out for evaluation"),
-        (
-            lambda c, _: setattr(c.pipeline.model, "scene_scale", -1.0),
-            r"scene-scale is -1\.0; a number from",
-        ),
-        (lambda c, t: setattr(c, "load_dir", t / "nowhere"), "nothing to resume at .*nowhere"),
-        (lambda c, t: setattr(c, "load_checkpoint", t / "nothing.ckpt"), "there is no checkpoint"),
-    ],
-)
-def test_what_a_user_has_to_put_right_is_one_message(capture, weights, tmp_path, change, message):
-    config = run_config(capture, weights, tmp_path)
-    change(config, tmp_path)
-    with pytest.raises(SystemExit, match=message):
-        config.setup(local_rank=0, world_size=1).setup()
-
-
-def without_a_block(weights: Path, file: Path) -> None:
-    tensors = {key: value for key, value in load_file(weights).items() if not key.startswith("decoder.0.mlp")}
-    with safe_open(weights, framework="pt") as whole:
-        save_file(tensors, file, whole.metadata())
-
-
-@pytest.mark.parametrize(
-    ("write", "message"),
-    [
-        (lambda weights, file: file.write_bytes(weights.read_bytes()[:5000]), "is cut short: 5,000 bytes of"),
-        (without_a_block, "does not fit the network its tensors suggest; 7 missing: decoder.0.mlp"),
-        (lambda _, file: save_file({"unet.weight": torch.zeros(3)}, file), "holds no TokenGS network"),
-        (lambda _, file: torch.save({"tokens": torch.zeros(3)}, file), "is a pickle, and opening one can run any code"),
-        (lambda _, file: file.mkdir(), "is a folder, not a weight file"),
-        (lambda _, file: file.touch(), r"is empty \(0 bytes\)"),
-    ],
-    ids=["truncated", "architecture", "other", "pickle", "folder", "empty"],
-)
-def test_files_that_are_no_weights_end_a_run_with_one_line(capture, weights, tmp_path, write, message):
-    file = tmp_path / "wrong.safetensors"
-    write(weights, file)
-    with pytest.raises(SystemExit, match=message) as ended:
-        run_config(capture, file, tmp_path).setup(local_rank=0, world_size=1).setup()
-    assert str(ended.value).startswith(f"Error: {file} ")
-    assert "\n" not in str(ended.value)
-
-
-def test_defects_keep_their_traceback(capture, weights, tmp_path, monkeypatch):
-    def broken(*_):
-        raise ValueError("a defect elsewhere")
-
-    monkeypatch.setattr("tokengs_nerfstudio.pipeline.TokenGSPipeline.begin", broken)
-    with pytest.raises(ValueError, match="a defect elsewhere"):
-        run_config(capture, weights, tmp_path).setup(local_rank=0, world_size=1).setup()
-
-
-def test_a_damaged_checkpoint_is_never_taken_for_a_whole_one(capture, weights, tmp_path):
-    trained(run_config(capture, weights, tmp_path, steps=1))
-    path = newest_checkpoint(tmp_path / "blobs/tokengs/run")
-    path.write_bytes(path.read_bytes()[:-1000])
-    config = run_config(capture, weights, tmp_path / "b", load_checkpoint=path)
-    with pytest.raises(SystemExit, match="cannot be read as a checkpoint"):
-        config.setup(local_rank=0, world_size=1).setup()
-
-
-def test_several_devices_are_refused(capture, weights, tmp_path):
-    config = run_config(capture, weights, tmp_path)
-    with pytest.raises(ValueError, match="num-devices 1"):
-        config.pipeline.setup(device="cpu", world_size=2)
 
 
 def test_what_is_masked_has_no_part_in_the_tuning(capture, weights, tmp_path):

@@ -17,7 +17,7 @@ import gsplat  # noqa: F401
 import torch
 from nerfstudio.scripts import train
 
-from tokengs_nerfstudio.core.rendering import raster_kernels  # noqa: F401
+from tokengs_nerfstudio.core.rendering import numba_backend  # noqa: F401
 from tokengs_nerfstudio.datamanager import SceneDataManager
 from tokengs_nerfstudio.pipeline import TokenGSPipeline
 

@@ -1,5 +1,6 @@
 """Threads, caches and machine code: what the speed of the CPU renderer rests on."""
 
+import importlib
 import platform
 import re
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 import torch
 from made.random_scenes import random_scene, trainable, weighted_sum
 
-from tokengs_nerfstudio.core.compiled import compiling_seconds, kernels_first, njit, run, working_seconds
+from tokengs_nerfstudio.core.compiled import _neighbours, compiling_seconds, kernels_first, njit, run, working_seconds
 from tokengs_nerfstudio.core.rendering import render
 
 
@@ -100,9 +101,9 @@ import tokengs_nerfstudio.core.rendering
 assert not {"numba", "gsplat"} & set(sys.modules)
 import numba.core.caching
 numba.core.caching.CacheImpl._locator_classes = []
-from tokengs_nerfstudio.core.rendering import raster_kernels
-assert type(raster_kernels.project._cache).__name__ == "NullCache"
-power, fraction = raster_kernels._exp2(raster_kernels.F(-1.7))
+from tokengs_nerfstudio.core.rendering import compositing_kernels
+assert type(compositing_kernels.composite._cache).__name__ == "NullCache"
+power, fraction = compositing_kernels.exp2(compositing_kernels.F(-1.7))
 assert abs(power * fraction - 2**-1.7) < 1e-7
 print("compiled")
 """
@@ -115,16 +116,36 @@ print("compiled")
 def test_the_hot_loops_are_vectorised(name: str) -> None:
     import numba
 
-    from tokengs_nerfstudio.core.rendering import raster_kernels as kernels
+    from tokengs_nerfstudio.core.rendering import compositing_backward_kernels, compositing_kernels, raster_kernels
 
-    bare = getattr(kernels, name).py_func
+    bare = getattr(compositing_kernels if name == "_blend" else compositing_backward_kernels, name).py_func
     fresh = numba.njit(fastmath={"contract"}, error_model="numpy")(bare)  # numba cannot show code from its cache
     f = numba.float32
-    fresh.compile((f[::1], *[numba.int64] * 3, numba.types.UniTuple(f, kernels.RECORD), f))
+    fresh.compile((f[::1], *[numba.int64] * 3, numba.types.UniTuple(f, raster_kernels.RECORD), f))
     code = "".join(fresh.inspect_asm().values())
     packed = re.findall(r"\bv(?:mul|add|sub|fn?m(?:add|sub)\d+)ps\s.*[yz]mm", code)
     assert len(packed) >= 15, f"{name} is not vectorised by numba {numba.__version__}: renders would be 8 times slower"
     assert not re.findall(r"\bvp?(?:gather|scatter)", code)
+
+
+def test_kernels_compile_anew_when_what_they_inline_changes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    ours = "from tokengs_nerfstudio.core.compiled import njit\n"
+    entry = "from inlined_kernels import inlined\nentry = njit()(lambda x: inlined(x))\n"
+    (tmp_path / "entry_kernels.py").write_text(ours + entry)
+
+    def result_and_hits(added: int) -> tuple[int, int]:
+        """As a process finds it that starts now."""
+        (tmp_path / "inlined_kernels.py").write_text(f"{ours}inlined = njit(forceinline=True)(lambda x: x + {added})\n")
+        _neighbours.cache_clear()
+        for name in ("inlined_kernels", "entry_kernels"):
+            sys.modules.pop(name, None)
+        kernel = importlib.import_module("entry_kernels").entry
+        return kernel(2), sum(kernel.stats.cache_hits.values())
+
+    assert result_and_hits(1) == (3, 0)
+    assert result_and_hits(1) == (3, 1)
+    assert result_and_hits(100) == (102, 0)
 
 
 def test_kernels_compile_without_a_cache_folder(monkeypatch: pytest.MonkeyPatch) -> None:

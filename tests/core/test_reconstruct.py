@@ -7,9 +7,11 @@ import torch
 from made.scenes import arc_cameras, blobs, photos, small_network
 from made.tuning import tuning_config
 
+from tokengs_nerfstudio.core.geometry.frame import canonical_frame
+from tokengs_nerfstudio.core.geometry.resize import crop_and_resize
 from tokengs_nerfstudio.core.reconstruct import reconstruct, reconstruct_scene
 from tokengs_nerfstudio.core.rendering import render
-from tokengs_nerfstudio.core.types import Example, Views
+from tokengs_nerfstudio.core.types import Example, Similarity, Views
 
 
 def test_weights_that_know_time_take_photos_without() -> None:
@@ -50,6 +52,33 @@ def test_planes_follow_into_the_world() -> None:
     near, far = (reconstruct_scene(network, Example(v, v), steps=0).rendering for v in (views, large))
     assert far.near / near.near == pytest.approx(10.0, rel=1e-3)
     assert far.far / near.far == pytest.approx(10.0, rel=1e-3)
+
+
+def test_reconstruct_returns_to_the_world_frame() -> None:
+    network = small_network()
+    turn = torch.linalg.qr(torch.randn(3, 3))[0]
+    turn = turn * turn.det().sign()
+    world = Similarity(turn, torch.tensor([3.0, -1.0, 2.0]), torch.tensor(2.5)).inverse()
+    flat = photos(blobs(), arc_cameras(4), size=48)
+    context = replace(flat, c2w=world.cameras(flat.c2w))
+    frame = canonical_frame(context.c2w, network.config.frame, network.config.scale, network.config.scale_value)
+    inputs = crop_and_resize(context, *network.config.input_size(48, 48))
+    with torch.no_grad():
+        canonical = network.decode(network.encode(replace(inputs, c2w=frame.cameras(inputs.c2w)).unsqueeze()))
+    expected = canonical.squeeze().transformed(frame.inverse())
+    result = reconstruct(network, context)
+    torch.testing.assert_close(result.means, expected.means)
+    torch.testing.assert_close(result.scales, expected.scales)
+
+
+@pytest.mark.parametrize("scale", ["pointmap", "constant"])
+def test_weights_of_a_fixed_scale_take_captures_in_any_units(scale: str) -> None:
+    network = small_network(scale=scale)
+    near = photos(blobs(), arc_cameras(3), size=32)
+    c2w = near.c2w.clone()
+    c2w[:, :3, 3] *= 10
+    far = replace(near, c2w=c2w)
+    torch.testing.assert_close(reconstruct(network, far).means, 10 * reconstruct(network, near).means)
 
 
 UTM = (500_123.4, 4_649_776.2, 121.3)

@@ -66,3 +66,15 @@ def noisy(scene: Gaussians) -> Gaussians:
         scene.opacities * 0.8,
         (scene.colors + 0.1 * torch.randn_like(scene.colors)).clamp(0, 1),
     )
+
+
+def scene_views(count: int = 5) -> Views:
+    """Small photos of `blobs` from so many cameras."""
+    return photos(blobs(), arc_cameras(count))
+
+
+def image_error(gaussians: Gaussians, views: Views) -> float:
+    """Mean square difference of renders from photos."""
+    size = (views.width, views.height)
+    rgb = render(gaussians, views.c2w, views.intrinsics, *size, depth=False).rgb
+    return float((rgb.clamp(0, 1) - views.images).square().mean())

@@ -41,6 +41,10 @@ def tuning_config(**settings: Any) -> TuningConfig:
     return changed(TuningConfig(), **settings)
 
 
+FIXED = tuning_config(rule="steps", check_every=5, growth_every=10, levels=((0.0, 1.0),))
+"""As many steps as are asked for, all of them at the photos' full size."""
+
+
 def ready(context: Views, supervised: Views | None = None, times: tuple[float, ...] = ()) -> PreparedScene:
     """Views that are in the network's frame and of its size already."""
     return PreparedScene(Example(context, context if supervised is None else supervised), Similarity.identity(), times)

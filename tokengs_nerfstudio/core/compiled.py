@@ -5,6 +5,7 @@ aborts the process when two Python threads enter at once (a viewer beside a trai
 any number of callers may come at the same time.
 """
 
+import hashlib
 import inspect
 import os
 import threading
@@ -12,6 +13,8 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -56,7 +59,8 @@ def _pool_of(size: int) -> ThreadPoolExecutor:
 def njit(**options: Any) -> Callable[[Any], Any]:
     """numba.njit, with its `options`, for kernels that run without the GIL; cached where it may write to a folder.
 
-    numba is imported by whoever defines kernels, not before.
+    What kernels take from other files they take from `*_kernels.py` and `layout.py` beside their own: they are compiled
+    anew when one of these changes. numba is imported by whoever defines kernels, not before.
     """
     import numba
 
@@ -66,11 +70,25 @@ def njit(**options: Any) -> Callable[[Any], Any]:
         # Import hooks that check types wrap functions; numba has to see the bare one.
         function = inspect.unwrap(function)
         try:
-            return numba.njit(cache=True, nogil=True, error_model="numpy", **options)(function)
+            kernel = numba.njit(cache=True, nogil=True, error_model="numpy", **options)(function)
         except RuntimeError:  # neither this folder, nor the user's, nor NUMBA_CACHE_DIR can be written
             return numba.njit(nogil=True, error_model="numpy", **options)(function)
+        # numba looks at the kernel's own file alone, and would go on with the old code of what the kernel inlines.
+        index = getattr(getattr(kernel, "_cache", None), "_cache_file", None)  # none with NUMBA_DISABLE_JIT
+        if index is not None:
+            index._source_stamp = index._source_stamp, _neighbours(Path(inspect.getfile(function)).parent)
+        return kernel
 
     return compiled
+
+
+@cache
+def _neighbours(folder: Path) -> str:
+    """A digest of the files in `folder` whose functions and constants end up in the machine code of kernels."""
+    content = hashlib.sha256()
+    for file in sorted([*folder.glob("*_kernels.py"), *folder.glob("layout.py")]):
+        content.update(file.read_bytes())
+    return content.hexdigest()
 
 
 def _listen() -> None:

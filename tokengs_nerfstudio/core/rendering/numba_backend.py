@@ -8,8 +8,13 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from tokengs_nerfstudio.core.compiled import run
-from tokengs_nerfstudio.core.rendering import raster_kernels as kernels
+from tokengs_nerfstudio.core.rendering.compositing_backward_kernels import composite_backward
+from tokengs_nerfstudio.core.rendering.compositing_kernels import composite
+from tokengs_nerfstudio.core.rendering.projection_backward_kernels import project_backward
+from tokengs_nerfstudio.core.rendering.projection_kernels import project
+from tokengs_nerfstudio.core.rendering.raster_kernels import POSE, RECORD, TILE, UNIT
 from tokengs_nerfstudio.core.rendering.request import Request
+from tokengs_nerfstudio.core.rendering.tile_kernels import list_tiles
 
 # numpy instead of torch for everything between the kernels: torch's own thread pool stays asleep.
 
@@ -23,17 +28,17 @@ def _camera_table(viewmats: np.ndarray, intrinsics: np.ndarray, width: int, heig
     fx, fy, cx, cy = (intrinsics[..., i, j] for i, j in ((0, 0), (1, 1), (0, 2), (1, 2)))
     margin_x, margin_y = np.float32(0.15) * width / fx, np.float32(0.15) * height / fy
     limits = (-cx / fx - margin_x, (width - cx) / fx + margin_x, -cy / fy - margin_y, (height - cy) / fy + margin_y)
-    pose = viewmats[..., :3, :].reshape(*viewmats.shape[:-2], kernels.POSE)
+    pose = viewmats[..., :3, :].reshape(*viewmats.shape[:-2], POSE)
     return np.concatenate([pose, np.stack([fx, fy, cx, cy, *limits], axis=-1)], axis=-1, dtype=np.float32)
 
 
 def _grid(width: int, height: int) -> tuple[int, int]:
-    return -(-width // kernels.TILE), -(-height // kernels.TILE)
+    return -(-width // TILE), -(-height // TILE)
 
 
 def _units(gaussians: int) -> int:
     """Units of work in one scene."""
-    return -(-gaussians // kernels.UNIT)
+    return -(-gaussians // UNIT)
 
 
 class _Tiled:
@@ -44,13 +49,13 @@ class _Tiled:
         self.size = (request.width, request.height)
         self.antialiased = True if request.antialiased else None
         self.cameras = _camera_table(_array(request.viewmats), _array(request.intrinsics), *self.size)
-        self.records = np.empty((scenes, views, count, kernels.RECORD), np.float32)
+        self.records = np.empty((scenes, views, count, RECORD), np.float32)
         self.boxes = np.empty((scenes, views, count, 4), np.int32)
         self.radii = np.empty((scenes, views, count), np.int32)
         units, planes = _units(count), (np.float32(request.near), np.float32(request.far))
         counts = np.zeros((scenes * units, views, 2), np.int64)
         run(
-            kernels.project, scenes * units, *gaussians, self.cameras, self.size, planes, self.antialiased,
+            project, scenes * units, *gaussians, self.cameras, self.size, planes, self.antialiased,
             self.records, self.boxes, self.radii, counts,
         )  # fmt: skip
         splats, pairs = counts.reshape(scenes, units, views, 2).sum(1).reshape(-1, 2).T.copy()
@@ -60,7 +65,7 @@ class _Tiled:
         self.tile_start = np.empty((scenes * views, across * down + 1), np.int64)
         self.tile_items = np.empty(self.pairs, np.int32)
         run(
-            kernels.list_tiles, scenes * views, self.records, self.boxes, splats, np.cumsum(pairs) - pairs, across,
+            list_tiles, scenes * views, self.records, self.boxes, splats, np.cumsum(pairs) - pairs, across,
             self.first_pair, self.tile_start, self.tile_items,
         )  # fmt: skip
 
@@ -80,7 +85,7 @@ class _Tiled:
             "opacities": torch.from_numpy(records[..., 5]),
             "width": self.size[0],
             "height": self.size[1],
-            "tile_size": kernels.TILE,
+            "tile_size": TILE,
             "tile_width": across,
             "tile_height": down,
             "n_cameras": records.shape[0],
@@ -117,7 +122,7 @@ class _Rasterize(torch.autograd.Function):
         last = np.empty((*leading, *image), np.int32)
         fill = _array(background)
         run(
-            kernels.composite, tiled.tiles, tiled.records, tiled.boxes, tiled.tile_start, tiled.tile_items,
+            composite, tiled.tiles, tiled.records, tiled.boxes, tiled.tile_start, tiled.tile_items,
             fill, tiled.size, rgb, alpha, depth, transmittance, last,
         )  # fmt: skip
         kept.append(tiled)
@@ -138,9 +143,9 @@ class _Rasterize(torch.autograd.Function):
         g_rgb = np.zeros((scenes, views, 3, height, width), np.float32) if v_rgb is None else _array(v_rgb)
         g_alpha = np.zeros((scenes, views, 1, height, width), np.float32) if v_alpha is None else _array(v_alpha)
         g_depth = np.zeros((0, views, 1, height, width), np.float32) if v_depth is None else _array(v_depth)
-        pairs = np.empty((tiled.pairs, kernels.RECORD), np.float32)
+        pairs = np.empty((tiled.pairs, RECORD), np.float32)
         run(
-            kernels.composite_backward, tiled.tiles, tiled.records, tiled.boxes, tiled.tile_start, tiled.tile_items,
+            composite_backward, tiled.tiles, tiled.records, tiled.boxes, tiled.tile_start, tiled.tile_items,
             tiled.first_pair, fill, tiled.size, depth, transmittance, last, g_rgb, g_alpha, g_depth, pairs,
         )  # fmt: skip
         gradients, v_viewmats, v_means2d = _through_projection(gaussians, tiled, pairs, ctx.needs_input_grad)
@@ -157,11 +162,11 @@ def _through_projection(
     scenes, views, count, _ = tiled.records.shape
     units = _units(count)
     want_pose, want_means2d = wanted[5], wanted[7]
-    v_pose = np.zeros((scenes * units if want_pose else 0, views, kernels.POSE), np.float32)
+    v_pose = np.zeros((scenes * units if want_pose else 0, views, POSE), np.float32)
     v_means2d = np.zeros((scenes if want_means2d else 0, views, count, 2), np.float32)
     gradients = [np.empty_like(array) for array in gaussians]
     run(
-        kernels.project_backward, scenes * units, *gaussians[:4], tiled.cameras, tiled.antialiased, tiled.records,
+        project_backward, scenes * units, *gaussians[:4], tiled.cameras, tiled.antialiased, tiled.records,
         tiled.boxes, tiled.first_pair, pairs, *gradients, v_means2d, v_pose,
     )  # fmt: skip
     v_viewmats = None

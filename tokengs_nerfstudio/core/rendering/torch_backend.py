@@ -1,4 +1,4 @@
-"""The readable reference: what the kernels of `_kernels.py` compute, in plain torch, differentiated by autograd.
+"""The readable reference: what the kernels of `*_kernels.py` compute, in plain torch, differentiated by autograd.
 
 `project`, `list_tiles` and `composite` are the twins of the kernels of the same name. Any device, any float type; the
 memory for autograd grows with (pixels x splats of a tile), so it is for small pictures and for tests.
