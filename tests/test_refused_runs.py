@@ -24,6 +24,11 @@ from tokengs_nerfstudio.trainer import newest_checkpoint
         ),
         (lambda c, t: setattr(c, "load_dir", t / "nowhere"), "nothing to resume at .*nowhere"),
         (lambda c, t: setattr(c, "load_checkpoint", t / "nothing.ckpt"), "there is no checkpoint"),
+        (lambda c, _: setattr(c, "load_step", 3), "--load-step 3 is a step of the run that --load-dir names"),
+        (
+            lambda c, t: vars(c).update(load_dir=t, load_checkpoint=t / "x.ckpt"),
+            "--load-checkpoint .* and --load-dir .* both say",
+        ),
     ],
 )
 def test_what_a_user_has_to_put_right_is_one_message(capture, weights, tmp_path, change, message):

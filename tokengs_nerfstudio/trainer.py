@@ -207,13 +207,14 @@ class TokenGSTrainer(Trainer):
         return _AFTERWARDS + _PER_PHOTO * len(self.pipeline.datamanager.train_dataset)
 
     def _checkpoint_to_load(self) -> Path | None:
-        if self.config.load_checkpoint is not None:
-            if not self.config.load_checkpoint.is_file():
-                raise MissingFileError(f"there is no checkpoint {self.config.load_checkpoint}")
-            return self.config.load_checkpoint
-        if self.config.load_dir is None:
-            return None
-        return newest_checkpoint(self.config.load_dir, self.config.load_step)
+        file, folder, step = self.config.load_checkpoint, self.config.load_dir, self.config.load_step
+        if file is not None and folder is not None:
+            raise UserError(f"--load-checkpoint {file} and --load-dir {folder} both say what to go on with: name one")
+        if step is not None and folder is None:
+            raise UserError(f"--load-step {step} is a step of the run that --load-dir names: name that, too")
+        if file is not None and not file.is_file():
+            raise MissingFileError(f"there is no checkpoint {file}")
+        return file if folder is None else newest_checkpoint(folder, step)
 
     @check_main_thread
     def save_checkpoint(self, step: int) -> None:

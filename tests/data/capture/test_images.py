@@ -167,6 +167,15 @@ def test_larger_masks_are_reduced_and_smaller_ones_refused(tmp_path):
             check_mask(large, size)
 
 
+def test_masks_of_floats_that_are_no_numbers_are_refused(tmp_path):
+    values = HALF.astype(np.float32) / 255
+    np.testing.assert_array_equal(read_mask(saved(tmp_path, Image.fromarray(values), ".tiff"), (16, 12), WHOLE), values)
+    values[3, 3] = np.nan
+    wrong = saved(tmp_path, Image.fromarray(values), ".tiff")
+    with pytest.raises(ValueError, match=f"{wrong.name}: as a mask it has values that are no numbers"):
+        read_mask(wrong, (16, 12), WHOLE)
+
+
 def tiff(levels: np.ndarray, bits: int, white_is_zero: bool) -> bytes:
     """A grey TIFF file of one strip, little endian, of 12 or 16 bits a level; Pillow writes 16 alone."""
     height, width = levels.shape
