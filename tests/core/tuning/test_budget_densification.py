@@ -7,7 +7,7 @@ from tokengs_nerfstudio.core.rendering import render
 from tokengs_nerfstudio.core.rotation import matrix_from_quaternion
 from tokengs_nerfstudio.core.tuning.config import GaussianStageConfig
 from tokengs_nerfstudio.core.tuning.densification import BudgetDensification
-from tokengs_nerfstudio.core.tuning.gaussians import GaussianVariables
+from tokengs_nerfstudio.core.tuning.gaussian_variables import GaussianVariables
 from tokengs_nerfstudio.core.types import Gaussians
 
 RATES = GaussianStageConfig(means_rate=1e-2, means_decay=0.05)

@@ -8,7 +8,7 @@ from made.tuning import PHOTOMETRY
 from tokengs_nerfstudio.core.rotation import rigid_motion
 from tokengs_nerfstudio.core.tuning.cameras import CameraVariables
 from tokengs_nerfstudio.core.tuning.config import GaussianStageConfig
-from tokengs_nerfstudio.core.tuning.gaussians import GaussianVariables
+from tokengs_nerfstudio.core.tuning.gaussian_variables import GaussianVariables
 from tokengs_nerfstudio.core.tuning.stages import Drawing
 from tokengs_nerfstudio.core.tuning.supervision import Supervision
 from tokengs_nerfstudio.core.types import Views

@@ -9,7 +9,7 @@ from made.tuning import PHOTOMETRY, USUAL, ready, still_cameras, tuning_config
 from tokengs_nerfstudio.core.rendering import render_cameras
 from tokengs_nerfstudio.core.tuning import SceneTuning
 from tokengs_nerfstudio.core.tuning.config import GaussianStageConfig
-from tokengs_nerfstudio.core.tuning.gaussians import GaussianVariables
+from tokengs_nerfstudio.core.tuning.gaussian_variables import GaussianVariables
 from tokengs_nerfstudio.core.tuning.photometry import depth_error
 from tokengs_nerfstudio.core.tuning.stages import Drawing
 from tokengs_nerfstudio.core.tuning.supervision import Supervision

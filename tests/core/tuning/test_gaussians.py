@@ -9,7 +9,8 @@ from made.tuning import PHOTOMETRY, ready, still_cameras, tuning_config
 
 from tokengs_nerfstudio.core import SceneTuning
 from tokengs_nerfstudio.core.tuning.config import GaussianStageConfig
-from tokengs_nerfstudio.core.tuning.gaussians import GaussianVariables, fewer, starting_count, thinned
+from tokengs_nerfstudio.core.tuning.gaussian_variables import GaussianVariables
+from tokengs_nerfstudio.core.tuning.gaussians import fewer, starting_count, thinned
 from tokengs_nerfstudio.core.tuning.schedule import scene_extent
 from tokengs_nerfstudio.core.tuning.stages import Drawing
 from tokengs_nerfstudio.core.tuning.supervision import Supervision

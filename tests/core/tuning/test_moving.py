@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 from made.moving import CONTEXT, MOVER, moving_network, photos_at, scene_at
-from made.tuning import USUAL, ready, tuning_config
+from made.scenes import small_network
+from made.tuning import USUAL, changed, ready, tuning_config
 
 from tokengs_nerfstudio.core.evaluation import view_psnr
 from tokengs_nerfstudio.core.tuning.budget import contributing, most_seen, seen_weights
@@ -83,8 +84,65 @@ def test_a_limit_leaves_the_same_gaussians_at_all_times():
     assert run.report().contributing <= 100
 
 
-@pytest.mark.parametrize("space", ["gaussians", "tokens+gaussians"])
-def test_gaussians_of_their_own_are_refused_where_the_weights_know_time(space):
+def both_tuned(steps: int = 80, **settings: object) -> SceneTuning:
+    """Tokens, then the Gaussians of what stands still, with those that move beside them."""
+    scene = ready(CONTEXT, PHOTOS, times=tuple(sorted(PHOTOS.times.tolist())))
+    config = changed(TUNING, **{"space": "tokens+gaussians", "per_pixel": 0.3, "growth_every": 10, **settings})
+    return SceneTuning(moving_network(), scene, config, steps)
+
+
+def test_what_stands_still_is_tuned_as_gaussians_and_what_moves_goes_on_as_the_tokens_have_it():
+    run = both_tuned()
+    while run.stage == "tokens":
+        run.step()
+    before, ways = quality(run).mean(), run.gaussians(1.0).means[-64:] - run.gaussians(0.0).means[-64:]
+    while not run.finished:
+        run.step()
+    first, last = run.gaussians(0.0), run.gaussians(1.0)
+    assert first.count == last.count > 64
+    for name, values in first.tensors():
+        assert torch.equal(values[:-64], dict(last.tensors())[name][:-64]), name
+    torch.testing.assert_close(last.means[-64:] - first.means[-64:], ways, atol=1e-5, rtol=0)
+    assert quality(run).mean() > before + 1
+
+
+def test_a_tuning_of_both_goes_on_where_it_was_interrupted():
+    whole, part = both_tuned(30), both_tuned(30)
+    for _ in range(17):
+        whole.step()
+        part.step()
+    again = both_tuned(30)
+    again.load_state_dict(part.state_dict())
+    assert again.stage == "gaussians"
+    while not whole.finished:
+        whole.step()
+        again.step()
+    assert torch.equal(whole.gaussians(0.4).colors, again.gaussians(0.4).colors)
+    whole.extend(3)
+    whole.step()
+    assert whole.gaussians(0.0).count == whole.gaussians(1.0).count
+
+
+@pytest.mark.parametrize(
+    "settings", [{"max_gaussians": 90}, {"harmonics": 1}, {"held_out_from": 4, "rule": "held-out"}]
+)
+def test_settings_of_gaussians_hold_beside_moving_ones_too(settings):
+    run = both_tuned(40, check_every=5, **settings)
+    while not run.finished:
+        run.step()
+    at = [run.gaussians(time) for time in (0.0, 0.5)]
+    assert at[0].count == at[1].count <= settings.get("max_gaussians", 10_000)
+    assert not torch.equal(at[0].means, at[1].means)
+    assert (at[0].harmonics is not None) == ("harmonics" in settings)
+
+
+def test_gaussians_of_their_own_are_refused_where_everything_moves_or_grows_by_its_pictures():
     scene = ready(CONTEXT, PHOTOS, times=(0.0, 1.0))
-    with pytest.raises(ValueError, match="these weights know time"):
-        SceneTuning(moving_network(), scene, tuning_config(space=space), 2)
+    everything = small_network(time_channels=2)
+    assert SceneTuning(everything, scene, tuning_config(), 0).space == "tokens"
+    assert SceneTuning(moving_network(), scene, tuning_config(), 0).space == "gaussians"
+    for space in ("gaussians", "tokens+gaussians"):
+        with pytest.raises(ValueError, match="with these weights everything moves"):
+            SceneTuning(everything, scene, tuning_config(space=space), 2)
+    with pytest.raises(ValueError, match="only 'budget' can tell"):
+        SceneTuning(moving_network(), scene, tuning_config(densification="gsplat-mcmc"), 0)

@@ -5,7 +5,7 @@ from made.scenes import arc_cameras, blobs, noisy, photos
 from made.tuning import PHOTOMETRY, still_cameras
 
 from tokengs_nerfstudio.core.tuning.config import GaussianStageConfig
-from tokengs_nerfstudio.core.tuning.gaussians import GaussianVariables
+from tokengs_nerfstudio.core.tuning.gaussian_variables import GaussianVariables
 from tokengs_nerfstudio.core.tuning.stages import Drawing
 from tokengs_nerfstudio.core.tuning.supervision import Supervision
 from tokengs_nerfstudio.core.types import Gaussians

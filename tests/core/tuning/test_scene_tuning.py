@@ -132,7 +132,7 @@ def test_each_view_is_shown_at_its_own_time() -> None:
     seen: list[float | None] = []
     decode = network.decode
     network.decode = lambda memory, tokens=None, time=None: (seen.append(time), decode(memory, tokens, time))[1]  # type: ignore[method-assign]
-    tuning = SceneTuning(network, ready(views), changed(FIXED, views_per_step=4), steps=3)
+    tuning = SceneTuning(network, ready(views), changed(FIXED, views_per_step=4, space="tokens"), steps=3)
     seen.clear()
     tuning.step()
     assert sorted(seen) == [0.0, 1.0]
@@ -143,9 +143,9 @@ def test_what_cannot_be_tuned_is_named() -> None:
     views = scene_views(3)
     with pytest.raises(ValueError, match="no scene latents"):
         SceneTuning(small_network(), ready(views), tuning_config(space="latents"), steps=1)
-    moving = small_network(dynamic_tokens=8, time_channels=2)
+    moving = small_network(time_channels=2)
     timed = replace(views, times=torch.linspace(0, 1, 3))
-    with pytest.raises(ValueError, match="know time"):
+    with pytest.raises(ValueError, match="everything moves"):
         SceneTuning(moving, ready(timed), tuning_config(space="gaussians"), steps=1)
     with pytest.raises(ValueError, match="at least one supervised view"):
         SceneTuning(small_network(), ready(views, views.select(slice(0, 0))), tuning_config(), steps=1)

@@ -142,8 +142,8 @@ class TuningConfig:
     """How one scene is tuned."""
 
     space: Space = "auto"
-    """what is optimised; auto: what trials show to be best, and without them the Gaussians, with weights that know time
-    the tokens"""
+    """what is optimised; auto: what trials show to be best, and without them the Gaussians; with weights that make all
+    of a scene move the tokens"""
     supervision: Literal["context", "train"] = "train"
     """tune on the photos the network has seen, or on every photo of the train split"""
     few_views: Whole | None = None

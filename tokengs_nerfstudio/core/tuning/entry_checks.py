@@ -5,6 +5,7 @@ from typing import Any
 
 from tokengs_nerfstudio.core.checks import all_finite, check_gaussians
 from tokengs_nerfstudio.core.errors import UserError
+from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.preparation import PreparedScene
 from tokengs_nerfstudio.core.ranges import Seed, Whole, check_value
 from tokengs_nerfstudio.core.rendering.gsplat_strategies import check_densification
@@ -27,6 +28,15 @@ def check_arguments(scene: Any, config: Any, steps: int, seed: int, start: Gauss
     check_supervision(scene.example.target, steps)
     if steps > 0:
         check_densification(config.gaussians.densification, scene.example.target.c2w.device)
+
+
+def check_growth(config: TuningConfig, space: str, network: NetworkConfig) -> None:
+    """UserError where Gaussians are to grow by a strategy that has to see all of a picture as their own."""
+    if "gaussians" in space and network.dynamic_tokens and config.gaussians.densification != "budget":
+        raise UserError(
+            f"tuning.gaussians.densification is '{config.gaussians.densification}', but where weights make part of the "
+            "scene move only 'budget' can tell which of the Gaussians are to grow"
+        )
 
 
 def kind_of(config: TuningConfig, space: str, held_out: list[int], antialiased: bool) -> dict[str, Any]:

@@ -1,20 +1,19 @@
-"""Gaussians as the variables of an optimisation: raw parameters, their rates, and the stage that tunes them."""
+"""The stage that tunes Gaussians: how many it begins with and grows to, and what it does between its steps."""
 
-from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool
 from torch import Tensor
 
 from tokengs_nerfstudio.core.geometry.points import drawn
-from tokengs_nerfstudio.core.harmonics import count_of, degree_of
 from tokengs_nerfstudio.core.rendering.gsplat_strategies import GsplatDensification
 from tokengs_nerfstudio.core.tuning.budget import free_memory, most_seen, views_that_fit
 from tokengs_nerfstudio.core.tuning.config import GaussianStageConfig, TuningConfig
 from tokengs_nerfstudio.core.tuning.densification import BudgetDensification, Densification, exchange
+from tokengs_nerfstudio.core.tuning.gaussian_variables import GaussianVariables
+from tokengs_nerfstudio.core.tuning.moving import MovingGaussians
 from tokengs_nerfstudio.core.tuning.plane_sweep import ClearSpace
 from tokengs_nerfstudio.core.tuning.schedule import level_factor
 from tokengs_nerfstudio.core.tuning.seeds import replacements, surroundings
@@ -23,103 +22,32 @@ from tokengs_nerfstudio.core.types import Gaussians, Views
 
 # Fewer points of the scene than this say nothing; of more than so many for each Gaussian only some are looked at.
 _FEWEST_POINTS, _LOOKED_AT = 4, 8
-# A colour or opacity of exactly 0 or 1 has no logit.
-_MARGIN = 0.01
-
-
-class GaussianVariables:
-    """Log scales, logit opacities, logit colours, means and quaternions, each with an Adam of its own; and harmonics,
-    where these are wanted or the start has some.
-    """
-
-    def __init__(self, start: Gaussians, extent: float, config: GaussianStageConfig):
-        self._rates = {
-            "means": config.means_rate * extent,
-            "scales": config.scales_rate,
-            "quats": config.quats_rate,
-            "opacities": config.opacities_rate,
-            "colors": config.colors_rate,
-            "harmonics": config.harmonics_rate,
-        }
-        self._config = config
-        self._degree = config.harmonics
-        if start.harmonics is not None:
-            self._degree = max(self._degree, degree_of(start.harmonics.shape[1]))
-        self.parameters = {name: value.requires_grad_() for name, value in self.raw(start).items()}
-        self.optimizers = self._new_optimizers()
-
-    @property
-    def count(self) -> int:
-        return self.parameters["means"].shape[0]
-
-    def splats(self, time: float | None = None) -> Gaussians:
-        """The Gaussians of now, with gradient; they stand still, so `time` is not looked at."""
-        values = self.parameters
-        return Gaussians(
-            means=values["means"],
-            quats=F.normalize(values["quats"], dim=-1),
-            scales=values["scales"].exp(),
-            opacities=values["opacities"].sigmoid(),
-            colors=values["colors"].sigmoid(),
-            harmonics=values.get("harmonics"),
-        )
-
-    def raw(self, gaussians: Gaussians) -> dict[str, Tensor]:
-        """`raw` of Gaussians that are to stand beside these, with harmonics of zero where they have none."""
-        values = raw(gaussians)
-        if self._degree > 0:
-            given, count = values.get("harmonics"), count_of(self._degree)
-            harmonics = gaussians.means.new_zeros(gaussians.count, count, 3)
-            if given is not None:
-                harmonics[:, : given.shape[1]] = given
-            values["harmonics"] = harmonics
-        return values
-
-    def step(self, progress: float) -> None:
-        """One Adam step on the gradients at hand; `progress` from 0 to 1 sets the rates."""
-        for name, optimizer in self.optimizers.items():
-            decay = self._config.means_decay if name == "means" else self._config.rates_decay
-            optimizer.param_groups[0]["lr"] = self._rates[name] * decay**progress
-            optimizer.step()
-            optimizer.zero_grad()
-
-    def state_dict(self) -> dict[str, Any]:
-        optimizers = {name: deepcopy(optimizer.state_dict()) for name, optimizer in self.optimizers.items()}
-        return {"parameters": self.snapshot(), "optimizers": optimizers}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.restore(state["parameters"])
-        for name, optimizer in self.optimizers.items():
-            optimizer.load_state_dict(deepcopy(state["optimizers"][name]))
-
-    def snapshot(self) -> dict[str, Tensor]:
-        return {name: value.detach().clone() for name, value in self.parameters.items()}
-
-    def restore(self, snapshot: dict[str, Tensor]) -> None:
-        """The Gaussians of a snapshot, wherever that is, with fresh optimizers."""
-        device = self.parameters["means"].device
-        for name, value in snapshot.items():
-            self.parameters[name] = value.detach().to(device, copy=True).requires_grad_()
-        self.optimizers = self._new_optimizers()
-
-    def _new_optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        """One for each parameter, as gsplat's strategies want it."""
-        options: dict[str, Any] = {"betas": (0.9, 0.99), "eps": 1e-15, "fused": True}
-        return {n: torch.optim.Adam([value], lr=self._rates[n], **options) for n, value in self.parameters.items()}
 
 
 class GaussianStage:
-    """Gaussians under optimisation: coarse to fine, growing in number, cleared away from before the cameras."""
+    """Gaussians under optimisation: coarse to fine, growing in number, cleared away from before the cameras.
+
+    Where a scene moves, those of dynamic tokens come along as `moving`: as many as they are, never in new places.
+    """
 
     name = "gaussians"
 
-    def __init__(self, start: Gaussians, scene: StageScene, config: TuningConfig, steps: int):
+    def __init__(
+        self,
+        start: Gaussians,
+        scene: StageScene,
+        config: TuningConfig,
+        steps: int,
+        moving: MovingGaussians | None = None,
+    ):
         """From `start`, no more than allowed, and as many of a step's views together as fit into memory with them.
 
         ValueError where not even one view fits.
         """
-        self._scene, self._config = scene, config.gaussians
+        self._scene, self._config, self.moving = scene, config.gaussians, moving
         views, limit = scene.supervision.views, config.max_gaussians
+        if limit is not None and moving is not None:
+            limit = max(limit - moving.count, 1)
         self._limit = limit
         if limit is not None and limit < start.count:
             start = start.select(most_seen(start, views, limit, scene.rendering))
@@ -135,7 +63,8 @@ class GaussianStage:
         self._densification = densification(self._config, scene, start.count, budget, steps)
 
     def splats(self, time: float | None = None) -> Gaussians:
-        return self.variables.splats(time)
+        still = self.variables.splats()
+        return still if self.moving is None else Gaussians.cat([still, self.moving.splats(time)])
 
     @property
     def views_per_step(self) -> int:
@@ -159,17 +88,18 @@ class GaussianStage:
     @torch.no_grad()
     def begin(self) -> None:
         """What no photo shows is given a new place, and what is where cut-out photos show nothing; known points of the
-        scene come in, in new places' stead."""
-        if not self._config.reseed and self._points is None:
+        scene come in, in new places' stead. Photos of a scene that moves do not agree on new places."""
+        reseed = self._config.reseed and self.moving is None
+        if not reseed and self._points is None:
             return
-        supervision, start, rendering = self._scene.supervision, self.splats().detach(), self._scene.rendering
+        supervision, start, rendering = self._scene.supervision, self.variables.splats().detach(), self._scene.rendering
         trained, impossible = supervision.views.subset(supervision.trained), supervision.impossible(start)
         new = [] if self._points is None else [self._points]
         alone = bool(new) and self._config.points == "alone"
         dropped = torch.full_like(start.opacities, alone, dtype=torch.bool)
-        if self._config.reseed and alone:
+        if reseed and alone:
             new.append(surroundings(new[0], trained, rendering, self._scene.seed))
-        elif self._config.reseed:
+        elif reseed:
             known = sum(some.count for some in new)
             dropped, elsewhere = replacements(start, trained, rendering, self._scene.seed, impossible, known)
             new.append(elsewhere)
@@ -179,6 +109,8 @@ class GaussianStage:
     def step(self, progress: float) -> None:
         self._densification.observe(self.variables.parameters)
         self.variables.step(progress)
+        if self.moving is not None:
+            self.moving.step(progress)
 
     def after_step(self, step: int, pictures: list[dict[str, Any]] | None, look_due: bool) -> None:
         """Growth where it is due; nothing stays right before a camera, nor where cut-out photos show nothing, looked at
@@ -186,22 +118,29 @@ class GaussianStage:
         variables = self.variables
         self._densification.grow(variables.parameters, variables.optimizers, step, pictures or ())
         if self._clear_space.depth > 0 and look_due:
-            self._drop(self._clear_space.contains(self.splats().detach()))
-        impossible = self._scene.supervision.impossible(self.splats().detach()) if look_due else None
+            self._drop(self._clear_space.contains(variables.splats().detach()))
+        impossible = self._scene.supervision.impossible(variables.splats().detach()) if look_due else None
         if impossible is not None:
             self._drop(impossible)
 
     def snapshot(self) -> Any:
-        return self.variables.snapshot()
+        still = self.variables.snapshot()
+        return still if self.moving is None else (still, self.moving.snapshot())
 
     def restore(self, snapshot: Any) -> None:
+        if self.moving is not None:
+            snapshot, moving = snapshot
+            self.moving.restore(moving)
         self.variables.restore(snapshot)
 
     def state_dict(self) -> dict[str, Any]:
-        return {**self.variables.state_dict(), "densification": self._densification.state_dict()}
+        moving = {} if self.moving is None else {"moving": self.moving.state_dict()}
+        return {**self.variables.state_dict(), "densification": self._densification.state_dict(), **moving}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.variables.load_state_dict(state)
+        if self.moving is not None:
+            self.moving.load_state_dict(state["moving"])
         device = self.variables.parameters["means"].device
         self._densification.load_state_dict(state["densification"], device)
 
@@ -280,19 +219,3 @@ def thinned(gaussians: Gaussians, share: float, seed: int) -> Gaussians:
     generator = torch.Generator().manual_seed(seed)
     kept = torch.rand(gaussians.opacities.shape, generator=generator).to(gaussians.opacities) >= share
     return replace(gaussians, opacities=(gaussians.opacities * kept / (1 - share)).clamp(max=1.0))
-
-
-def raw(gaussians: Gaussians) -> dict[str, Tensor]:
-    """Fresh tensors whose activations are `gaussians`; values at the ends of [0, 1] are moved inside."""
-    opacities = gaussians.opacities.detach().clamp(_MARGIN, 1 - _MARGIN)
-    colors = gaussians.colors.detach().clamp(_MARGIN, 1 - _MARGIN)
-    values = {
-        "means": gaussians.means.detach().clone(),
-        "scales": gaussians.scales.detach().clamp(min=1e-9).log(),
-        "quats": gaussians.quats.detach().clone(),
-        "opacities": opacities.logit(),
-        "colors": colors.logit(),
-    }
-    if gaussians.harmonics is not None:
-        values["harmonics"] = gaussians.harmonics.detach().clone()
-    return values

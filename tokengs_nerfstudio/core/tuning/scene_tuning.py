@@ -21,8 +21,15 @@ from tokengs_nerfstudio.core.tuning.budget import check_decoding, contributing, 
 from tokengs_nerfstudio.core.tuning.cameras import CameraVariables
 from tokengs_nerfstudio.core.tuning.config import TuningConfig
 from tokengs_nerfstudio.core.tuning.course import Course
-from tokengs_nerfstudio.core.tuning.entry_checks import check_arguments, check_content, check_kind, kind_of
+from tokengs_nerfstudio.core.tuning.entry_checks import (
+    check_arguments,
+    check_content,
+    check_growth,
+    check_kind,
+    kind_of,
+)
 from tokengs_nerfstudio.core.tuning.gaussians import GaussianStage, check_memory, fewer, starting_count
+from tokengs_nerfstudio.core.tuning.moving import MovingGaussians
 from tokengs_nerfstudio.core.tuning.photometry import Parts, Photometry
 from tokengs_nerfstudio.core.tuning.schedule import (
     chosen_space,
@@ -33,7 +40,7 @@ from tokengs_nerfstudio.core.tuning.schedule import (
 from tokengs_nerfstudio.core.tuning.stages import SplatsAt, Stage, StageScene
 from tokengs_nerfstudio.core.tuning.stopping import BestState, TuningReport
 from tokengs_nerfstudio.core.tuning.supervision import Supervision, left_out_view
-from tokengs_nerfstudio.core.tuning.tokens import encoded_stage
+from tokengs_nerfstudio.core.tuning.tokens import TokenStage, encoded_stage
 from tokengs_nerfstudio.core.types import Gaussians, RenderConfig, Views
 
 
@@ -70,6 +77,8 @@ class SceneTuning:
         self.config, self.steps, self.steps_done = config, steps, 0
         chosen = chosen_space(config.space, network.config, supervised.num_views, config.few_views)
         self.space = chosen if start is None else "gaussians"
+        if start is None:
+            check_growth(config, self.space, network.config)
         self._network = network.requires_grad_(False)
         self._rendering = replace(network.config.rendering(scene.example), antialiased=antialiased)
         self.course = Course(planned_stages(self.space, steps, config, supervised.num_views))
@@ -251,12 +260,24 @@ class SceneTuning:
 
     def _gaussian_stage(self) -> GaussianStage:
         """A stage that takes over the Gaussians of now."""
-        planned = self.course.here or self.course.stages[-1]
+        planned, moving = self.course.here or self.course.stages[-1], self._moving()
         with torch.no_grad():
             start = self._splats(self._time).detach()
+        if moving is not None:
+            start = start.select(slice(0, -moving.count))
         if self._start is None and not isinstance(self._stage, GaussianStage):
             start = fewer(start, starting_count(self.config, start.count, self.supervision.views), self.seed)
-        return GaussianStage(start, self._scene, self.config, planned.steps)
+        return GaussianStage(start, self._scene, self.config, planned.steps, moving)
+
+    def _moving(self) -> MovingGaussians | None:
+        """The Gaussians of dynamic tokens, as they are tuned already or beginning with those of now."""
+        if isinstance(self._stage, GaussianStage):
+            return self._stage.moving
+        network = self._network.config
+        count = network.dynamic_tokens * network.gaussians_per_token
+        if count == 0 or not isinstance(self._stage, TokenStage):
+            return None
+        return MovingGaussians(self._stage, count, self._scene.extent, self.config.gaussians)
 
     def _left_out(self, supervised: Views) -> list[int]:
         wanted = leaves_out(self.config, supervised.num_views)

@@ -42,18 +42,21 @@ class Pace:
 def chosen_space(space: str, network: NetworkConfig, supervised: int, few_views: int | None) -> str:
     """The space to tune in. `auto` takes gaussians, from `few_views` supervised views up tokens+gaussians.
 
-    Weights that know time have no Gaussians of their own to tune: there, `auto` takes tokens.
+    Weights that know time and have no dynamic tokens have no Gaussians that stand still: there, `auto` takes tokens.
 
     Raises ValueError where the network does not have what the space needs.
     """
+    everything_moves = network.time_channels > 0 and network.dynamic_tokens == 0
     if space == "auto":
-        if network.time_channels:
+        if everything_moves:
             return "tokens"
         return "gaussians" if few_views is None or supervised < few_views else "tokens+gaussians"
     if space == "latents" and network.latents == 0:
         raise UserError("tuning.space is 'latents', but these weights have no scene latents; use 'tokens'")
-    if "gaussians" in space and network.time_channels:
-        raise UserError(f"tuning.space is '{space}', but these weights know time; use 'tokens' or 'latents'")
+    if "gaussians" in space and everything_moves:
+        raise UserError(
+            f"tuning.space is '{space}', but with these weights everything moves; use 'tokens' or 'latents'"
+        )
     return space
 
 

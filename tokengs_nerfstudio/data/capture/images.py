@@ -129,7 +129,9 @@ def read_mask(path: Path, size: tuple[int, int], window: Window) -> Float[ndarra
         lossy = image.format in _LOSSY
         values = np.asarray(image.convert("L") if image.mode == "P" else image)
         if not np.isfinite(values).all():
-            raise UserError("as a mask it has values that are no numbers; save it with 0 where a pixel is to be ignored")
+            raise UserError(
+                "as a mask it has values that are no numbers; save it with 0 where a pixel is to be ignored"
+            )
     valid = Image.fromarray((values >= 128 if lossy else values != 0).astype(np.float32))
     if not window.is_whole or valid.size != size:
         across, down = valid.width / size[0], valid.height / size[1]
