@@ -1,20 +1,27 @@
 """What moves, beside Gaussians that are tuned one by one: the Gaussians of dynamic tokens."""
 
+from copy import deepcopy
 from typing import Any
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from tokengs_nerfstudio.core.tuning.config import GaussianStageConfig
 from tokengs_nerfstudio.core.tuning.gaussian_variables import GaussianVariables, activated
 from tokengs_nerfstudio.core.tuning.tokens import TokenStage
 from tokengs_nerfstudio.core.types import Gaussians
 
+# Detours of Gaussians from the ways that tokens have them go: Legendre polynomials of time up to this degree.
+_DEGREE = 3
+
 
 class MovingGaussians:
-    """The last `count` Gaussians of `tokens` at any time, and what each of them is changed by, the same at all times.
+    """The last `count` Gaussians of `tokens` at any time, and what each of them is changed by.
 
-    They go their ways as the tokens have them go, which stay as they are; what is tuned are changes of their raw
-    parameters, zero at first: of place, turn, size, opacity and colour.
+    They go their ways as the tokens have them go, which stay as they are. What is tuned is zero at first: changes of
+    their raw parameters (place, turn, size, opacity, colour), the same at all times, and detours of their places, which
+    are smooth in time.
     """
 
     def __init__(self, tokens: TokenStage, count: int, extent: float, config: GaussianStageConfig):
@@ -23,29 +30,61 @@ class MovingGaussians:
         with torch.no_grad():
             for change in self._changes.parameters.values():
                 change.zero_()
+        self._rate, self._decay = config.means_rate * extent, config.means_decay
+        self._restored(self._changes.parameters["means"].new_zeros(_DEGREE, count, 3))
 
     def splats(self, time: float | None) -> Gaussians:
         """Those of now at `time`, with gradient."""
         as_decoded = self._changes.raw(self._decoded(time))
-        return activated({name: value + self._changes.parameters[name] for name, value in as_decoded.items()})
+        values = {name: value + self._changes.parameters[name] for name, value in as_decoded.items()}
+        shapes = _polynomials(0.0 if time is None else time).to(self._detours)
+        values["means"] = values["means"] + (shapes[:, None, None] * self._detours).sum(0)
+        return activated(values)
 
     def step(self, progress: float) -> None:
         """As `GaussianVariables.step`."""
         self._changes.step(progress)
+        self._optimizer.param_groups[0]["lr"] = self._rate * self._decay**progress
+        self._optimizer.step()
+        self._optimizer.zero_grad()
 
     def snapshot(self) -> Any:
-        return self._changes.snapshot()
+        return self._changes.snapshot(), self._detours.detach().clone()
 
     def restore(self, snapshot: Any) -> None:
-        self._changes.restore(snapshot)
+        changes, detours = snapshot
+        self._changes.restore(changes)
+        self._restored(detours)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"tokens": self._tokens.state_dict(), "changes": self._changes.state_dict()}
+        return {
+            "tokens": self._tokens.state_dict(),
+            "changes": self._changes.state_dict(),
+            "detours": (self._detours.detach().clone(), deepcopy(self._optimizer.state_dict())),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._tokens.load_state_dict(state["tokens"])
         self._changes.load_state_dict(state["changes"])
+        detours, optimizer = state["detours"]
+        self._restored(detours)
+        self._optimizer.load_state_dict(deepcopy(optimizer))
+
+    def _restored(self, detours: Tensor) -> None:
+        """Those detours, with a fresh optimizer."""
+        device = self._changes.parameters["means"].device
+        self._detours = detours.detach().to(device, copy=True).requires_grad_()
+        self._optimizer = torch.optim.Adam([self._detours], lr=self._rate, betas=(0.9, 0.99), eps=1e-15, fused=True)
 
     @torch.no_grad()
     def _decoded(self, time: float | None) -> Gaussians:
         return self._tokens.splats(time).select(slice(-self.count, None))
+
+
+def _polynomials(time: float) -> Float[Tensor, " degree"]:
+    """Legendre polynomials of the first degrees at a time in [0, 1], by Bonnet's recursion; all between -1 and 1."""
+    x = 2 * time - 1
+    values = [1.0, x]
+    for n in range(1, _DEGREE):
+        values.append(((2 * n + 1) * x * values[n] - n * values[n - 1]) / (n + 1))
+    return torch.tensor(values[1:])
