@@ -14,6 +14,8 @@ from tokengs_nerfstudio.core.types import Gaussians
 
 # Detours of Gaussians from the ways that tokens have them go: Legendre polynomials of time up to this degree.
 _DEGREE = 3
+# What detours cost: times half the square of their coefficients, in extents of the scene, in the mean over Gaussians.
+_COST = 1.0
 
 
 class MovingGaussians:
@@ -21,7 +23,7 @@ class MovingGaussians:
 
     They go their ways as the tokens have them go, which stay as they are. What is tuned is zero at first: changes of
     their raw parameters (place, turn, size, opacity, colour), the same at all times, and detours of their places, which
-    are smooth in time.
+    are smooth in time and cost more the longer they are.
     """
 
     def __init__(self, tokens: TokenStage, count: int, extent: float, config: GaussianStageConfig):
@@ -31,6 +33,7 @@ class MovingGaussians:
             for change in self._changes.parameters.values():
                 change.zero_()
         self._rate, self._decay = config.means_rate * extent, config.means_decay
+        self._cost = _COST / (extent**2 * count)
         self._restored(self._changes.parameters["means"].new_zeros(_DEGREE, count, 3))
 
     def splats(self, time: float | None) -> Gaussians:
@@ -44,6 +47,8 @@ class MovingGaussians:
     def step(self, progress: float) -> None:
         """As `GaussianVariables.step`."""
         self._changes.step(progress)
+        if self._detours.grad is not None:
+            self._detours.grad += self._cost * self._detours.detach()
         self._optimizer.param_groups[0]["lr"] = self._rate * self._decay**progress
         self._optimizer.step()
         self._optimizer.zero_grad()
