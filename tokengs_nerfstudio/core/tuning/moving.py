@@ -27,7 +27,7 @@ class MovingGaussians:
     """
 
     def __init__(self, tokens: TokenStage, count: int, extent: float, config: GaussianStageConfig):
-        self._tokens, self.count = tokens, count
+        self._tokens, self.count, self._ways = tokens, count, dict[float | None, Gaussians]()
         self._changes = GaussianVariables(self._decoded(0.0), extent, config)
         with torch.no_grad():
             for change in self._changes.parameters.values():
@@ -70,6 +70,7 @@ class MovingGaussians:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._tokens.load_state_dict(state["tokens"])
+        self._ways.clear()
         self._changes.load_state_dict(state["changes"])
         detours, optimizer = state["detours"]
         self._restored(detours)
@@ -83,7 +84,10 @@ class MovingGaussians:
 
     @torch.no_grad()
     def _decoded(self, time: float | None) -> Gaussians:
-        return self._tokens.splats(time).select(slice(-self.count, None))
+        if time not in self._ways:
+            moving = self._tokens.decoded(time).select(slice(-self.count, None))
+            self._ways[time] = moving.map(torch.clone)  # a view would keep what stands still in memory, too
+        return self._ways[time]
 
 
 def _polynomials(time: float) -> Float[Tensor, " degree"]:

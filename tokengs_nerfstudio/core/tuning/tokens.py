@@ -47,10 +47,14 @@ class TokenStage:
         Without, they are kept until the tokens move: for large weights each decode takes a while.
         """
         if torch.is_grad_enabled():
-            return self._decode(self._tokens, time).squeeze()
+            return self.decoded(time)
         if time not in self._decoded:
-            self._decoded[time] = self._decode(self._tokens, time).squeeze()
+            self._decoded[time] = self.decoded(time)
         return self._decoded[time]
+
+    def decoded(self, time: float | None = None) -> Gaussians:
+        """As `splats`, decoded anew and not kept."""
+        return self._decode(self._tokens, time).squeeze()
 
     @property
     def views_per_step(self) -> int:
