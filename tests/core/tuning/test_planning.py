@@ -53,6 +53,18 @@ def test_the_time_given_is_the_time_taken(monkeypatch, machine):
     assert machine.now == pytest.approx(5.0, rel=0.1)
 
 
+@pytest.mark.parametrize("first", [1.0, 100.0])
+def test_what_is_done_once_for_all_steps_does_not_count_as_a_slow_machine(monkeypatch, first):
+    """Without a look before the last step, a few of them would be all."""
+    machine = Machine(fixed=0.02).installed(monkeypatch)
+    planned = planned_tuning(small_network(), scene(), LONG, seconds=5.0, clock=machine.clock)
+    began = machine.now
+    machine.slowness = lambda now: first if now == began else 1.0
+    run_through(planned)
+    assert machine.now == pytest.approx(5.0, rel=0.05)
+    assert planned.tuning.steps_done == pytest.approx((5.0 - began) / 0.02 - first, rel=0.05)
+
+
 def test_a_stage_that_takes_longer_than_reckoned_takes_nothing_from_the_next(monkeypatch):
     """With ten times fewer steps than planned, of tokens and of Gaussians alike."""
     machine = Machine(fixed=0.01, slowness=lambda now: 10.0 if now > 0.2 else 1.0).installed(monkeypatch)

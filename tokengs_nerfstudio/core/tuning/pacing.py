@@ -94,10 +94,14 @@ class Pacer:
         course = tuning.course
         if course.here is None:
             return
+        if tuning.steps_done == 1:  # what is done once for all steps says nothing of those to come
+            self._seen = settled(self._allowance.clock, self._sizes.views)
+            return
         progress = course.progress
         of_gaussians = course.here.name == GaussianStage.name
         self._reckoned += self._cost(progress) if of_gaussians else self._costs.tokens
-        if self._allowance.clock() - self._seen < _LOOK * self._allowance.seconds:
+        early = self._allowance.clock() - self._seen < _LOOK * self._allowance.seconds
+        if early and (course.later or course.steps_left > 1):
             return
         self._look()
         mean = self._sizes.mean_cost(self._costs, progress) if of_gaussians else self._costs.tokens
