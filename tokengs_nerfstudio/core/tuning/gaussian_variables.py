@@ -30,7 +30,7 @@ class GaussianVariables:
             "colors": config.colors_rate,
             "harmonics": config.harmonics_rate,
         }
-        self._config = config
+        self._decays = dict.fromkeys(self._rates, config.rates_decay) | {"means": config.means_decay}
         self._degree = config.harmonics
         if start.harmonics is not None:
             self._degree = max(self._degree, degree_of(start.harmonics.shape[1]))
@@ -40,6 +40,12 @@ class GaussianVariables:
     @property
     def count(self) -> int:
         return self.parameters["means"].shape[0]
+
+    def add(self, name: str, value: Tensor, like: str) -> None:
+        """Another parameter, which `splats` does not look at, with the rates of the one named `like`."""
+        self._rates[name], self._decays[name] = self._rates[like], self._decays[like]
+        self.parameters[name] = value.requires_grad_()
+        self.optimizers = self._new_optimizers()
 
     def splats(self, time: float | None = None) -> Gaussians:
         """The Gaussians of now, with gradient; they stand still, so `time` is not looked at."""
@@ -59,8 +65,7 @@ class GaussianVariables:
     def step(self, progress: float) -> None:
         """One Adam step on the gradients at hand; `progress` from 0 to 1 sets the rates."""
         for name, optimizer in self.optimizers.items():
-            decay = self._config.means_decay if name == "means" else self._config.rates_decay
-            optimizer.param_groups[0]["lr"] = self._rates[name] * decay**progress
+            optimizer.param_groups[0]["lr"] = self._rates[name] * self._decays[name] ** progress
             optimizer.step()
             optimizer.zero_grad()
 

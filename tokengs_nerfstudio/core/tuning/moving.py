@@ -1,6 +1,5 @@
 """What moves, beside Gaussians that are tuned one by one: the Gaussians of dynamic tokens."""
 
-from copy import deepcopy
 from typing import Any
 
 import torch
@@ -32,9 +31,9 @@ class MovingGaussians:
         with torch.no_grad():
             for change in self._changes.parameters.values():
                 change.zero_()
-        self._rate, self._decay = config.means_rate * extent, config.means_decay
+        detours = self._changes.parameters["means"].new_zeros(_DEGREE, count, 3)
+        self._changes.add("detours", detours, like="means")
         self._cost = _COST / (extent**2 * count)
-        self._restored(self._changes.parameters["means"].new_zeros(_DEGREE, count, 3))
 
     def splats(self, time: float | None) -> Gaussians:
         """Those of now at `time`, with gradient."""
@@ -46,41 +45,27 @@ class MovingGaussians:
 
     def step(self, progress: float) -> None:
         """As `GaussianVariables.step`."""
-        self._changes.step(progress)
         if self._detours.grad is not None:
             self._detours.grad += self._cost * self._detours.detach()
-        self._optimizer.param_groups[0]["lr"] = self._rate * self._decay**progress
-        self._optimizer.step()
-        self._optimizer.zero_grad()
+        self._changes.step(progress)
 
     def snapshot(self) -> Any:
-        return self._changes.snapshot(), self._detours.detach().clone()
+        return self._changes.snapshot()
 
     def restore(self, snapshot: Any) -> None:
-        changes, detours = snapshot
-        self._changes.restore(changes)
-        self._restored(detours)
+        self._changes.restore(snapshot)
 
     def state_dict(self) -> dict[str, Any]:
-        return {
-            "tokens": self._tokens.state_dict(),
-            "changes": self._changes.state_dict(),
-            "detours": (self._detours.detach().clone(), deepcopy(self._optimizer.state_dict())),
-        }
+        return {"tokens": self._tokens.state_dict(), "changes": self._changes.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._tokens.load_state_dict(state["tokens"])
         self._ways.clear()
         self._changes.load_state_dict(state["changes"])
-        detours, optimizer = state["detours"]
-        self._restored(detours)
-        self._optimizer.load_state_dict(deepcopy(optimizer))
 
-    def _restored(self, detours: Tensor) -> None:
-        """Those detours, with a fresh optimizer."""
-        device = self._changes.parameters["means"].device
-        self._detours = detours.detach().to(device, copy=True).requires_grad_()
-        self._optimizer = torch.optim.Adam([self._detours], lr=self._rate, betas=(0.9, 0.99), eps=1e-15, fused=True)
+    @property
+    def _detours(self) -> Float[Tensor, "degree gaussian 3"]:
+        return self._changes.parameters["detours"]
 
     @torch.no_grad()
     def _decoded(self, time: float | None) -> Gaussians:
