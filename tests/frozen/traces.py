@@ -73,6 +73,7 @@ THEN = {
     "steps_per_view": 30,
     "start_share": 1.0,
     "few_views": 6,
+    "stereo": 0,
 }
 
 

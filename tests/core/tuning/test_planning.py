@@ -169,10 +169,10 @@ def test_a_plan_repeats_a_tuning_to_the_bit(tmp_path, monkeypatch):
 
 def test_a_plan_of_before_keeps_its_numbers():
     saved = planned_tuning(small_network(), scene(), LONG, steps=2).plan().as_numbers()
-    for added in ("start_share", "views_per_step"):
+    for added in ("start_share", "views_per_step", "stereo"):
         del saved["tuning"]["gaussians"][added]
     old = TuningPlan.of_numbers(saved | {"tuning": saved["tuning"] | {"views_per_step": 3}}).config.gaussians
-    assert (old.start_share, old.views_per_step) == (1.0, 3)
+    assert (old.start_share, old.views_per_step, old.stereo) == (1.0, 3, 0)
 
 
 def test_a_plan_for_other_photos_is_taken_with_a_warning(tmp_path, caplog):

@@ -88,9 +88,12 @@ def test_points_come_into_the_networks_frame_with_the_cameras() -> None:
 
 
 def test_trials_are_about_points_where_there_are_some() -> None:
-    def names(known: bool, **settings: str) -> list[str]:
-        return [one.name for one in candidates(tuning_config(**settings), small_network().config, known)]
+    def names(known: bool, surfaces: bool = False, **settings: str) -> set[str]:
+        config = tuning_config(**settings)
+        return {one.name for one in candidates(config, small_network().config, known, surfaces)}
 
-    assert set(names(True)) - set(names(False)) == {"gaussians, points alone", "gaussians, no points"}
+    without = names(False)
+    assert names(True) - without == {"gaussians, points alone", "gaussians, no points"}
+    assert names(False, surfaces=True) - without == names(True, surfaces=True) - without == {"gaussians, no points"}
     assert names(True, points="beside") == names(True)
-    assert names(True, points="off") == names(False)
+    assert names(True, points="off") == without

@@ -21,10 +21,11 @@ EVIDENCE = Evidence(
 )
 
 
-@pytest.mark.parametrize(("alone", "chosen"), [(20.4, "beside"), (20.6, "alone")])
-def test_points_alone_have_to_be_a_lead_ahead_of_what_the_network_knows(alone, chosen):
-    tried = (Candidate("gaussians", {}, "beside"), Candidate("gaussians", {"gaussians.points": "alone"}, "alone"))
-    assert replace(EVIDENCE, tried=tried, scores=((20.0,), (alone,))).best.words == chosen
+@pytest.mark.parametrize("points", ["alone", "off"])
+@pytest.mark.parametrize(("score", "chosen"), [(20.4, "beside"), (20.6, "other")])
+def test_points_alone_and_none_have_to_be_a_lead_ahead_of_both(points, score, chosen):
+    tried = (Candidate("gaussians", {}, "beside"), Candidate("gaussians", {"gaussians.points": points}, "other"))
+    assert replace(EVIDENCE, tried=tried, scores=((20.0,), (score,))).best.words == chosen
 
 
 def test_every_space_is_tried_and_what_somebody_has_set_is_not():

@@ -12,8 +12,8 @@ FEED_FORWARD = "feed-forward"
 
 # By setting: what is tried beside the usual value, and how the table calls it.
 _VARIANTS: tuple[tuple[str, Any, str], ...] = (("gaussians.reseed", False, "no new places"),)
-# The same for captures that know points of their scene; tried on Gaussians from the feed-forward result.
-_OF_POINTS = (("gaussians.points", "alone", "points alone"), ("gaussians.points", "off", "no points"))
+# The same where points of the scene are known; tried on Gaussians from the feed-forward result.
+_ALONE, _OFF = ("gaussians.points", "alone", "points alone"), ("gaussians.points", "off", "no points")
 
 
 @dataclass(frozen=True)
@@ -38,16 +38,19 @@ class Candidate:
         return with_settings(config, {"space": self.space, **self.settings})
 
 
-def candidates(config: TuningConfig, network: NetworkConfig, points: bool = False) -> list[Candidate]:
+def candidates(
+    config: TuningConfig, network: NetworkConfig, points: bool = False, surfaces: bool = False
+) -> list[Candidate]:
     """What is tried for `config`, the feed-forward result first; nothing where the space is given or the weights know
-    time. What is done with the `points` of the scene is tried where it has some. A setting that is not at its default
-    was chosen by somebody, and stays."""
+    time. Where the capture has `points` or photos tell `surfaces`, the scene is tried without them; with its own points
+    alone where the photos tell none. A setting that is not at its default was chosen by somebody, and stays."""
     if config.space != "auto" or network.time_channels:
         return []
-    return [Candidate(FEED_FORWARD), Candidate("tokens"), Candidate("gaussians"), *_with_variants(config, points)]
+    of_points = ([_ALONE] if points and not surfaces else []) + ([_OFF] if points or surfaces else [])
+    return [Candidate(FEED_FORWARD), Candidate("tokens"), Candidate("gaussians"), *_with_variants(config, of_points)]
 
 
-def _with_variants(config: TuningConfig, points: bool) -> Iterator[Candidate]:
+def _with_variants(config: TuningConfig, of_points: list[tuple[str, Any, str]]) -> Iterator[Candidate]:
     """Gaussians, alone and after tokens, as settings may be otherwise. With the usual ones tokens before Gaussians are
     within a third of a dB of Gaussians alone (docs/measurements.md): not worth a trial of their own."""
     others = differences(TuningConfig(), config)
@@ -55,6 +58,6 @@ def _with_variants(config: TuningConfig, points: bool) -> Iterator[Candidate]:
     for space in ("gaussians", "tokens+gaussians"):
         if not free and space != "gaussians":
             yield Candidate(space)
-        of_points = [one for one in _OF_POINTS if points and space == "gaussians" and one[0] not in others]
-        for setting, value, words in [*free, *of_points]:
+        more = [one for one in of_points if space == "gaussians" and one[0] not in others]
+        for setting, value, words in [*free, *more]:
             yield Candidate(space, {setting: value}, words)

@@ -87,6 +87,9 @@ class GaussianStageConfig:
     points: Literal["beside", "alone", "off"] = "beside"
     """what becomes of the points that a capture names (`ply_file_path`: structure from motion): the stage begins with
     them beside the Gaussians at hand, in place of new ones, or with them and new ones alone; off: without"""
+    stereo: Whole = 24
+    """photos, evenly chosen, whose depths are found by stereo before the stage, for points that it begins with as with
+    those of the capture; fewer where that would take more than a tenth of the time. 0: none"""
     clear_share: Share = 0.8
     """no Gaussian stays before a camera nearer than this share of the depth of the nearest surface, where the photos
     tell how near that is; 0: Gaussians may be anywhere"""
@@ -179,10 +182,11 @@ class TuningConfig:
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         """Settings from a file; those of version 0.1 stood in one flat list, once there was one number of photos a step
-        for all stages, and stages began with all that a network predicts."""
+        for all stages, and stages began with all that a network predicts; later ones knew no stereo."""
         vars(self).update(nested_settings(state) if "token_rate" in state else state)
         vars(self.gaussians).setdefault("views_per_step", self.views_per_step)
         vars(self.gaussians).setdefault("start_share", 1.0)
+        vars(self.gaussians).setdefault("stereo", 0)
 
 
 # Where settings of version 0.1 stand now; `near` and `background` belong to the weights.
@@ -204,7 +208,9 @@ def nested_settings(flat: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of TuningConfig that equal the flat settings of version 0.1."""
     parts: dict[str, Any] = {
         "tokens": TokenStageConfig(rates_decay=flat["rates_decay"]),
-        "gaussians": GaussianStageConfig(levels=tuple(zip(flat["level_starts"], flat["levels"])), start_share=1.0),
+        "gaussians": GaussianStageConfig(
+            levels=tuple(zip(flat["level_starts"], flat["levels"])), start_share=1.0, stereo=0
+        ),
         "cameras": CameraConfig(
             pose_rate=flat["pose_rate"] if flat["refine_poses"] else 0.0,
             exposure_rate=flat["exposure_rate"] if flat["exposure"] else 0.0,

@@ -9,7 +9,7 @@ from tokengs_nerfstudio.core.tuning.config import TuningConfig
 from tokengs_nerfstudio.core.tuning.settings import differences, with_settings
 
 # Tokens gain most after the length of a trial, and never ruin a scene of few photos: by so many dB others have to be
-# better. By as many has what does without the network to be better than what does not.
+# better. By as many has what does without the network, or without known points, to be better than what has both.
 _LEAD = 0.5
 # Gaussians that show the photos they are tuned on by so many dB better than the others know them by heart. How it
 # divides captures: docs/measurements.md.
@@ -78,13 +78,13 @@ class Evidence:
 
     @property
     def best(self) -> Candidate:
-        """The candidate that shows the left-out photos best; points alone have to be a lead ahead of all others, and
-        others that much ahead of tokens where photos are few."""
+        """The candidate that shows the left-out photos best; points alone and none have to be a lead ahead of all
+        others, and others that much ahead of tokens where photos are few."""
 
         def merit(place: int) -> float:
             tried = self.tried[place]
-            alone = tried.settings.get("gaussians.points") == "alone"
-            return self.mean(place) + _LEAD * ((tried.space == "tokens" and self.few) - alone)
+            lacking = "gaussians.points" in tried.settings
+            return self.mean(place) + _LEAD * ((tried.space == "tokens" and self.few) - lacking)
 
         return self.tried[max(range(len(self.tried)), key=merit)]
 
@@ -120,7 +120,7 @@ class Evidence:
         lines = [
             f"Trials of {self.size.token_steps} steps on tokens and {self.size.gaussian_steps} on Gaussians, "
             f"{self.seconds:.1f} s; PSNR of {photos} left-out photos, {len(self.left_out)} turns; {tokens}points alone "
-            f"by {_LEAD} dB better than others:"
+            f"or none by {_LEAD} dB better than others:"
         ]
         for row in sorted(self.rows(), key=lambda row: -row["psnr"]):
             lines.append(f"  {'*' if row['chosen'] else ' '} {row['tried']:40s} {row['psnr']:6.2f} dB")

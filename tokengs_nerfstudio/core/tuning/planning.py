@@ -20,6 +20,7 @@ from tokengs_nerfstudio.core.tuning.plan import TuningPlan
 from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
 from tokengs_nerfstudio.core.tuning.schedule import chosen_space, leaves_out
 from tokengs_nerfstudio.core.tuning.settings import with_settings
+from tokengs_nerfstudio.core.tuning.surfaces import looks_for_surfaces, photos_in, with_surfaces
 from tokengs_nerfstudio.core.tuning.trials import Trials, gathered
 from tokengs_nerfstudio.core.types import Gaussians
 
@@ -28,6 +29,8 @@ _log = logging.getLogger(__name__)
 # Trials are to take this share of the time: they stay below a quarter also where a few steps promised too much. There
 # are none before fewer steps than this that were asked for.
 _FOR_TRIALS, _FEWEST_STEPS = 0.15, 100
+# Share of the time that stereo may take, and of what is left of it.
+_FOR_STEREO, _OF_THE_REST = 0.1, 0.2
 # Seconds of compiling that are worth a word: reading compiled kernels from their cache takes less.
 _LONG_COMPILED = 3.0
 
@@ -84,7 +87,9 @@ class Planner:
         if tried and self.begun is not None:
             self._begin()
         evidence = self._evidence(tried, None, clock)
-        return PlannedTuning(self._tuning(self._decided(evidence), steps), self.config, trials=_rows(evidence))
+        config = self._decided(evidence)
+        planner = self._seeing(config) if steps > 0 else self
+        return PlannedTuning(planner._tuning(config, steps), self.config, trials=_rows(evidence))
 
     def by_time(self, allowance: Allowance) -> PlannedTuning:
         """As much as fits into what is left of the time."""
@@ -101,13 +106,15 @@ class Planner:
         start = fewer(start, starting_count(config, start.count, views), self.seed)
         space = chosen_space(config.space, self.network.config, views.num_views, config.few_views)
         config = replace(config, space=space)
+        config = self._in_time(config, allowance)
+        planner = self._seeing(config)
         self.told("what a step costs")
         costs = measured_costs(self.network, self.scene, config, start, space, allowance.clock)
         sizes = StageSizes(config, start.count, views)
         config, steps = sized(config, space, costs, sizes, allowance.left)
         sizes = replace(sizes, config=config)
         self._say(config, steps, sizes, allowance)
-        tuning = self._tuning(config, steps)
+        tuning = planner._tuning(config, steps)
         return PlannedTuning(tuning, self.config, Pacer(allowance, costs, sizes), _rows(evidence))
 
     def again(self, plan: TuningPlan) -> PlannedTuning:
@@ -119,6 +126,7 @@ class Planner:
                 f"{views.num_views} of {views.width}x{views.height}: the result will be another"
             )
         planner = replace(self, config=plan.config, seed=plan.seed)
+        planner = planner._seeing(plan.config) if plan.steps > 0 else planner
         return PlannedTuning(planner._tuning(plan.config, plan.steps), self.config, Repetition(plan.paces), plan.trials)
 
     def going_on(self, plan: TuningPlan | None, steps: int) -> PlannedTuning:
@@ -127,10 +135,31 @@ class Planner:
             return self.again(TuningPlan.read(self.config.plan))
         if plan is None:
             return PlannedTuning(self._tuning(self.config, steps), self.config)
-        return PlannedTuning(self._tuning(plan.going_on(self.config), steps), self.config, trials=plan.trials)
+        config = plan.going_on(self.config)
+        return PlannedTuning(self._seeing(config)._tuning(config, steps), self.config, trials=plan.trials)
 
     def _tuning(self, config: TuningConfig, steps: int) -> SceneTuning:
         return SceneTuning(self.network, self.scene, config, steps, seed=self.seed, antialiased=self.antialiased)
+
+    def _seeing(self, config: TuningConfig) -> "Planner":
+        """For the scene with points that its photos tell, where `config` wants some."""
+        self.told("where surfaces are")
+        scene = with_surfaces(self.scene, self.network.config, config, self.seed)
+        found = 0 if scene.points is None else scene.points.count
+        found -= 0 if self.scene.points is None else self.scene.points.count
+        if found:
+            _log.info(f"Stereo: Gaussians begin with {found:,} points that photos show together")
+        return replace(self, scene=scene)
+
+    def _in_time(self, config: TuningConfig, allowance: Allowance) -> TuningConfig:
+        """With stereo on no more photos than there is time for."""
+        views, wanted = self.scene.example.target, config.gaussians.stereo
+        if not looks_for_surfaces(self.network.config, config, views.num_views):
+            return config
+        share = min(_FOR_STEREO * allowance.seconds, _OF_THE_REST * allowance.left)
+        photos = photos_in(share, views, allowance.clock)
+        enough = photos >= min(wanted, views.num_views)
+        return config if enough else with_settings(config, {"gaussians.stereo": photos})
 
     def _begin(self) -> Gaussians:
         """What the network predicts, in the network's frame; whoever waits for it has it."""
@@ -142,8 +171,10 @@ class Planner:
     def _tried(self, limited: bool) -> list[Candidate]:
         """None where nothing is to be decided. Without a limit of time the feed-forward result is left out: somebody
         has asked for steps."""
+        photos = self.scene.example.target.num_views
+        surfaces = looks_for_surfaces(self.network.config, self.config, photos)
         known = self.scene.points is not None
-        tried = candidates(self.config, self.network.config, known) if self.config.trials else []
+        tried = candidates(self.config, self.network.config, known, surfaces) if self.config.trials else []
         return [candidate for candidate in tried if limited or candidate.space != FEED_FORWARD]
 
     def _evidence(self, tried: list[Candidate], seconds: float | None, clock: Clock) -> Evidence | None:

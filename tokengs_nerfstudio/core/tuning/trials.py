@@ -22,6 +22,7 @@ from tokengs_nerfstudio.core.tuning.photometry import Photometry
 from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
 from tokengs_nerfstudio.core.tuning.settings import with_settings
 from tokengs_nerfstudio.core.tuning.supervision import most_typical_view
+from tokengs_nerfstudio.core.tuning.surfaces import with_surfaces
 from tokengs_nerfstudio.core.types import Example, Gaussians, Views
 
 Told = Callable[[str], None]
@@ -104,6 +105,11 @@ class Trials:
     most: int
     """Gaussians that trials on these begin with at most: as many as the tuning itself"""
 
+    def turn(self, scene: PreparedScene, left: Sequence[int]) -> Turn:
+        """`turn_of`, with points that the photos which are not left out tell, where these are wanted."""
+        turn = turn_of(self.network, scene, left)
+        return replace(turn, scene=with_surfaces(turn.scene, self.network.config, self.config, self.seed))
+
     def scores(self, turn: Turn, tried: Sequence[Candidate], size: TrialSize) -> tuple[list[float], float | None]:
         """PSNR in dB of what is left out of `turn`, by each of the candidates; and how much better the first of them on
         Gaussians shows the other photos, None where none is."""
@@ -173,7 +179,7 @@ def gathered(
     left_out = list(turns(scene, size.turns)) if tried and (seconds is None or seconds > 0) else []
     if not left_out:
         return None
-    made, few = turn_of(trials.network, scene, left_out[0]), len(scene.example.target.usable()) < _MANY
+    made, few = trials.turn(scene, left_out[0]), len(scene.example.target.usable()) < _MANY
     size = replace(size, turns=len(left_out))
     if seconds is not None:
         trials.told("what trials cost")
@@ -183,7 +189,7 @@ def gathered(
     for number, left in enumerate(left_out[: size.turns]):
         if number and seconds is not None and (clock() - began) * (number + 1) / number > _OVER * seconds:
             break
-        turn = made if number == 0 else turn_of(trials.network, scene, left)
+        turn = made if number == 0 else trials.turn(scene, left)
         shown, gap = trials.scores(turn, tried, size)
         scores.append(shown)
         gaps += [] if gap is None else [gap]

@@ -1,0 +1,1 @@
+"""Where surfaces are, as posed photos show them together: depths of their pixels, and points in agreement."""
