@@ -1,48 +1,21 @@
-"""Photos of textured walls with known depths: what stereo can match, and blobs of one colour cannot be."""
-
-import math
+"""Patterned walls, seen by cameras whose depths are therefore known."""
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 
-from tokengs_nerfstudio.core.geometry.rays import pixel_rays
 from tokengs_nerfstudio.core.types import Views
 
-# n . x = d: a wall that recedes to the right, a floor, and a board before the wall that is as large as the last number.
-_WALLS = (
-    ((0.35, 0.0, 1.0), 2.6, None),
-    ((0.0, 1.0, 0.15), 0.95, None),
-    ((-0.2, 0.1, 1.0), 1.7, 0.35),
-)
+SIZE = 32
 
 
-def walls(c2w: Tensor, size: int = 96, focal: float = 1.1, seed: int = 5) -> Views:
-    """Of cameras about the origin that look along z; with exact depths."""
-    lens = torch.tensor([[focal * size, 0, size / 2], [0, focal * size, size / 2], [0, 0, 1]]).expand(len(c2w), 3, 3)
-    origins, rays = pixel_rays(c2w, lens, size, size)
-    origins, rays = (x.movedim(1, -1) for x in (origins, rays))
-    nearest, colors = torch.full(rays.shape[:-1], math.inf), torch.zeros_like(rays)
-    for number, (normal, distance, side) in enumerate(_WALLS):
-        across = torch.tensor(normal)
-        way = (distance - origins @ across) / (rays @ across)
-        points = origins + way[..., None] * rays
-        hit = (way > 0) & (way < nearest)
-        hit &= torch.ones_like(hit) if side is None else (points[..., :2].abs() < side).all(-1)
-        nearest = nearest.where(~hit, way)
-        colors = colors.where(~hit[..., None], _texture(points, seed + number))
-    depths = nearest * (rays * c2w[:, None, None, :3, 2]).sum(-1)
-    return Views(colors.movedim(-1, 1).contiguous(), c2w, lens.contiguous(), depths=depths[:, None])
-
-
-def true_depths(views: Views) -> Tensor:
-    """[view row column]"""
-    assert views.depths is not None
-    return views.depths[:, 0]
-
-
-def _texture(points: Tensor, seed: int) -> Tensor:
-    """Smooth noise in space, alike nowhere."""
-    grid = torch.rand(1, 3, 48, 48, 48, generator=torch.Generator().manual_seed(seed))
-    place = (points / 4.0).clamp(-1, 1).reshape(1, 1, 1, -1, 3)
-    return F.grid_sample(grid, place, align_corners=False).reshape(3, -1).T.reshape(points.shape)
+def wall(positions: list[tuple[float, float]], depth: float = 2.0) -> Views:
+    """A batch of one: a wall with a pattern at z = `depth`, seen straight on from places (x, y)."""
+    count = len(positions)
+    c2w = torch.eye(4).repeat(count, 1, 1)
+    c2w[:, :2, 3] = torch.tensor(positions)
+    intrinsics = torch.tensor([[SIZE, 0.0, SIZE / 2], [0.0, SIZE, SIZE / 2], [0.0, 0.0, 1.0]]).repeat(count, 1, 1)
+    pixels = torch.arange(SIZE) + 0.5
+    x = (pixels[None, None] - SIZE / 2) / SIZE * depth + c2w[:, 0, 3, None, None]
+    y = (pixels[None, :, None] - SIZE / 2) / SIZE * depth + c2w[:, 1, 3, None, None]
+    x, y = torch.broadcast_tensors(x, y)
+    waves = [torch.sin(3.1 * x + 1.7 * y), torch.sin(2.3 * x * y + 4.0 * y + 1.0), torch.sin(5.0 * x - 2.0 * y + 2.0)]
+    return Views(0.5 + 0.5 * torch.stack(waves, 1), c2w, intrinsics).unsqueeze()

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from made.scenes import arc_cameras
-from made.walls import true_depths, walls
+from made.textured_walls import true_depths, walls
 
 from tokengs_nerfstudio.core.compiled import kernels_first
 from tokengs_nerfstudio.core.stereo.depth_maps import Matching, depth_maps, partners, seconds_of_photo, torch_costs

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from made.scenes import arc_cameras
-from made.walls import true_depths, walls
+from made.textured_walls import true_depths, walls
 
 from tokengs_nerfstudio.core.geometry.rays import project
 from tokengs_nerfstudio.core.stereo.surface_points import surface_points

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 from made.scenes import arc_cameras, small_network
+from made.textured_walls import walls
 from made.tuning import changed, ready, tuning_config
-from made.walls import walls
 
 from tokengs_nerfstudio.core.evaluation import score, shown
 from tokengs_nerfstudio.core.geometry.points import PointCloud

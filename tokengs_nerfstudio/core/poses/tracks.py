@@ -1,6 +1,5 @@
 """Points of the scene as several photos show them: matches between pairs of photos, joined."""
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -8,6 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from tokengs_nerfstudio.core.geometry.nearness import apart
 from tokengs_nerfstudio.core.poses.features import Features, fundamental, matches
 
 # Each photo is compared with so many others, and so many points are enough.
@@ -38,11 +38,7 @@ class Tracks:
 
 def partners(c2w: Float[Tensor, "view 4 4"]) -> list[tuple[int, int]]:
     """Pairs of cameras, the smaller index first, that are near each other and look the same way."""
-    centers = c2w[:, :3, 3]
-    spread = (centers - centers.mean(0)).norm(dim=1).mean().clamp(min=1e-12)
-    pose = torch.cat([centers / spread, _DIRECTION * c2w[:, :3, 2]], dim=1)
-    distance = torch.cdist(pose, pose).fill_diagonal_(math.inf)
-    nearest = distance.topk(min(_PARTNERS, len(c2w) - 1), largest=False).indices
+    nearest = apart(c2w, _DIRECTION).topk(min(_PARTNERS, len(c2w) - 1), largest=False).indices
     return sorted({(min(i, j), max(i, j)) for i, row in enumerate(nearest.tolist()) for j in row})
 
 

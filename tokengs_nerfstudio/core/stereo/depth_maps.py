@@ -4,7 +4,6 @@ Every pixel guesses a plane at random; good guesses spread to the pixels about i
 2015), on small photos first, whose planes larger ones begin with.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from tokengs_nerfstudio.core.compiled import run
+from tokengs_nerfstudio.core.geometry.nearness import apart
 from tokengs_nerfstudio.core.geometry.rays import pixel_points
 from tokengs_nerfstudio.core.geometry.resize import level_size, resized
 from tokengs_nerfstudio.core.rotation import invert_rigid
@@ -55,11 +55,7 @@ class DepthMaps:
 
 def partners(c2w: Float[Tensor, "view 4 4"]) -> Int[Tensor, "view partner"]:
     """For each camera those that are nearest to it and look the same way."""
-    centers = c2w[:, :3, 3]
-    spread = (centers - centers.mean(0)).norm(dim=1).mean().clamp(min=1e-12)
-    pose = torch.cat([centers / spread, _DIRECTION * c2w[:, :3, 2]], dim=1)
-    distance = torch.cdist(pose, pose).fill_diagonal_(math.inf)
-    return distance.topk(min(PARTNERS, len(c2w) - 1), largest=False).indices
+    return apart(c2w, _DIRECTION).topk(min(PARTNERS, len(c2w) - 1), largest=False).indices
 
 
 @torch.no_grad()
@@ -113,8 +109,8 @@ class Matching:
         lens = views.intrinsics
         turns = lens[others] @ motion[..., :3, :3] @ torch.linalg.inv(lens)[:, None]
         shifts = (lens[others] @ motion[..., :3, 3:])[..., 0]
-        apart = motion[..., :3, 3].norm(dim=-1).median(dim=1).values
-        largest = 1 / (_NEAREST * apart.clamp(min=1e-9))
+        baseline = motion[..., :3, 3].norm(dim=-1).median(dim=1).values
+        largest = 1 / (_NEAREST * baseline.clamp(min=1e-9))
         pictures, turns, shifts = pictures.contiguous(), turns.contiguous(), shifts.contiguous()
         return cls(pictures, others.contiguous(), turns, shifts, largest, seed)
 

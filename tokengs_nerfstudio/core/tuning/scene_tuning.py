@@ -38,7 +38,7 @@ from tokengs_nerfstudio.core.tuning.schedule import (
     scene_extent,
 )
 from tokengs_nerfstudio.core.tuning.stages import SplatsAt, Stage, StageScene
-from tokengs_nerfstudio.core.tuning.stopping import BestState, TuningReport
+from tokengs_nerfstudio.core.tuning.stopping import Stopping, TuningReport
 from tokengs_nerfstudio.core.tuning.supervision import Supervision, left_out_view
 from tokengs_nerfstudio.core.tuning.tokens import TokenStage, encoded_stage
 from tokengs_nerfstudio.core.types import Gaussians, RenderConfig, Views
@@ -95,10 +95,10 @@ class SceneTuning:
         self._scene = StageScene(self.supervision, self._rendering, extent, seed, scene.points)
         self._photometry = Photometry(config.ssim, self._rendering, extent, self.supervision.valid_share, config.depth)
         self.cameras = CameraVariables(supervised.c2w, extent, cameras.pose_rate, cameras.exposure_rate)
-        self._best = BestState()
+        self._stopping = Stopping(config.stopping, self.supervision, self._photometry)
         if not self.finished:
             self._enter_stage()
-        self._start_psnr = self._best.psnr
+        self._start_psnr = self._stopping.best.psnr
 
     @property
     def finished(self) -> bool:
@@ -148,9 +148,10 @@ class SceneTuning:
         self.cameras.step(progress)
         self.steps_done += 1
         self.course.step()
-        self._stage.after_step(self.course.steps_in_stage, drawing.pictures, self._look_due)
-        self._look()
-        self._leave_stage()
+        self._stage.after_step(self.course.steps_in_stage, drawing.pictures, self._stopping.due(self.course))
+        self._stopping.look(self._stage, self.course)
+        if self._stopping.over(self._stage, self.course):
+            self._leave_stage(self._stage)
         return parts
 
     @property
@@ -200,12 +201,12 @@ class SceneTuning:
         return TuningReport(
             space=self.space,
             steps=self.steps_done,
-            best_step=self._best.step if self.supervision.held_out else self.steps_done,
+            best_step=self._stopping.best.step if self.supervision.held_out else self.steps_done,
             gaussians=gaussians.count,
             contributing=contributing(
                 gaussians, self.supervision.views, self._rendering, self._over_time(self.gaussians)
             ),
-            held_out_psnr=self._best.psnr,
+            held_out_psnr=self._stopping.best.psnr,
             start_psnr=self._start_psnr,
             poses="" if self.adjustment is None else self.adjustment.text,
         )
@@ -220,7 +221,7 @@ class SceneTuning:
             "variables": None if self._stage is None else (self._stage.name, self._stage.state_dict()),
             "cameras": self.cameras.state_dict(),
             "supervision": self.supervision.state_dict(),
-            "best": self._best.state_dict(),
+            "best": self._stopping.best.state_dict(),
             "start_psnr": self._start_psnr,
         }
 
@@ -240,7 +241,7 @@ class SceneTuning:
             self._stage.load_state_dict(variables)
         self.cameras.load_state_dict(state["cameras"])
         self.supervision.load_state_dict(state["supervision"])
-        self._best.load_state_dict(state["best"])
+        self._stopping.best.load_state_dict(state["best"])
 
     @property
     def _kind(self) -> dict[str, Any]:
@@ -284,43 +285,16 @@ class SceneTuning:
         return left_out_view(supervised, self.config.stopping.held_out_from) if wanted else []
 
     def _enter_stage(self) -> None:
-        """Gaussians take over from what was decoded; the state a stage starts from is the first to beat."""
+        """Gaussians take over from what was decoded."""
         if self.stage == GaussianStage.name:
             self._stage = self._gaussian_stage()
-        self._best = BestState()
-        self._look(force=True)
         assert self._stage is not None
+        self._stopping.begin(self._stage)
         self._stage.begin()
 
-    def _leave_stage(self) -> None:
-        """To the next stage, with the best state of this one, when its steps are done or help no more."""
-        course, stopping = self.course, self.config.stopping
-        looked = self.supervision.held_out and course.steps_in_stage % stopping.check_every == 0 and self._finest
-        stale = course.steps_in_stage - self._best.step > stopping.patience * course.steps_of_stage
-        if course.steps_in_stage < course.steps_of_stage and not (looked and stale):
-            return
-        if self.supervision.held_out and self._stage is not None:
-            self._stage.restore(self._best.snapshot)
-        course.leave()
+    def _leave_stage(self, stage: Stage) -> None:
+        """To the next one, with the best state of this one."""
+        self._stopping.restore(stage)
+        self.course.leave()
         if not self.finished:
             self._enter_stage()
-
-    @property
-    def _finest(self) -> bool:
-        """Whether images are as fine as the stage has them: until then the next ones may help where these do not."""
-        return self._stage is None or self._stage.level(self.course.progress) <= self._stage.level(1.0)
-
-    @property
-    def _look_due(self) -> bool:
-        step = self.course.steps_in_stage
-        return step >= self.course.steps_of_stage or step % self.config.stopping.check_every == 0
-
-    @torch.no_grad()
-    def _look(self, force: bool = False) -> None:
-        """Remembers the state if the left-out view has never looked better; one host synchronisation a look."""
-        if self._stage is None or not self.supervision.held_out or not (force or self._look_due):
-            return
-        views = self.supervision.held_out_views()
-        time = None if views.times is None else float(views.times[0])
-        error = self._photometry.error(self._stage.splats(time), views)
-        self._best.offer(error, self.course.steps_in_stage, self._stage.snapshot)

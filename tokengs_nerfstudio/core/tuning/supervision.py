@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from tokengs_nerfstudio.core.errors import UserError
+from tokengs_nerfstudio.core.geometry.nearness import apart
 from tokengs_nerfstudio.core.geometry.resize import level_size, resized
 from tokengs_nerfstudio.core.tuning.hull import Hull
 from tokengs_nerfstudio.core.types import Gaussians, Views
@@ -109,10 +110,5 @@ def most_typical_view(c2w: Float[Tensor, "view 4 4"]) -> int:
 
     Distance counts position (relative to the spread of the cameras) and viewing direction.
     """
-    centers = c2w[:, :3, 3]
-    spread = (centers - centers.mean(0)).norm(dim=-1).mean().clamp(min=1e-8)
-    pose = torch.cat([centers / spread, c2w[:, :3, 2]], dim=-1)
-    distance = torch.cdist(pose, pose)
-    distance.fill_diagonal_(float("inf"))
-    nearest = distance.amin(dim=-1)
+    nearest = apart(c2w, 1.0).amin(dim=-1)
     return int(nearest.argsort()[len(nearest) // 2])
