@@ -24,6 +24,7 @@ GSPLATS = {
     "space": "gaussians",
     "trials": False,
     "gaussians.points": "alone",
+    "gaussians.stereo": 0,
     "gaussians.densification": "gsplat-default",
     "stopping.rule": "steps",
 }

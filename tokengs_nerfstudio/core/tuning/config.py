@@ -85,11 +85,12 @@ class GaussianStageConfig:
     reseed: bool = True
     """give Gaussians that no supervised view shows a new place before the stage"""
     points: Literal["beside", "alone", "off"] = "beside"
-    """what becomes of the points that a capture names (`ply_file_path`: structure from motion): the stage begins with
-    them beside the Gaussians at hand, in place of new ones, or with them and new ones alone; off: without"""
+    """what becomes of the points that a capture names (`ply_file_path`: structure from motion) or its photos tell
+    (`stereo`): the stage begins with them beside the Gaussians at hand, in place of new ones, or with them and new ones
+    alone; off: without"""
     stereo: Whole = 24
-    """photos, evenly chosen, whose depths are found by stereo before the stage, for points that it begins with as with
-    those of the capture; fewer where that would take more than a tenth of the time. 0: none"""
+    """photos, evenly chosen, whose depths are found by stereo, for points that the stage begins with as with those of
+    the capture; fewer where that would take more than a tenth of the time. 0: none"""
     clear_share: Share = 0.8
     """no Gaussian stays before a camera nearer than this share of the depth of the nearest surface, where the photos
     tell how near that is; 0: Gaussians may be anywhere"""
