@@ -9,6 +9,7 @@ from made.textured_walls import true_depths, walls
 
 from tokengs_nerfstudio.core.geometry.rays import project
 from tokengs_nerfstudio.core.stereo.surface_points import surface_points
+from tokengs_nerfstudio.core.stored_views import stored
 from tokengs_nerfstudio.core.types import Views
 
 VIEWS = walls(arc_cameras(7, radius=2.2, span=0.6))
@@ -42,6 +43,22 @@ def test_some_of_many_photos_are_looked_at() -> None:
     assert few is not None
     assert all_of_them is not None
     assert few.count < 0.6 * all_of_them.count
+
+
+def test_photos_that_are_not_in_memory_are_read_one_by_one() -> None:
+    read = list[int]()
+
+    def reader(number: int) -> Views:
+        read.append(number)
+        return VIEWS.select([number])
+
+    outside = stored((VIEWS.select([number]) for number in range(7)), reader, 7, memory=1)
+    assert not outside.in_memory
+    here, there = (surface_points(views, photos=4, seed=0) for views in (VIEWS, outside))
+    assert here is not None
+    assert there is not None
+    assert torch.equal(here.places, there.places)
+    assert read == [0, 2, 4, 6]
 
 
 def test_masked_pixels_and_what_is_cut_away_tell_nothing() -> None:

@@ -33,7 +33,7 @@ def surface_points(views: Views, photos: int, seed: int) -> PointCloud | None:
         return None
     number = min(photos, len(usable))
     chosen = [usable[round(place * (len(usable) - 1) / (number - 1))] for place in range(number)]
-    maps = depth_maps(views.select(chosen), seed)
+    maps = depth_maps(views.subset(chosen), seed)
     known = agreed(maps)
     if not known.any():
         return None

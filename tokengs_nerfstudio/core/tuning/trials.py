@@ -39,8 +39,8 @@ _TIMED = 2
 _MANY, _ONE_IN = 9, 8
 # No further turn begins that would take trials this much longer than they may.
 _OVER = 1.2
-# Photos that a trial looks at, spread over the capture: more would only take longer to read.
-_MOST = 48
+# Photos that a trial looks at, spread over the capture: more would only take longer to read. Those that tell points.
+_MOST, _TELLING = 48, 12
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,9 @@ class Trials:
 
     def turn(self, scene: PreparedScene, left: Sequence[int]) -> Turn:
         """`turn_of`, with points that the photos which are not left out tell, where these are wanted."""
-        turn = turn_of(self.network, scene, left)
-        return replace(turn, scene=with_surfaces(turn.scene, self.network.config, self.config, self.seed))
+        turn, photos = turn_of(self.network, scene, left), min(self.config.gaussians.stereo, _TELLING)
+        config = with_settings(self.config, {"gaussians.stereo": photos})
+        return replace(turn, scene=with_surfaces(turn.scene, self.network.config, config, self.seed))
 
     def scores(self, turn: Turn, tried: Sequence[Candidate], size: TrialSize) -> tuple[list[float], float | None]:
         """PSNR in dB of what is left out of `turn`, by each of the candidates; and how much better the first of them on
