@@ -118,7 +118,7 @@ def test_a_run_begins_with_the_points_of_its_capture(weights, tmp_path):
     edit(folder, lambda meta: meta.update(ply_file_path="points.ply"))
     config = run_config(folder, weights, tmp_path, steps=1)
     config.pipeline.model.tuning = tuning_config(
-        space="gaussians", rule="steps", reseed=False, clear_share=0.0, start_share=1.0
+        space="gaussians", rule="steps", reseed=False, clear_share=0.0, start_share=1.0, stereo=0
     )
     model = trained(config).pipeline.model
     assert model.num_points == SMALL_NETWORK.tokens * SMALL_NETWORK.gaussians_per_token + 50

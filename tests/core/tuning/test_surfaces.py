@@ -4,15 +4,19 @@ from dataclasses import replace
 
 import pytest
 import torch
+from made.machines import Machine
 from made.scenes import arc_cameras, small_network
 from made.textured_walls import walls
 from made.tuning import changed, ready, tuning_config
 
 from tokengs_nerfstudio.core.evaluation import score, shown
 from tokengs_nerfstudio.core.geometry.points import PointCloud
+from tokengs_nerfstudio.core.network.config import NetworkConfig
+from tokengs_nerfstudio.core.preparation import PreparedScene
+from tokengs_nerfstudio.core.tuning.config import TuningConfig
 from tokengs_nerfstudio.core.tuning.pacing import Allowance
 from tokengs_nerfstudio.core.tuning.planning import Planner
-from tokengs_nerfstudio.core.tuning.surfaces import looks_for_surfaces, photos_in, with_surfaces
+from tokengs_nerfstudio.core.tuning.surfaces import beginning_with, looks_for_surfaces, photos_in, surfaces
 from tokengs_nerfstudio.core.tuning.trials import Trials
 from tokengs_nerfstudio.core.tuning.whole import planned_tuning, run_through, tune
 from tokengs_nerfstudio.core.types import Gaussians
@@ -25,6 +29,10 @@ CONFIG = tuning_config(space="gaussians", rule="steps", clear_share=0.0)
 
 def same(first: Gaussians, second: Gaussians) -> bool:
     return all(torch.equal(a, b) for (_, a), (_, b) in zip(first.tensors(), second.tensors()))
+
+
+def with_surfaces(scene: PreparedScene, network: NetworkConfig, config: TuningConfig, seed: int) -> PreparedScene:
+    return beginning_with(surfaces(scene, network, config, seed), scene, config, seed)
 
 
 def known(points: PointCloud | None) -> PointCloud:
@@ -95,8 +103,12 @@ def test_a_short_time_is_for_fewer_photos_and_the_plan_says_so(monkeypatch) -> N
     assert (photos(1.0), photos(4.0), photos(60.0)) == (1, 4, 24)
 
 
-def test_a_plan_repeats_what_began_with_surfaces(tmp_path) -> None:
-    first = planned_tuning(small_network(), SCENE, CONFIG, steps=5)
+@pytest.mark.parametrize("steps", [5, None])
+def test_a_plan_repeats_what_began_with_surfaces(tmp_path, monkeypatch, steps) -> None:
+    """By time, on a machine so slow that photos and Gaussians become smaller and fewer."""
+    machine = Machine(fixed=0.1, per_pixel=1e-6).installed(monkeypatch)
+    first = planned_tuning(small_network(), SCENE, CONFIG, steps=steps, seconds=2.0, clock=machine.clock)
+    assert (first.plan().config.gaussians.per_pixel < CONFIG.gaussians.per_pixel) == (steps is None)
     run_through(first)
     first.plan().write(tmp_path / "plan.json")
     again = tuning_config(plan=tmp_path / "plan.json")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tokengs_nerfstudio.core.compiled import compiling_seconds, working_seconds
+from tokengs_nerfstudio.core.geometry.points import PointCloud
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.preparation import PreparedScene
 from tokengs_nerfstudio.core.tuning.candidates import FEED_FORWARD, Candidate, candidates
@@ -20,7 +21,7 @@ from tokengs_nerfstudio.core.tuning.plan import TuningPlan
 from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
 from tokengs_nerfstudio.core.tuning.schedule import chosen_space, leaves_out
 from tokengs_nerfstudio.core.tuning.settings import with_settings
-from tokengs_nerfstudio.core.tuning.surfaces import looks_for_surfaces, photos_in, with_surfaces
+from tokengs_nerfstudio.core.tuning.surfaces import beginning_with, looks_for_surfaces, photos_in, surfaces
 from tokengs_nerfstudio.core.tuning.trials import Trials, gathered
 from tokengs_nerfstudio.core.types import Gaussians
 
@@ -88,8 +89,8 @@ class Planner:
             self._begin()
         evidence = self._evidence(tried, None, clock)
         config = self._decided(evidence)
-        planner = self._seeing(config) if steps > 0 else self
-        return PlannedTuning(planner._tuning(config, steps), self.config, trials=_rows(evidence))
+        found = self._surfaces(config) if steps > 0 else None
+        return PlannedTuning(self._tuning(config, steps, found), self.config, trials=_rows(evidence))
 
     def by_time(self, allowance: Allowance) -> PlannedTuning:
         """As much as fits into what is left of the time."""
@@ -107,14 +108,14 @@ class Planner:
         space = chosen_space(config.space, self.network.config, views.num_views, config.few_views)
         config = replace(config, space=space)
         config = self._in_time(config, allowance)
-        planner = self._seeing(config)
+        found = self._surfaces(config)
         self.told("what a step costs")
         costs = measured_costs(self.network, self.scene, config, start, space, allowance.clock)
         sizes = StageSizes(config, start.count, views)
         config, steps = sized(config, space, costs, sizes, allowance.left)
         sizes = replace(sizes, config=config)
         self._say(config, steps, sizes, allowance)
-        tuning = planner._tuning(config, steps)
+        tuning = self._tuning(config, steps, found)
         return PlannedTuning(tuning, self.config, Pacer(allowance, costs, sizes), _rows(evidence))
 
     def again(self, plan: TuningPlan) -> PlannedTuning:
@@ -126,8 +127,8 @@ class Planner:
                 f"{views.num_views} of {views.width}x{views.height}: the result will be another"
             )
         planner = replace(self, config=plan.config, seed=plan.seed)
-        planner = planner._seeing(plan.config) if plan.steps > 0 else planner
-        return PlannedTuning(planner._tuning(plan.config, plan.steps), self.config, Repetition(plan.paces), plan.trials)
+        tuning = planner._tuning(plan.config, plan.steps, planner._surfaces(plan.config) if plan.steps > 0 else None)
+        return PlannedTuning(tuning, self.config, Repetition(plan.paces), plan.trials)
 
     def going_on(self, plan: TuningPlan | None, steps: int) -> PlannedTuning:
         """For the state of an earlier tuning, which had that plan: nothing is tried or measured anew."""
@@ -136,20 +137,19 @@ class Planner:
         if plan is None:
             return PlannedTuning(self._tuning(self.config, steps), self.config)
         config = plan.going_on(self.config)
-        return PlannedTuning(self._seeing(config)._tuning(config, steps), self.config, trials=plan.trials)
+        return PlannedTuning(self._tuning(config, steps, self._surfaces(config)), self.config, trials=plan.trials)
 
-    def _tuning(self, config: TuningConfig, steps: int) -> SceneTuning:
-        return SceneTuning(self.network, self.scene, config, steps, seed=self.seed, antialiased=self.antialiased)
+    def _tuning(self, config: TuningConfig, steps: int, found: PointCloud | None = None) -> SceneTuning:
+        scene = beginning_with(found, self.scene, config, self.seed)
+        return SceneTuning(self.network, scene, config, steps, seed=self.seed, antialiased=self.antialiased)
 
-    def _seeing(self, config: TuningConfig) -> "Planner":
-        """For the scene with points that its photos tell, where `config` wants some."""
+    def _surfaces(self, config: TuningConfig) -> PointCloud | None:
+        """Points that the photos tell, where `config` wants some."""
         self.told("where surfaces are")
-        scene = with_surfaces(self.scene, self.network.config, config, self.seed)
-        found = 0 if scene.points is None else scene.points.count
-        found -= 0 if self.scene.points is None else self.scene.points.count
-        if found:
-            _log.info(f"Stereo: Gaussians begin with {found:,} points that photos show together")
-        return replace(self, scene=scene)
+        found = surfaces(self.scene, self.network.config, config, self.seed)
+        if found is not None:
+            _log.info(f"Stereo: {found.count:,} pixels of the photos agree on where surfaces are")
+        return found
 
     def _in_time(self, config: TuningConfig, allowance: Allowance) -> TuningConfig:
         """With stereo on no more photos than there is time for."""
@@ -172,9 +172,9 @@ class Planner:
         """None where nothing is to be decided. Without a limit of time the feed-forward result is left out: somebody
         has asked for steps."""
         photos = self.scene.example.target.num_views
-        surfaces = looks_for_surfaces(self.network.config, self.config, photos)
+        looked_for = looks_for_surfaces(self.network.config, self.config, photos)
         known = self.scene.points is not None
-        tried = candidates(self.config, self.network.config, known, surfaces) if self.config.trials else []
+        tried = candidates(self.config, self.network.config, known, looked_for) if self.config.trials else []
         return [candidate for candidate in tried if limited or candidate.space != FEED_FORWARD]
 
     def _evidence(self, tried: list[Candidate], seconds: float | None, clock: Clock) -> Evidence | None:

@@ -25,16 +25,19 @@ def looks_for_surfaces(network: NetworkConfig, config: TuningConfig, photos: int
     return "gaussians" in chosen_space(config.space, network, photos, config.few_views)
 
 
-def with_surfaces(scene: PreparedScene, network: NetworkConfig, config: TuningConfig, seed: int) -> PreparedScene:
-    """The scene with points that its photos tell, as many as the stage begins with of the network's Gaussians."""
-    views = scene.example.target
-    if not looks_for_surfaces(network, config, views.num_views):
-        return scene
-    found = surface_points(_corrected(scene, config), config.gaussians.stereo, seed)
+def surfaces(scene: PreparedScene, network: NetworkConfig, config: TuningConfig, seed: int) -> PointCloud | None:
+    """All points that the photos of the scene tell; None where there are none, and where none are wanted."""
+    if not looks_for_surfaces(network, config, scene.example.target.num_views):
+        return None
+    return surface_points(_corrected(scene, config), config.gaussians.stereo, seed)
+
+
+def beginning_with(found: PointCloud | None, scene: PreparedScene, config: TuningConfig, seed: int) -> PreparedScene:
+    """The scene with these points as well, of which no more than the stage begins with of the network's Gaussians."""
     if found is None:
         return scene
-    found = found.thinned(starting_count(config, found.count, views), seed)
-    return replace(scene, points=found if scene.points is None else PointCloud.joined([scene.points, found], torch.cat))
+    some = found.thinned(starting_count(config, found.count, scene.example.target), seed)
+    return replace(scene, points=some if scene.points is None else PointCloud.joined([scene.points, some], torch.cat))
 
 
 def photos_in(seconds: float, views: Views, clock: Callable[[], float]) -> int:

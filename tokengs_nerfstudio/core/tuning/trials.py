@@ -22,7 +22,7 @@ from tokengs_nerfstudio.core.tuning.photometry import Photometry
 from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
 from tokengs_nerfstudio.core.tuning.settings import with_settings
 from tokengs_nerfstudio.core.tuning.supervision import most_typical_view
-from tokengs_nerfstudio.core.tuning.surfaces import with_surfaces
+from tokengs_nerfstudio.core.tuning.surfaces import beginning_with, surfaces
 from tokengs_nerfstudio.core.types import Example, Gaussians, Views
 
 Told = Callable[[str], None]
@@ -109,7 +109,8 @@ class Trials:
         """`turn_of`, with points that the photos which are not left out tell, where these are wanted."""
         turn, photos = turn_of(self.network, scene, left), min(self.config.gaussians.stereo, _TELLING)
         config = with_settings(self.config, {"gaussians.stereo": photos})
-        return replace(turn, scene=with_surfaces(turn.scene, self.network.config, config, self.seed))
+        found = surfaces(turn.scene, self.network.config, config, self.seed)
+        return replace(turn, scene=beginning_with(found, turn.scene, config, self.seed))
 
     def scores(self, turn: Turn, tried: Sequence[Candidate], size: TrialSize) -> tuple[list[float], float | None]:
         """PSNR in dB of what is left out of `turn`, by each of the candidates; and how much better the first of them on
