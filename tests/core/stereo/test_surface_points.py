@@ -38,6 +38,17 @@ def test_points_lie_on_surfaces_in_their_colours() -> None:
     torch.testing.assert_close(points.colors[near].mean(0), VIEWS.images[3, :, 30, 30], atol=0.1, rtol=0)
 
 
+@pytest.mark.parametrize("unit", [1e-9, 1e9])
+def test_units_of_length_do_not_count(unit: float) -> None:
+    c2w = VIEWS.c2w.clone()
+    c2w[:, :3, 3] *= unit
+    points, usual = (surface_points(views, photos=7, seed=0) for views in (replace(VIEWS, c2w=c2w), VIEWS))
+    assert points is not None
+    assert usual is not None
+    assert points.count == pytest.approx(usual.count, rel=0.02)
+    torch.testing.assert_close(points.places.median(0).values / unit, usual.places.median(0).values, atol=0.05, rtol=0)
+
+
 def test_some_of_many_photos_are_looked_at() -> None:
     few, all_of_them = (surface_points(VIEWS, photos, seed=0) for photos in (3, 7))
     assert few is not None

@@ -59,6 +59,15 @@ def test_points_keep_to_the_limit_and_to_what_is_wanted() -> None:
     assert not among(few, began(few)).any()
 
 
+def test_points_come_once_however_often_a_tuning_goes_on() -> None:
+    tuning = began(KNOWN, steps=2, reseed=False, per_pixel=0.0)
+    count = tuning.gaussians().count
+    for _ in range(2):
+        tuning.step()
+    tuning.extend(2)
+    assert tuning.gaussians().count == count
+
+
 def test_points_alone_are_surrounded_where_they_leave_photos_wrong() -> None:
     seen = KNOWN.seen_by(SUPERVISED)
     tuning = began(seen, points="alone")

@@ -28,6 +28,8 @@ _SMALL, _LARGE = (64.0, 5, 0.5), (128.0, 3, 0.03)
 _CALMER = 0.5
 # Nothing is nearer than this share of how far a photo is from its partners.
 _NEAREST = 0.05
+# Less is nothing, in any unit of length and inverse length.
+_TINY = 1e-30
 # What photos do not show, and what is masked, is as bright as this.
 _GREY = 0.5
 _BRIGHTNESS = (0.299, 0.587, 0.114)
@@ -48,8 +50,8 @@ class DepthMaps:
 
     @property
     def points(self) -> Float[Tensor, "view 3 row column"]:
-        """Where the pixels' surfaces are, in the frame of the cameras."""
-        depths = 1 / self.planes[..., 0].clamp(min=1e-9)
+        """Where the pixels' surfaces are, in the frame of the cameras; very far where they are infinitely far."""
+        depths = 1 / self.planes[..., 0].clamp(min=_TINY)
         return pixel_points(self.views.c2w, self.views.intrinsics, depths[:, None])
 
 
@@ -110,7 +112,7 @@ class Matching:
         turns = lens[others] @ motion[..., :3, :3] @ torch.linalg.inv(lens)[:, None]
         shifts = (lens[others] @ motion[..., :3, 3:])[..., 0]
         baseline = motion[..., :3, 3].norm(dim=-1).median(dim=1).values
-        largest = 1 / (_NEAREST * baseline.clamp(min=1e-9))
+        largest = 1 / (_NEAREST * baseline.clamp(min=_TINY))
         pictures, turns, shifts = pictures.contiguous(), turns.contiguous(), shifts.contiguous()
         return cls(pictures, others.contiguous(), turns, shifts, largest, seed)
 

@@ -14,7 +14,7 @@ from tokengs_nerfstudio.core.tuning.config import StoppingConfig, TuningConfig
 from tokengs_nerfstudio.core.tuning.costs import Clock, StageSizes, measured_costs
 from tokengs_nerfstudio.core.tuning.entry_checks import check_arguments
 from tokengs_nerfstudio.core.tuning.evidence import Evidence
-from tokengs_nerfstudio.core.tuning.gaussians import fewer, gaussian_budget, starting_count
+from tokengs_nerfstudio.core.tuning.gaussians import GaussianStage, fewer, gaussian_budget, starting_count
 from tokengs_nerfstudio.core.tuning.pacing import Allowance, Pacer, Repetition, sized
 from tokengs_nerfstudio.core.tuning.photometry import Parts
 from tokengs_nerfstudio.core.tuning.plan import TuningPlan
@@ -137,7 +137,9 @@ class Planner:
         if plan is None:
             return PlannedTuning(self._tuning(self.config, steps), self.config)
         config = plan.going_on(self.config)
-        return PlannedTuning(self._tuning(config, steps, self._surfaces(config)), self.config, trials=plan.trials)
+        begun = bool(plan.stages) and plan.stages[0][0] == GaussianStage.name
+        found = None if begun else self._surfaces(config)
+        return PlannedTuning(self._tuning(config, steps, found), self.config, trials=plan.trials)
 
     def _tuning(self, config: TuningConfig, steps: int, found: PointCloud | None = None) -> SceneTuning:
         scene = beginning_with(found, self.scene, config, self.seed)

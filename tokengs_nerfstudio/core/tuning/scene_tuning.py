@@ -260,15 +260,16 @@ class SceneTuning:
         return self._start
 
     def _gaussian_stage(self) -> GaussianStage:
-        """A stage that takes over the Gaussians of now."""
+        """A stage that takes over the Gaussians of now, to which known points come once."""
         planned, moving = self.course.here or self.course.stages[-1], self._moving()
+        scene = replace(self._scene, points=None) if isinstance(self._stage, GaussianStage) else self._scene
         with torch.no_grad():
             start = self._splats(self._time).detach()
         if moving is not None:
             start = start.select(slice(0, -moving.count))
         if self._start is None and not isinstance(self._stage, GaussianStage):
             start = fewer(start, starting_count(self.config, start.count, self.supervision.views), self.seed)
-        return GaussianStage(start, self._scene, self.config, planned.steps, moving)
+        return GaussianStage(start, scene, self.config, planned.steps, moving)
 
     def _moving(self) -> MovingGaussians | None:
         """The Gaussians of dynamic tokens, as they are tuned already or beginning with those of now."""
