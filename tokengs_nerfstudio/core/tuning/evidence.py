@@ -11,11 +11,9 @@ from tokengs_nerfstudio.core.tuning.settings import differences, with_settings
 # Tokens gain most after the length of a trial, and never ruin a scene of few photos: by so many dB others have to be
 # better. By as many has what does without the network, or without known points, to be better than what has both.
 _LEAD = 0.5
-# Gaussians that show the photos they are tuned on by so many dB better than the others know them by heart. How it
-# divides captures: docs/measurements.md.
-_BY_HEART = 2.0
-# What lets those fade then that only single photos ask for.
-_AGAINST_IT = {"gaussians.opacity_pull": 0.1}
+# Gaussians that show the photos they are tuned on by so many dB better than the others know them by heart, or may do:
+# then those fade that only single photos ask for, as this setting has it. What it divides: docs/measurements.md.
+_BY_HEART, _AGAINST_IT = ((2.0, 0.1), (1.0, 0.05)), "gaussians.opacity_pull"
 # Tokens are left out of trials in which they would leave no time for so many turns: with few photos, which they suit,
 # and with many.
 _OF_FEW, _OF_MANY = 1, 2
@@ -96,10 +94,15 @@ class Evidence:
     def decided(self, config: TuningConfig) -> TuningConfig:
         """As the best candidate has it; where Gaussians know photos by heart, with what is good against it, unless
         somebody has chosen otherwise."""
-        config = self.best.applied(config)
-        if self.gap < _BY_HEART or _AGAINST_IT.keys() & differences(TuningConfig(), config).keys():
+        config, pull = self.best.applied(config), self._pull
+        if pull is None or _AGAINST_IT in differences(TuningConfig(), config):
             return config
-        return with_settings(config, _AGAINST_IT)
+        return with_settings(config, {_AGAINST_IT: pull})
+
+    @property
+    def _pull(self) -> float | None:
+        """None where photos are not known by heart."""
+        return next((pull for gap, pull in _BY_HEART if self.gap >= gap), None)
 
     def rows(self) -> tuple[dict[str, Any], ...]:
         """The table, as plain values."""
@@ -124,10 +127,10 @@ class Evidence:
         ]
         for row in sorted(self.rows(), key=lambda row: -row["psnr"]):
             lines.append(f"  {'*' if row['chosen'] else ' '} {row['tried']:40s} {row['psnr']:6.2f} dB")
-        if self.gap >= _BY_HEART:
-            settings = ", ".join(f"{name} {value}" for name, value in _AGAINST_IT.items())
+        if self._pull is not None:
             lines.append(
-                f"Gaussians show photos they are tuned on {self.gap:.1f} dB better than others: {settings}, if not set"
+                f"Gaussians show photos they are tuned on {self.gap:.1f} dB better than others: {_AGAINST_IT} "
+                f"{self._pull}, if not set"
             )
         return "\n".join(lines)
 
