@@ -133,6 +133,11 @@ class Views(TensorRecord):
             return list(range(self.num_views))
         return self.masks.flatten(1).any(1).nonzero()[:, 0].tolist()
 
+    @property
+    def over_time(self) -> bool:
+        """Whether views of one scene are of several moments."""
+        return self.times is not None and bool((self.times != self.times[0]).any())
+
     def subset(self, indices: Sequence[int] | Tensor | slice) -> "Views":
         """`select`, for views that are to be handed on: those that are not in memory are not read."""
         return self.select(indices)

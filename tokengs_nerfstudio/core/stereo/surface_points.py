@@ -28,8 +28,7 @@ def surface_points(views: Views, photos: int, seed: int) -> PointCloud | None:
     """Points in the frame of the cameras, as `photos` evenly chosen of the views show them together; None where there
     are none: too few photos, photos that hardly overlap, a scene that moves, or plain surfaces."""
     usable = views.usable()
-    moving = views.times is not None and bool((views.times != views.times[0]).any())
-    if moving or min(len(usable), photos) < 2:
+    if min(len(usable), photos) < 2 or views.over_time:
         return None
     number = min(photos, len(usable))
     chosen = [usable[round(place * (len(usable) - 1) / (number - 1))] for place in range(number)]

@@ -29,8 +29,7 @@ class Hull:
     @classmethod
     def of(cls, views: Views) -> "Hull | None":
         """The hull of what views of one moment leave; None for opaque ones and for those of several moments."""
-        moving = views.times is not None and bool((views.times != views.times[0]).any())
-        if not views.cut_out or moving or views.num_views == 0:
+        if not views.cut_out or views.num_views == 0 or views.over_time:
             return None
         small = reduced_views(views)
         assert small.alphas is not None

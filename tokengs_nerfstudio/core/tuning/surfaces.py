@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-import torch
-
 from tokengs_nerfstudio.core.geometry.points import PointCloud
 from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.poses import with_adjusted_cameras
@@ -37,7 +35,7 @@ def beginning_with(found: PointCloud | None, scene: PreparedScene, config: Tunin
     if found is None:
         return scene
     some = found.thinned(starting_count(config, found.count, scene.example.target), seed)
-    return replace(scene, points=some if scene.points is None else PointCloud.joined([scene.points, some], torch.cat))
+    return replace(scene, points=some if scene.points is None else PointCloud.cat([scene.points, some]))
 
 
 def photos_in(seconds: float, views: Views, clock: Callable[[], float]) -> int:
