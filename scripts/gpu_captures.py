@@ -7,6 +7,7 @@ Gaussians, and densifies as gsplat does. Every fourth photo, from the third on, 
 import argparse
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -20,6 +21,7 @@ from tokengs_nerfstudio.core.types import Example
 from tokengs_nerfstudio.data import NerfstudioCapture, spread_views
 
 EVERY, FIRST = 4, 2
+OURS, GSPLATS_WAY = "ours", "gsplat's default from SfM points"
 GSPLATS = {
     "space": "gaussians",
     "trials": False,
@@ -30,8 +32,10 @@ GSPLATS = {
 }
 
 
-def compared(network: TokenGSNetwork, folder: Path, seconds: float, short_side: int, device: str) -> list[dict]:
-    """The figures of one capture."""
+def compared(
+    network: TokenGSNetwork, folder: Path, seconds: float, short_side: int, device: str, wanted: Sequence[str]
+) -> list[dict]:
+    """The figures of one capture, of the ways that are wanted."""
     capture = NerfstudioCapture(folder)
     order = sorted(range(len(capture)), key=lambda index: capture.file_names[index])
     held_out = order[FIRST::EVERY]
@@ -41,11 +45,13 @@ def compared(network: TokenGSNetwork, folder: Path, seconds: float, short_side: 
     context = seen.select([train.index(index) for index in spread_views(capture.c2w, 4, train)])
     points = capture.points()
     points = None if points is None else points.to(device, torch.float32)
-    ways = {"ours": TuningConfig()}
+    ways = {OURS: TuningConfig()}
     if points is not None:
-        ways["gsplat's default from SfM points"] = with_settings(TuningConfig(), GSPLATS)
+        ways[GSPLATS_WAY] = with_settings(TuningConfig(), GSPLATS)
     found = []
     for name, tuning in ways.items():
+        if name not in wanted:
+            continue
         began = time.perf_counter()
         baked = reconstruct_scene(network, Example(context, seen), tuning, seconds=seconds, points=points)
         _wait(device)
@@ -73,16 +79,19 @@ def main() -> int:
     parser.add_argument("--captures", type=Path, nargs="+", required=True, help="folders with a transforms.json")
     parser.add_argument("--seconds", type=float, nargs="+", default=[20.0], help="for each reconstruction")
     parser.add_argument("--short-side", type=int, default=1600, help="largest shorter side of the photos, in pixels")
-    parser.add_argument("--weights", default="tiny")
+    parser.add_argument("--weights", default="small")
+    ways = ["ours", "gsplat"]
+    parser.add_argument("--ways", nargs="+", default=ways, choices=ways, help="which of the two")
     parser.add_argument("--device", default="cuda")
     options = parser.parse_args()
     network = load_network(options.weights, device=options.device)
+    wanted = [OURS if way == "ours" else GSPLATS_WAY for way in options.ways]
     failed = 0
     for folder in options.captures:
         for seconds in options.seconds:
             with options.output.open("a", buffering=1) as file:
                 try:
-                    for figure in compared(network, folder, seconds, options.short_side, options.device):
+                    for figure in compared(network, folder, seconds, options.short_side, options.device, wanted):
                         file.write(json.dumps(figure) + "\n")
                 # One that fails must not cost the others.
                 except Exception as error:

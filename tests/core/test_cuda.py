@@ -8,14 +8,17 @@ import torch
 from made.scenes import arc_cameras, blobs, photos, small_network
 from made.training import held_out_example
 from made.tuning import changed, ready, tuning_config
+from torch import Tensor
 
 from tokengs_nerfstudio.core import Gaussians, SceneTuning, TokenGSNetwork, load_network
 from tokengs_nerfstudio.core.evaluation import view_psnr
 from tokengs_nerfstudio.core.network.config import PRESETS
 from tokengs_nerfstudio.core.network.initial import initial_values
 from tokengs_nerfstudio.core.training.config import TrainingConfig
-from tokengs_nerfstudio.core.training.gradients import scene_gradients
+from tokengs_nerfstudio.core.training.gradients import Predictor, scene_gradients
 from tokengs_nerfstudio.core.training.network_training import NetworkTraining
+from tokengs_nerfstudio.core.training.recorded import RECORDED_FROM, Recorded
+from tokengs_nerfstudio.core.types import Example
 
 pytestmark = pytest.mark.gpu
 
@@ -121,3 +124,32 @@ def test_a_tuning_goes_on_from_a_state_on_the_cpu() -> None:
     finish(later)
     assert later.gaussians().means.device.type == "cuda"
     assert torch.equal(later.gaussians().means.cpu(), state["best"]["snapshot"]["means"])
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_replayed_network_has_the_same_gradient(precision: str, record_property) -> None:
+    """Shapes in turn, so that recordings share their memory; what is plain before is a graph from the third call on."""
+    network = load_network("tiny", device="cuda").train().requires_grad_(True)
+    network.precision = precision  # type: ignore[assignment]
+    replayed, rendering, config = Recorded(network), network.config.rendering, TrainingConfig()
+    examples = [held_out_example(network.config, scenes).to("cuda") for scenes in (2, 3)]
+
+    def slope(predictor: Predictor, example: Example) -> Tensor:
+        network.zero_grad(set_to_none=True)
+        scene_gradients(predictor, example, rendering, config, example.num_scenes)
+        return torch.cat([p.grad.flatten().double() for p in network.parameters() if p.grad is not None])
+
+    expected = [slope(network, example) for example in examples]
+    errors = [
+        float((slope(replayed, example) - plain).norm() / plain.norm())
+        for _ in range(RECORDED_FROM + 2)
+        for example, plain in zip(examples, expected)
+    ]
+    record_property("relative error of the gradient", max(errors))
+    assert max(errors) < (1e-3 if precision == "fp32" else 2e-2)
+    assert replayed.recordings == len(examples)
+    with torch.no_grad():
+        network.tokens.add_(0.3 * torch.randn_like(network.tokens))
+    changed = slope(network, examples[0])
+    assert float((slope(replayed, examples[0]) - changed).norm() / changed.norm()) < 2e-2
+    assert float((changed - expected[0]).norm() / changed.norm()) > 0.1

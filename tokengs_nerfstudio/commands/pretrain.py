@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Annotated, Any
 
 import torch
@@ -35,6 +36,7 @@ from tokengs_nerfstudio.core.training.pace import Pace
 from tokengs_nerfstudio.core.training.parallel import Serial, Threads, Workers
 from tokengs_nerfstudio.core.training.precision import chosen_precision
 from tokengs_nerfstudio.core.training.ranks import Ranks, RankWorkers
+from tokengs_nerfstudio.core.training.recorded import Recorded
 from tokengs_nerfstudio.core.training.schedule import Cooldown, schedule_of
 from tokengs_nerfstudio.core.training.start import starting_network
 from tokengs_nerfstudio.core.training.state import read_state, save_state
@@ -64,7 +66,7 @@ class Run:
         saved = None if origin is None else _read(origin)
         network = self._network(saved).to(self.ranks.device)
         network.precision = self._precision(saved)
-        self.guard = Guard(config.training.guard)
+        self.guard, self._drawing = Guard(config.training.guard), Lock()
         schedule = schedule_of(config.training) if config.cooldown is None else Cooldown()
         self.training = NetworkTraining(network, config.training, self._workers(network), Guarded(schedule, self.guard))
         self.ledger = Ledger(config.seed, config.kind, network.precision)
@@ -197,7 +199,8 @@ class Run:
         return made_ahead(self._batch, self.training.steps)
 
     def _batch(self, number: int) -> Example:
-        return self.batches.batch(number, self.training.schedule.maturity(number, self._progress_at(number)))
+        with self._drawing:
+            return self.batches.batch(number, self.training.schedule.maturity(number, self._progress_at(number)))
 
     def _progress_at(self, step: int) -> float:
         """How far the run is, 1 at the last step; that of a run given in hours belongs to the moment."""
@@ -253,8 +256,15 @@ class Run:
         return f"going on from {self.state}: step {steps}, {hours:.2f} hours{begun}{left}"
 
     def _workers(self, network: TokenGSNetwork) -> Workers:
-        own = Threads(network, self.config.threads) if self.config.device == "cpu" else Serial(network)
+        config = self.config
+        own = Threads(network, config.threads) if config.device == "cpu" else Serial(network, self._recorded(network))
         return own if self.ranks.count == 1 else RankWorkers(network, own, self.ranks)
+
+    def _recorded(self, network: TokenGSNetwork) -> Recorded | None:
+        """The network replayed, where that is asked for; a step in several parts would write over its own gradients."""
+        config = self.config
+        wanted = config.graphs and self.ranks.device.type == "cuda" and config.training.micro_batches == 1
+        return Recorded(network, alone=self._drawing) if wanted else None
 
     def _opened_log(self, taken_back_at: int | None = None) -> TrainingLog | NoLog:
         if not self.ranks.first:

@@ -61,6 +61,8 @@ class Pretraining:
     """where to train"""
     precision: PrecisionChoice = "auto"
     """arithmetic of encoder and decoder; auto is bf16 on CPUs that are faster in it (AMX), and fp32 elsewhere"""
+    graphs: bool = True
+    """on CUDA: record the network's way there and back for each shape of batch that comes often, and replay it"""
     save_every: NotNegative = 120.0
     """seconds between two saved states"""
     evaluate_every: Count = 250

@@ -5,6 +5,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from tokengs_nerfstudio.core.constants import constant
+
 
 def rotate(rotation: Float[Tensor, "*batch 3 3"], vector: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:
     return (rotation @ vector[..., None])[..., 0]
@@ -24,7 +26,7 @@ def rigid_motion(turn: Float[Tensor, "view 3"], shift: Float[Tensor, "view 3"]) 
     x, y, z = turn.unbind(-1)
     cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=-1).unflatten(-1, (3, 3))
     upper = torch.cat([torch.linalg.matrix_exp(cross), shift[..., None]], dim=-1)
-    last = upper.new_tensor([0.0, 0.0, 0.0, 1.0]).expand(len(turn), 1, 4)
+    last = constant([0.0, 0.0, 0.0, 1.0], upper).expand(len(turn), 1, 4)
     return torch.cat([upper, last], dim=-2)
 
 

@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from tokengs_nerfstudio.core.constants import constant
 from tokengs_nerfstudio.core.types import Views
 
 
@@ -15,7 +16,7 @@ def seen_by(
     before = own[..., 2] > 0
     depth = torch.where(before, own[..., 2], 1.0)
     place = (own @ views.intrinsics.mT)[..., :2] / depth[..., None]
-    size = place.new_tensor([views.width, views.height])
+    size = constant([views.width, views.height], place)
     return before & ((place > 0) & (place < size)).all(-1), depth
 
 

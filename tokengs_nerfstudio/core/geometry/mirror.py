@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from tokengs_nerfstudio.core.constants import constant
 from tokengs_nerfstudio.core.types import Views
 
 
@@ -15,7 +16,7 @@ def mirrored(views: Views) -> Views:
     With S = diag(-1, 1, 1, 1), camera-to-world matrices become S c2w S, which are proper rotations again; the principal
     point moves to width - cx. Mirroring twice gives the views back.
     """
-    flip = views.c2w.new_tensor([-1.0, 1.0, 1.0, 1.0])
+    flip = constant([-1.0, 1.0, 1.0, 1.0], views.c2w)
     intrinsics = views.intrinsics.clone()
     intrinsics[..., 0, 2] = views.width - intrinsics[..., 0, 2]
     c2w = flip[:, None] * views.c2w * flip[None, :]

@@ -64,7 +64,9 @@ class SceneLosses:
 
     def means(self) -> dict[str, float]:
         """Total and parts averaged over the scenes, as plain numbers for a log."""
-        return {"loss": float(self.total.detach()), **{k: float(v.detach().mean()) for k, v in self.parts.items()}}
+        means = {"loss": self.total.detach(), **{name: part.detach().mean() for name, part in self.parts.items()}}
+        # All at once: a GPU is waited for whenever a number of it is asked for.
+        return dict(zip(means, torch.stack(list(means.values())).tolist()))
 
 
 def l1(pred: Float[Tensor, "*batch view c h w"], target: Float[Tensor, "*batch view c h w"]) -> Float[Tensor, "*batch"]:

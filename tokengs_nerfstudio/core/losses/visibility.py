@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from tokengs_nerfstudio.core.constants import constant
+
 
 def visibility(
     means: Float[Tensor, "*batch gaussian 3"],
@@ -54,7 +56,7 @@ def _frustum_coordinates(means: Tensor, c2w: Tensor, intrinsics: Tensor, width: 
     """Centres per view, in camera axes scaled so that the image's borders are |x| = z and |y| = z: [*b v n 3]."""
     rotation, position = c2w[..., :3, :3], c2w[..., :3, 3]
     local = (means[..., None, :, :] - position[..., None, :]) @ rotation
-    to_borders = intrinsics.new_tensor([[2 / width, 0, -1], [0, 2 / height, -1], [0, 0, 1]])
+    to_borders = constant([[2 / width, 0, -1], [0, 2 / height, -1], [0, 0, 1]], intrinsics)
     return local @ (to_borders @ intrinsics).mT
 
 

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from tokengs_nerfstudio.core.constants import constant
 from tokengs_nerfstudio.core.records import TensorRecord
 
 POSITION_CHANNELS = 384
@@ -127,7 +128,7 @@ class BoundedAnchors(Anchors):
         return limit * squashed(x / limit)
 
     def _place(self, x: Tensor) -> Tensor:
-        return stretched(self._bounded(x), self.far) + x.new_tensor([0.0, 0.0, self.z_offset])
+        return stretched(self._bounded(x), self.far) + constant([0.0, 0.0, self.z_offset], x)
 
 
 def position_channels(coordinates: Float[Tensor, "batch token 3"]) -> Float[Tensor, "batch token 384"]:

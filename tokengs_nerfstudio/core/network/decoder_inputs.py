@@ -33,9 +33,9 @@ def first_moving(tokens: int, config: NetworkConfig) -> int:
     return tokens - config.dynamic_tokens if config.dynamic_tokens else 0
 
 
-def moving_tokens(tokens: int, config: NetworkConfig) -> Bool[Tensor, " token"]:
+def moving_tokens(tokens: int, config: NetworkConfig, device: torch.device | None = None) -> Bool[Tensor, " token"]:
     """Which of so many tokens that is, static ones first."""
-    return torch.arange(tokens) >= first_moving(tokens, config)
+    return torch.arange(tokens, device=device) >= first_moving(tokens, config)
 
 
 def target_times(
@@ -59,4 +59,4 @@ def times_apart(
     if memory.photos is None or memory.photos.times is None or times is None:
         return None
     apart = (memory.photos.times - times[:, None]).abs()
-    return apart[..., None] * moving_tokens(tokens.shape[1], config).to(apart)
+    return apart[..., None] * moving_tokens(tokens.shape[1], config, apart.device).to(apart)

@@ -6,11 +6,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from tokengs_nerfstudio.core.constants import constant
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.geometry.rays import pluecker
 from tokengs_nerfstudio.core.network.config import NetworkConfig
 from tokengs_nerfstudio.core.network.layers import time_channels
 from tokengs_nerfstudio.core.network.sweep import sweep_costs, swept
+from tokengs_nerfstudio.core.records import TensorRecord
 from tokengs_nerfstudio.core.types import Views
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -18,7 +20,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
-class EncoderInputs:
+class EncoderInputs(TensorRecord):
     """Context views as the encoder reads them; None what a network does not ask for."""
 
     images: Float[Tensor, "batch view 3 height width"]
@@ -39,7 +41,7 @@ def encoder_inputs(context: Views, config: NetworkConfig) -> EncoderInputs:
     without times where the network embeds time.
     """
     _check(context, config)
-    mean, std = (context.images.new_tensor(value)[:, None, None] for value in (IMAGENET_MEAN, IMAGENET_STD))
+    mean, std = (constant(value, context.images)[:, None, None] for value in (IMAGENET_MEAN, IMAGENET_STD))
     times, costs, points = None, None, None
     if config.time_channels and context.times is not None:
         times = time_channels(context.times, config.time_channels)

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tokengs_nerfstudio.core.constants import constant
 from tokengs_nerfstudio.core.network.anchors import Anchors
 from tokengs_nerfstudio.core.network.attention import attention, heads_first
 from tokengs_nerfstudio.core.network.config import Head
@@ -193,7 +194,7 @@ class GaussianHead(nn.Module):
         position, color, scale, quaternion, opacity = raw.split([3, 3, 3, 4, 1], dim=-1)
         if anchors is None:
             means = position.clamp(-1, 1) if self.kind == "bounded" else position.sign() * position.abs().expm1()
-            means = means + means.new_tensor([0.0, 0.0, self.z_offset])
+            means = means + constant([0.0, 0.0, self.z_offset], means)
         else:
             means = anchors.around(position.unflatten(1, (anchors.count, -1))).flatten(1, 2)
             scale = scale.clamp(min=_LOWEST_ANCHORED_SCALE)

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tokengs_nerfstudio.core.constants import constant
 from tokengs_nerfstudio.core.network.layers import doubted
 from tokengs_nerfstudio.core.types import Views
 
@@ -51,7 +52,7 @@ class PhotoColors(nn.Module):
             seen, colours = photo_colors(means, photos)
             sharpness = SHARPNESS_UNIT * F.softplus(self.sharpness)
             doubt = doubted(sharpness * (colours - colors[:, None]).square().sum(-1), self.time_doubt, apart)
-            logits = torch.where(seen, -doubt, doubt.new_tensor(_NOT_SEEN))
+            logits = torch.where(seen, -doubt, _NOT_SEEN)
             weights = torch.cat([logits, decoded[:, None]], dim=1).softmax(dim=1)[..., None]
             return (weights * torch.cat([colours, colors[:, None]], dim=1)).sum(1)
 
@@ -74,6 +75,6 @@ def places(
     own = ways @ photos.c2w[..., :3, :3]
     depth = own[..., 2].clamp(min=_NEAREST)
     pixels = (own @ photos.intrinsics.mT)[..., :2] / depth[..., None]
-    grid = 2.0 * pixels / pixels.new_tensor([photos.width, photos.height]) - 1.0
+    grid = 2.0 * pixels / constant([photos.width, photos.height], pixels) - 1.0
     seen = (own[..., 2] > _NEAREST) & (grid.detach().abs() < 1.0).all(-1)
     return seen, depth, grid.clamp(-1.0, 1.0)

@@ -112,7 +112,7 @@ class SurfacePull(nn.Module):
             seen, change, spread = proposals(ways, photos, surfaces)
             of_spread, of_change = _DOUBT_UNIT * F.softplus(self.doubts)
             logits = -doubted(of_spread * spread + of_change * change.abs(), self.time_doubt, apart)
-            logits = torch.where(seen, logits, logits.new_tensor(_NOT_SEEN))
+            logits = torch.where(seen, logits, _NOT_SEEN)
             weights = torch.cat([logits, stay[:, None]], dim=1).softmax(dim=1)[:, :-1]
             slide = weights * change.clamp(-_LONGEST_SLIDE, _LONGEST_SLIDE).expm1()
             return means + (slide[..., None] * ways).sum(1)

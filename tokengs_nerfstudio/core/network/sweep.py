@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from tokengs_nerfstudio.core.compiled import run
+from tokengs_nerfstudio.core.constants import constant
 from tokengs_nerfstudio.core.geometry.agreement import better_half
 from tokengs_nerfstudio.core.types import Views
 
@@ -21,6 +22,7 @@ SHRINK = 2
 """The sweep looks at photos this many times smaller."""
 DEPTHS, _NEAREST, _FARTHEST = 32, 0.2, 14.0
 """Steps of the ladder and its ends, in canonical units: a baseline is about one, captures lie at 0.25 to 9 of it."""
+_LADDER = torch.linspace(math.log(_NEAREST), math.log(_FARTHEST), DEPTHS).tolist()
 TEMPERATURE = 0.004
 """Of the softmax over the ladder's costs."""
 _UNSEEN = 0.2
@@ -30,7 +32,7 @@ _LEAST_DEPTH = 1e-3
 
 def ladder(like: Tensor) -> Float[Tensor, " depth"]:
     """Logarithms of the depths that are tried, on the device of `like`."""
-    return torch.linspace(math.log(_NEAREST), math.log(_FARTHEST), DEPTHS).to(like)
+    return constant(_LADDER, like)
 
 
 @torch.no_grad()
@@ -82,14 +84,16 @@ def _ways(
     y = (torch.arange(rows, device=c2w.device, dtype=c2w.dtype) + 0.5) * SHRINK
     x = (torch.arange(columns, device=c2w.device, dtype=c2w.dtype) + 0.5) * SHRINK
     pixels = torch.stack([x.repeat(rows), y.repeat_interleave(columns), torch.ones_like(x).repeat(rows)])
-    return c2w[..., :3, 3], c2w[..., :3, :3] @ torch.linalg.solve(intrinsics, pixels.expand(*c2w.shape[:2], 3, -1))
+    # Without asking whether it could be solved, which a GPU would have to be waited for; intrinsics are checked before.
+    in_camera, _ = torch.linalg.solve_ex(intrinsics, pixels.expand(*c2w.shape[:2], 3, -1))
+    return c2w[..., :3, 3], c2w[..., :3, :3] @ in_camera
 
 
 def _seen_by_all(
     context: Views, origin: Float[Tensor, "batch view 3"], per_depth: Float[Tensor, "batch view 3 pixel"]
 ) -> tuple[Float[Tensor, "batch view other 3"], Float[Tensor, "batch view other 3 pixel"]]:
     """Origins and ways of every view's rays as all views see them: small pixels, times depth, and depth."""
-    shrink = context.c2w.new_tensor([SHRINK, SHRINK, 1.0])[:, None]
+    shrink = constant([SHRINK, SHRINK, 1.0], context.c2w)[:, None]
     project = (context.intrinsics / shrink @ context.c2w[..., :3, :3].mT)[:, None]
     offset = origin[:, :, None] - context.c2w[:, None, :, :3, 3]
     return (project @ offset[..., None])[..., 0], project @ per_depth[:, :, None]
@@ -133,7 +137,7 @@ def torch_costs(
         place = start[:, views, others][..., None, None] + way[:, views, others][..., None, :] * depths[:, None]
         depth = place[:, :, 2]
         pixels = place[:, :, :2] / depth.clamp(min=_LEAST_DEPTH)[:, :, None]
-        grid = 2.0 * pixels.movedim(2, -1) / pixels.new_tensor([size[1], size[0]]) - 1.0
+        grid = 2.0 * pixels.movedim(2, -1) / constant([size[1], size[0]], pixels) - 1.0
         inside = (depth > _LEAST_DEPTH) & (grid.abs() < 1.0).all(-1)
         seen = F.grid_sample(
             features[:, others].flatten(0, 1),

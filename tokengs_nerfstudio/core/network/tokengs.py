@@ -143,14 +143,22 @@ class TokenGSNetwork(nn.Module):
         Raises ValueError for a missing batch axis, for images that are no multiple of the patch, and for context
         views without times where the network embeds time. A network without time ignores times.
         """
+        return self.memory_of(self.inputs(context), context)
+
+    def inputs(self, context: Views) -> EncoderInputs:
+        """What `encode` reads of `context`, in the parameters' precision; nothing in it is learned. Errors as there."""
+        return encoder_inputs(context.to(dtype=self.tokens.dtype), self.config)
+
+    def memory_of(self, inputs: EncoderInputs, context: Views) -> SceneMemory:
+        """The rest of `encode`, from `inputs` of `context`."""
         if self.latents is not None:
-            return self.memory_from_latents(self.encode_latents(context))
-        memory = self._encode(self._inputs(context))
+            return self.memory_from_latents(self._encode_latents(inputs))
+        memory = self._encode(inputs)
         return memory if self.photo_colors is None else replace(memory, photos=context.to(dtype=self.tokens.dtype))
 
     def encode_latents(self, context: Views) -> Float[Tensor, "batch latent dim"]:
         """The scene latents of `context`: what latent tuning moves. ValueError for a network without latents."""
-        return self._encode_latents(self._inputs(context))
+        return self._encode_latents(self.inputs(context))
 
     def memory_from_latents(self, latents: Float[Tensor, "batch latent dim"]) -> SceneMemory:
         """The decoder's memory of scene latents that `encode_latents` returned, tuned or not."""
@@ -213,10 +221,6 @@ class TokenGSNetwork(nn.Module):
         tokens = self.initial_tokens(memory.keys.shape[0]) if tokens is None else tokens
         check_tokens(tokens, memory, self.config)
         return tokens
-
-    def _inputs(self, context: Views) -> EncoderInputs:
-        """In the parameters' precision."""
-        return encoder_inputs(context.to(dtype=self.tokens.dtype), self.config)
 
     def _channels(self, times: Tensor | None) -> Tensor | None:
         return None if times is None else time_channels(times, self.config.time_channels)

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from tokengs_nerfstudio.core.constants import constant
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.harmonics import seen_colors
 from tokengs_nerfstudio.core.ranges import Count, check_value
@@ -150,9 +151,9 @@ def _check_numbers(width: int, height: int, near: float, far: float) -> None:
 
 
 def _background(background: float | Tensor, leading: Sequence[int], like: Tensor) -> Tensor:
-    fill = torch.as_tensor(background, dtype=None if isinstance(background, Tensor) else like.dtype, device=None)
-    if isinstance(background, Tensor) and fill.device != like.device:
+    fill = background if isinstance(background, Tensor) else constant(background, like)
+    if fill.device != like.device:
         raise UserError(f"background is on {fill.device}, c2w on {like.device}: move them to one device")
     if list(fill.shape) not in ([], [3], [*leading[:-1], 1, 3], [*leading, 3]):
         raise UserError(f"background must be a number, [3] or {[*leading, 3]}; got shape {list(fill.shape)}")
-    return fill.to(like.device).expand(*leading, 3)
+    return fill.expand(*leading, 3)

@@ -11,6 +11,7 @@ from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.training.config import TrainingConfig
 from tokengs_nerfstudio.core.training.gradients import scene_gradients
+from tokengs_nerfstudio.core.training.recorded import Recorded
 from tokengs_nerfstudio.core.types import Example
 
 
@@ -29,14 +30,14 @@ class Workers(Protocol):
 
 
 class Serial:
-    """Everything in the calling thread."""
+    """Everything in the calling thread; `recorded` is the network as it is called, if not plainly."""
 
-    def __init__(self, network: TokenGSNetwork) -> None:
-        self.network = network
+    def __init__(self, network: TokenGSNetwork, recorded: Recorded | None = None) -> None:
+        self.network, self._called = network, network if recorded is None else recorded
 
     def gradients(self, example: Example, config: TrainingConfig) -> dict[str, float]:
         """As `Workers.gradients`."""
-        return scene_gradients(self.network, example, self.network.config.rendering, config, example.num_scenes)
+        return scene_gradients(self._called, example, self.network.config.rendering, config, example.num_scenes)
 
     def update(self, optimizers: Sequence[torch.optim.Optimizer]) -> None:
         """As `Workers.update`."""
