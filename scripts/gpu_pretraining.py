@@ -76,7 +76,7 @@ def configured(options: argparse.Namespace, folder: Path) -> Pretraining:
         precision="bf16",
         save_every=100.0,
         evaluate_every=500,
-        held_out=2 if dry else 48,
+        held_out=2 if dry else options.held_out,
         seed=options.seed,
         data=tuple(options.data or ()),
         training=training,
