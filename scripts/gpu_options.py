@@ -21,6 +21,7 @@ _OPTIONS: list[tuple[str, dict]] = [
     ("--rate", {"type": float, "default": 1.5e-3, "help": "highest learning rate of AdamW"}),
     ("--matrix-rate", {"type": float, "default": 0.02, "help": "highest learning rate of Muon"}),
     ("--ema", {"type": float, "default": 0.998, "help": "decay of the averaged weights"}),
+    ("--graphs", {"type": int, "default": 1, "choices": [0, 1], "help": "whether the network is replayed"}),
     ("--held-out", {"type": int, "default": 48, "help": "scenes of the evaluation"}),
     ("--seed", {"type": int, "default": 0, "help": "of weights and scenes; another one for each slice"}),
 ]

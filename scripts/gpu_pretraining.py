@@ -74,6 +74,7 @@ def configured(options: argparse.Namespace, folder: Path) -> Pretraining:
         hours=max(options.until - time.time(), 2.0) / 3600,
         device="cpu" if dry else "cuda",
         precision="bf16",
+        graphs=bool(options.graphs),
         save_every=100.0,
         evaluate_every=500,
         held_out=2 if dry else options.held_out,
