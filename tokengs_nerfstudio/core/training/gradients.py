@@ -95,7 +95,7 @@ def staged_loss(
 ) -> SceneLosses:
     """The mean of what is decoded after each of `config.supervised_blocks`, weighted by the blocks' numbers."""
     blocks = config.supervised_blocks or (1,)
-    total, parts = torch.zeros(()), dict[str, Tensor]()
+    total, parts = torch.zeros_like(stages.gaussians.opacities[:, 0, 0]), dict[str, Tensor]()
     for number, block in enumerate(blocks):
         anchors = None if stages.anchors is None else stages.anchors[:, number]
         splats = stages.gaussians.map(lambda values, number=number: values[:, number])
