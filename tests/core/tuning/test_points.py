@@ -99,10 +99,13 @@ def test_points_come_into_the_networks_frame_with_the_cameras() -> None:
 def test_trials_are_about_points_where_there_are_some() -> None:
     def names(known: bool, surfaces: bool = False, **settings: str) -> set[str]:
         config = tuning_config(**settings)
-        return {one.name for one in candidates(config, small_network().config, known, surfaces)}
+        return {one.name for one in candidates(config, small_network().config, 12, known, surfaces)}
 
     without = names(False)
     assert names(True) - without == {"gaussians, points alone", "gaussians, no points"}
     assert names(False, surfaces=True) - without == names(True, surfaces=True) - without == {"gaussians, no points"}
     assert names(True, points="beside") == names(True)
     assert names(True, points="off") == without
+    few = {one.name: one for one in candidates(tuning_config(), small_network().config, 4, points=True)}
+    without_any = few["gaussians, no new places, no points"]
+    assert without_any.settings == {"gaussians.reseed": False, "gaussians.points": "off"}

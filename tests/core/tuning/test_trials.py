@@ -7,7 +7,7 @@ import torch
 from made.scenes import arc_cameras, blobs, photos, small_network
 from made.tuning import ready, tuning_config
 
-from tokengs_nerfstudio.core.tuning.candidates import FEED_FORWARD, Candidate, candidates
+from tokengs_nerfstudio.core.tuning.candidates import FEED_FORWARD, MANY, Candidate, candidates
 from tokengs_nerfstudio.core.tuning.evidence import Evidence, TrialCosts, TrialSize, fitted, fitting
 from tokengs_nerfstudio.core.tuning.trials import Trials, turn_of, turns
 
@@ -29,13 +29,14 @@ def test_points_alone_and_none_have_to_be_a_lead_ahead_of_both(points, score, ch
 
 
 def test_every_space_is_tried_and_what_somebody_has_set_is_not():
-    names = [candidate.name for candidate in candidates(tuning_config(), NETWORK)]
-    assert names[:3] == [FEED_FORWARD, "tokens", "gaussians"]
-    assert names[3:] == ["gaussians, no new places", "tokens+gaussians, no new places"]
-    given = [candidate.name for candidate in candidates(tuning_config(reseed=False), NETWORK)]
-    assert given == [FEED_FORWARD, "tokens", "gaussians", "tokens+gaussians"]
-    assert candidates(tuning_config(space="tokens"), NETWORK) == []
-    assert candidates(tuning_config(), small_network(time_channels=2).config) == []
+    def names(photos_: int, **settings: object) -> list[str]:
+        return [candidate.name for candidate in candidates(tuning_config(**settings), NETWORK, photos_)]
+
+    usual = [FEED_FORWARD, "tokens", "gaussians", "tokens+gaussians"]
+    assert names(MANY) == names(MANY - 1, reseed=False) == usual
+    assert names(MANY - 1) == [*usual[:2], *(f"{space}, no new places" for space in usual[2:])]
+    assert names(4, space="tokens") == []
+    assert candidates(tuning_config(), small_network(time_channels=2).config, 4) == []
 
 
 def test_a_candidate_changes_what_it_is_about_alone():

@@ -1,6 +1,6 @@
 """What evidence may decide about a tuning: the spaces, and settings that help one scene and harm the next."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,9 +10,13 @@ from tokengs_nerfstudio.core.tuning.settings import differences, with_settings
 
 FEED_FORWARD = "feed-forward"
 
-# By setting: what is tried beside the usual value, and how the table calls it.
-_VARIANTS: tuple[tuple[str, Any, str], ...] = (("gaussians.reseed", False, "no new places"),)
-# The same where points of the scene are known; tried on Gaussians from the feed-forward result.
+MANY = 9
+"""Photos from which on they are many: several are left out at once, and new places pay."""
+
+# By setting: the value, and how the table calls it. Of new places trials of a few steps say nothing: they always advise
+# against, with few photos rightly or to no harm, with many to the scene's loss (docs/measurements.md).
+_OF_FEW = ("gaussians.reseed", False, "no new places")
+# What is tried where points of the scene are known, on Gaussians from the feed-forward result.
 _ALONE, _OFF = ("gaussians.points", "alone", "points alone"), ("gaussians.points", "off", "no points")
 
 
@@ -39,25 +43,28 @@ class Candidate:
 
 
 def candidates(
-    config: TuningConfig, network: NetworkConfig, points: bool = False, surfaces: bool = False
+    config: TuningConfig, network: NetworkConfig, photos: int, points: bool = False, surfaces: bool = False
 ) -> list[Candidate]:
-    """What is tried for `config`, the feed-forward result first; nothing where the space is given or the weights know
-    time. Where the capture has `points` or photos tell `surfaces`, the scene is tried without them; with its own points
-    alone where the photos tell none. A setting that is not at its default was chosen by somebody, and stays."""
+    """What is tried for `config` on so many photos, the feed-forward result first; nothing where the space is given or
+    the weights know time.
+
+    Where the capture has `points` or photos tell `surfaces`, the scene is tried without them; with its own points alone
+    where the photos tell none. A setting that is not at its default was chosen by somebody, and stays.
+    """
     if config.space != "auto" or network.time_channels:
         return []
-    of_points = ([_ALONE] if points and not surfaces else []) + ([_OFF] if points or surfaces else [])
-    return [Candidate(FEED_FORWARD), Candidate("tokens"), Candidate("gaussians"), *_with_variants(config, of_points)]
-
-
-def _with_variants(config: TuningConfig, of_points: list[tuple[str, Any, str]]) -> Iterator[Candidate]:
-    """Gaussians, alone and after tokens, as settings may be otherwise. With the usual ones tokens before Gaussians are
-    within a third of a dB of Gaussians alone (docs/measurements.md): not worth a trial of their own."""
     others = differences(TuningConfig(), config)
-    free = [variant for variant in _VARIANTS if variant[0] not in others]
-    for space in ("gaussians", "tokens+gaussians"):
-        if not free and space != "gaussians":
-            yield Candidate(space)
-        more = [one for one in of_points if space == "gaussians" and one[0] not in others]
-        for setting, value, words in [*free, *more]:
-            yield Candidate(space, {setting: value}, words)
+
+    def gaussians(space: str, *variants: tuple[str, Any, str]) -> Candidate:
+        free = [variant for variant in variants if variant[0] not in others]
+        return Candidate(space, {path: value for path, value, _ in free}, ", ".join(words for *_, words in free))
+
+    usual = (_OF_FEW,) if photos < MANY else ()
+    of_points = ([_ALONE] if points and not surfaces else []) + ([_OFF] if points or surfaces else [])
+    return [
+        Candidate(FEED_FORWARD),
+        Candidate("tokens"),
+        gaussians("gaussians", *usual),
+        *(gaussians("gaussians", *usual, variant) for variant in of_points if variant[0] not in others),
+        gaussians("tokens+gaussians", *usual),
+    ]

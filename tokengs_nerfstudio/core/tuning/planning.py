@@ -176,7 +176,7 @@ class Planner:
         photos = self.scene.example.target.num_views
         looked_for = looks_for_surfaces(self.network.config, self.config, photos)
         known = self.scene.points is not None
-        tried = candidates(self.config, self.network.config, known, looked_for) if self.config.trials else []
+        tried = candidates(self.config, self.network.config, photos, known, looked_for) if self.config.trials else []
         return [candidate for candidate in tried if limited or candidate.space != FEED_FORWARD]
 
     def _evidence(self, tried: list[Candidate], seconds: float | None, clock: Clock) -> Evidence | None:

@@ -13,7 +13,7 @@ from tokengs_nerfstudio.core.geometry.twins import same_cameras
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
 from tokengs_nerfstudio.core.preparation import PreparedScene, prepare
 from tokengs_nerfstudio.core.stored_views import joined
-from tokengs_nerfstudio.core.tuning.candidates import FEED_FORWARD, Candidate
+from tokengs_nerfstudio.core.tuning.candidates import FEED_FORWARD, MANY, Candidate
 from tokengs_nerfstudio.core.tuning.config import TuningConfig
 from tokengs_nerfstudio.core.tuning.costs import Clock, settled, step_seconds, to_be_timed
 from tokengs_nerfstudio.core.tuning.evidence import Evidence, TrialCosts, TrialSize, fitting
@@ -35,8 +35,8 @@ _LEVELS = ((0.0, 2.0), (0.4, 1.0))
 _TOKENS_FIRST = 0.5
 # Steps that are timed.
 _TIMED = 2
-# With so many photos or more, several are left out at once: one in so many.
-_MANY, _ONE_IN = 9, 8
+# Of many photos several are left out at once: one in so many.
+_ONE_IN = 8
 # No further turn begins that would take trials this much longer than they may.
 _OVER = 1.2
 # Photos that a trial looks at, spread over the capture: more would only take longer to read. Those that tell points.
@@ -65,7 +65,7 @@ def turns(scene: PreparedScene, number: int) -> Iterator[list[int]]:
     same = same_cameras(scene.example.context.c2w, views.c2w)
     seen, needed = same.any(0).tolist(), same.all(0).tolist()
     unseen = [place for place in usable if not seen[place]]
-    if len(usable) >= _MANY and len(unseen) >= 2:
+    if len(usable) >= MANY and len(unseen) >= 2:
         count = max(1, min(len(unseen) // 2, round(len(usable) / _ONE_IN)))
         number = max(1, min(number // 2, len(unseen) // count))
         for turn in range(number):
@@ -181,7 +181,7 @@ def gathered(
     left_out = list(turns(scene, size.turns)) if tried and (seconds is None or seconds > 0) else []
     if not left_out:
         return None
-    made, few = trials.turn(scene, left_out[0]), len(scene.example.target.usable()) < _MANY
+    made, few = trials.turn(scene, left_out[0]), len(scene.example.target.usable()) < MANY
     size = replace(size, turns=len(left_out))
     if seconds is not None:
         trials.told("what trials cost")

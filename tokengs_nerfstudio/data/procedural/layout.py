@@ -33,6 +33,8 @@ MARCH_STEPS, MARCH_SECANTS, MARCH_PRECISION, MARCH_ACCEPT = 40, 3, 1e-3, 4e-3
 BLOB_STEP, RELIEF_STEP, BLOB_MARGIN = 0.7, 0.7, 1.5
 MISS = 1e30
 NORMAL_STEP, RAY_START, SHADOW_OFFSET = 2e-3, 1e-3, 2e-3
+# Of a frustum's height: what is so near an end belongs to the cap. Hits in float32 are a few 1e-7 off.
+CAP_EDGE = 1e-5
 NOISE_CELLS = 16
 # Antialiasing: how far colours differ at a border worth it, and where in the pixel the rays beside the centre's go.
 EDGE_CONTRAST = 0.08

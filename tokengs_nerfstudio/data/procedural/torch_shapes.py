@@ -188,7 +188,7 @@ def normals_of(rows: Rows, x: Points) -> tuple[Points, Bool[Tensor, " ray"]]:
     flat = torch.zeros_like(x).scatter(1, axis[:, None], 1.0) * torch.where(x < 0, -1.0, 1.0)
     slope = (top - 1.0) / (2.0 * size[:, 2])
     side = torch.cat([x[:, :2] / size[:, :2].square(), (-slope * (0.5 * (1.0 + top) + slope * x[:, 2]))[:, None]], -1)
-    cap = x[:, 2].abs() > size[:, 2] * (1.0 - 1e-6)
+    cap = x[:, 2].abs() > size[:, 2] * (1.0 - at.CAP_EDGE)
     sides = torch.where(cap[:, None], torch.stack([0 * top, 0 * top, x[:, 2].sign()], -1), side)
     for kind, normal, other in (
         (at.ELLIPSOID, x / size.square(), x[:, 2] > top * size[:, 2]),

@@ -28,6 +28,7 @@ ENVIRONMENT_MATERIALS = at.ENVIRONMENT_MATERIALS
 MARCH_STEPS, MARCH_PRECISION, MARCH_ACCEPT = at.MARCH_STEPS, at.MARCH_PRECISION, at.MARCH_ACCEPT
 MARCH_SECANTS = at.MARCH_SECANTS
 NORMAL_STEP, RAY_START, SHADOW_OFFSET = at.NORMAL_STEP, at.RAY_START, at.SHADOW_OFFSET
+CAP_EDGE = at.CAP_EDGE
 EDGE_CONTRAST = at.EDGE_CONTRAST
 MASK = at.NOISE_CELLS - 1
 CELLS_SIDE = at.NOISE_CELLS
@@ -208,7 +209,7 @@ def normal(prims, p, x, y, z):
             return math.copysign(1.0, x), 0.0, 0.0, False
         return 0.0, math.copysign(1.0, y), 0.0, False
     if kind == FRUSTUM:
-        if abs(z) > c * (1.0 - 1e-6):
+        if abs(z) > c * (1.0 - CAP_EDGE):
             return 0.0, 0.0, math.copysign(1.0, z), True
         slope = (prims[p, SHAPE] - 1.0) / (2.0 * c)
         return x / (a * a), y / (b * b), -slope * (0.5 * (1.0 + prims[p, SHAPE]) + slope * z), False
