@@ -22,6 +22,7 @@ _OPTIONS: list[tuple[str, dict]] = [
     ("--matrix-rate", {"type": float, "default": 0.02, "help": "highest learning rate of Muon"}),
     ("--ema", {"type": float, "default": 0.998, "help": "decay of the averaged weights"}),
     ("--graphs", {"type": int, "default": 1, "choices": [0, 1], "help": "whether the network is replayed"}),
+    ("--compiled", {"type": int, "default": 0, "choices": [0, 1], "help": "whether torch.compile fuses its blocks"}),
     ("--held-out", {"type": int, "default": 48, "help": "scenes of the evaluation"}),
     ("--seed", {"type": int, "default": 0, "help": "of weights and scenes; another one for each slice"}),
 ]

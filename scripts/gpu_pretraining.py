@@ -88,6 +88,12 @@ def configured(options: argparse.Namespace, folder: Path) -> Pretraining:
     )
 
 
+def fuse(network: TokenGSNetwork) -> None:
+    """Have torch.compile make few kernels of many, for any shape of batch: about a minute when they come first."""
+    for block in (*network.encoder, *network.decoder):
+        block.compile(dynamic=True)
+
+
 def export(averaged: TokenGSNetwork, folder: Path, output: Path) -> None:
     """The averaged weights with matrices in bfloat16 and the log, each at most so large as can be carried."""
     weights = folder / "network.compact.safetensors"
@@ -113,6 +119,8 @@ def main() -> int:
     torch.set_float32_matmul_precision("high")
     with tempfile.TemporaryDirectory() as scratch:
         run = Run(configured(options, Path(scratch)))
+        if options.compiled:
+            fuse(run.training.network)
         run.train()
         export(run.training.averaged, Path(scratch), options.output)
         last = json.loads((Path(scratch) / "log.jsonl").read_text().splitlines()[-1])
