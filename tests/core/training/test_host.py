@@ -1,15 +1,13 @@
 """What a GPU would have to wait for: nothing of a step comes from the host, once its constants are there."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
+from made.host import from_the_host
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from tokengs_nerfstudio.core import TokenGSNetwork
 from tokengs_nerfstudio.core.constants import constant
@@ -26,50 +24,6 @@ NETWORKS = {
     "ours": replace(PRESETS["tiny"], **SMALL),
     "moving": replace(PRESETS["tiny-dynamic"], **SMALL, dynamic_tokens=4),
 }
-
-
-class ReadFromTheHost(TorchDispatchMode):
-    """Operations that read tensors of the CPU; those of the meta device stand for a GPU's, and hold no numbers."""
-
-    def __init__(self, found: list[str]) -> None:
-        super().__init__()
-        self.found = found
-
-    def __torch_dispatch__(self, function: Any, types: Any, args: Sequence = (), kwargs: Any = None) -> Any:
-        if any(tensor.device.type == "cpu" for tensor in tensors((args, kwargs or {}))):
-            self.found.append(str(function))
-        return function(*args, **(kwargs or {}))
-
-
-class MadeOfNumbers(TorchFunctionMode):
-    """Tensors that are made of Python's numbers."""
-
-    def __init__(self, found: list[str]) -> None:
-        super().__init__()
-        self.found = found
-
-    def __torch_function__(self, function: Any, types: Any, args: Sequence = (), kwargs: Any = None) -> Any:
-        made = function in (torch.tensor, Tensor.new_tensor)
-        if made or (function is torch.as_tensor and not isinstance(args[0], Tensor)):
-            self.found.append(function.__name__)
-        return function(*args, **(kwargs or {}))
-
-
-@contextmanager
-def from_the_host() -> Iterator[list[str]]:
-    found: list[str] = []
-    with MadeOfNumbers(found), ReadFromTheHost(found):
-        yield found
-
-
-def tensors(values: Any) -> Iterator[Tensor]:
-    if isinstance(values, Tensor):
-        yield values
-    elif isinstance(values, (list, tuple)):
-        for value in values:
-            yield from tensors(value)
-    elif isinstance(values, dict):
-        yield from tensors(list(values.values()))
 
 
 def meta_views(scenes: int, views: int, timed: bool) -> Views:

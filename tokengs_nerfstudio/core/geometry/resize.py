@@ -8,6 +8,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
+from tokengs_nerfstudio.core.constants import constant
 from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.types import Cameras, Views
 
@@ -68,7 +69,7 @@ def resized(views: Views, height: int, width: int, filter: Filter = "antialias")
 
 def resized_cameras(cameras: Cameras, height: int, width: int) -> Cameras:
     """The cameras of the same pictures at another size."""
-    scale = cameras.intrinsics.new_tensor([width / cameras.width, height / cameras.height, 1.0])
+    scale = constant([width / cameras.width, height / cameras.height, 1.0], cameras.intrinsics)
     return Cameras(cameras.c2w, cameras.intrinsics * scale[:, None], width, height)
 
 
