@@ -89,7 +89,7 @@ def configured(options: argparse.Namespace, folder: Path) -> Pretraining:
 
 
 def fuse(network: TokenGSNetwork) -> None:
-    """Have torch.compile make few kernels of many, for any shape of batch: about a minute when they come first."""
+    """Have torch.compile make few kernels of many, for any shape of batch: minutes when they come first."""
     for block in (*network.encoder, *network.decoder):
         block.compile(dynamic=True)
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -151,7 +152,7 @@ def _check_numbers(width: int, height: int, near: float, far: float) -> None:
 
 
 def _background(background: float | Tensor, leading: Sequence[int], like: Tensor) -> Tensor:
-    fill = background if isinstance(background, Tensor) else constant(background, like)
+    fill = background if isinstance(background, Tensor) else constant(np.asarray(background).tolist(), like)
     if fill.device != like.device:
         raise UserError(f"background is on {fill.device}, c2w on {like.device}: move them to one device")
     if list(fill.shape) not in ([], [3], [*leading[:-1], 1, 3], [*leading, 3]):
