@@ -74,6 +74,7 @@ THEN = {
     "start_share": 1.0,
     "few_views": 6,
     "stereo": 0,
+    "opacity_pull": 0.01,
 }
 
 

@@ -99,7 +99,7 @@ class GaussianStageConfig:
     photos are soon known by heart. Not where the stopping rule is steps"""
     dropout: Annotated[float, Range(0, 1, below=True)] = 0.3
     """share of the Gaussians missing from each step, with fewer photos than `stopping.held_out_from`"""
-    opacity_pull: Weight = 0.01
+    opacity_pull: Weight = 0.05
     """weight of the mean opacity, which lets Gaussians fade that nothing asks for"""
     scale_pull: Weight = 0.01
     """weight of the mean scale as a fraction of the extent, against large loose Gaussians"""

@@ -11,9 +11,9 @@ from tokengs_nerfstudio.core.tuning.settings import differences, with_settings
 # Tokens gain most after the length of a trial, and never ruin a scene of few photos: by so many dB others have to be
 # better. By as many has what does without the network, or without known points, to be better than what has both.
 _LEAD = 0.5
-# Gaussians that show the photos they are tuned on by so many dB better than the others know them by heart, or may do:
-# then those fade that only single photos ask for, as this setting has it. What it divides: docs/measurements.md.
-_BY_HEART, _AGAINST_IT = ((2.0, 0.1), (1.0, 0.05)), "gaussians.opacity_pull"
+# Gaussians that show the photos they are tuned on by so many dB better than the others know them by heart: then those
+# fade that only single photos ask for, as this setting has it. What it divides: docs/measurements.md.
+_BY_HEART, _AGAINST_IT, _PULL = 2.0, "gaussians.opacity_pull", 0.1
 # Tokens are left out of trials in which they would leave no time for so many turns: with few photos, which they suit,
 # and with many.
 _OF_FEW, _OF_MANY = 1, 2
@@ -94,15 +94,10 @@ class Evidence:
     def decided(self, config: TuningConfig) -> TuningConfig:
         """As the best candidate has it; where Gaussians know photos by heart, with what is good against it, unless
         somebody has chosen otherwise."""
-        config, pull = self.best.applied(config), self._pull
-        if pull is None or _AGAINST_IT in differences(TuningConfig(), config):
+        config = self.best.applied(config)
+        if self.gap < _BY_HEART or _AGAINST_IT in differences(TuningConfig(), config):
             return config
-        return with_settings(config, {_AGAINST_IT: pull})
-
-    @property
-    def _pull(self) -> float | None:
-        """None where photos are not known by heart."""
-        return next((pull for gap, pull in _BY_HEART if self.gap >= gap), None)
+        return with_settings(config, {_AGAINST_IT: _PULL})
 
     def rows(self) -> tuple[dict[str, Any], ...]:
         """The table, as plain values."""
@@ -127,10 +122,10 @@ class Evidence:
         ]
         for row in sorted(self.rows(), key=lambda row: -row["psnr"]):
             lines.append(f"  {'*' if row['chosen'] else ' '} {row['tried']:40s} {row['psnr']:6.2f} dB")
-        if self._pull is not None:
+        if self.gap >= _BY_HEART:
             lines.append(
-                f"Gaussians show photos they are tuned on {self.gap:.1f} dB better than others: {_AGAINST_IT} "
-                f"{self._pull}, if not set"
+                f"Gaussians show photos they are tuned on {self.gap:.1f} dB better than others: {_AGAINST_IT} {_PULL}, "
+                "if not set"
             )
         return "\n".join(lines)
 
