@@ -1,7 +1,7 @@
 """What a GPU would have to wait for, found on a CPU."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -40,13 +40,6 @@ class MadeOfNumbers(TorchFunctionMode):
         return function(*args, **(kwargs or {}))
 
 
-@contextmanager
-def from_the_host() -> Iterator[list[str]]:
-    found: list[str] = []
-    with MadeOfNumbers(found), ReadFromTheHost(found):
-        yield found
-
-
 def tensors(values: Any) -> Iterator[Tensor]:
     if isinstance(values, Tensor):
         yield values
@@ -73,8 +66,20 @@ class Asked(TorchDispatchMode):
 
 
 @contextmanager
-def waited_for() -> Iterator[list[str]]:
-    """Tensors made of numbers, and questions to the device."""
+def watched(*watchers: Callable[[list[str]], AbstractContextManager[Any]]) -> Iterator[list[str]]:
+    """What they find meanwhile."""
     found: list[str] = []
-    with MadeOfNumbers(found), Asked(found):
+    with ExitStack() as stack:
+        for watcher in watchers:
+            stack.enter_context(watcher(found))
         yield found
+
+
+def from_the_host() -> AbstractContextManager[list[str]]:
+    """Watches what comes from there: tensors of the CPU, and those made of numbers."""
+    return watched(MadeOfNumbers, ReadFromTheHost)
+
+
+def waited_for() -> AbstractContextManager[list[str]]:
+    """Watches what the host waits for: copies of numbers, and questions to the device."""
+    return watched(MadeOfNumbers, Asked)
