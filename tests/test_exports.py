@@ -151,3 +151,15 @@ def test_a_texture_that_takes_hours_is_said(monkeypatch, caplog, words, said):
     caplog.clear()
     warn_of_texture(torch.device("cuda"))
     assert caplog.text == ""
+
+
+@pytest.mark.parametrize("kind", ["gaussian-splat", "pointcloud"])
+def test_a_box_with_nothing_in_it_is_refused(monkeypatch, kind):
+    means = torch.linspace(-1, 1, 30).reshape(10, 3)
+    turned = ("--obb-rotation", "0", "0", "0.7", "--obb-scale", "1", "1", "1")
+    typed(monkeypatch, kind, "--obb_center", "0", "0", "0", *turned)
+    check_box(means)
+    typed(monkeypatch, kind, "--obb-center", "9", "0", "0", *turned)
+    with pytest.raises(UserError, match=r"nothing of the scene is in the box of --obb-center.*from -0\.91 .* to "):
+        check_box(means)
+    check_box(means[:0])

@@ -4,11 +4,13 @@ import importlib
 import logging
 import subprocess
 import sys
+import warnings
 from operator import attrgetter
 
 import torch
 from jaxtyping import Float
 from nerfstudio.cameras.cameras import Cameras
+from nerfstudio.data.scene_box import OrientedBox
 from torch import Tensor
 
 from tokengs_nerfstudio.command_line import command, option
@@ -25,13 +27,16 @@ _PAIRS_PER_SECOND = 3e7
 _PATIENCE = 600.0
 
 
+_BOX = ("--obb-center", "--obb-rotation", "--obb-scale")
+
+
 def check_export() -> None:
     """UserError for an `ns-export` that would end in a traceback, or export something else than was asked for."""
     if command() != "ns-export":
         return
     if _asked_for("marching-cubes"):
         raise UserError("marching-cubes wants a field of distances, Gaussians have none: use ns-export tsdf or poisson")
-    given = [name for name in ("--obb-center", "--obb-rotation", "--obb-scale") if option(name)]
+    given = [name for name in _BOX if option(name)]
     if len(given) in (1, 2):
         raise UserError(f"only {' and '.join(given)} given: a box has --obb-center, --obb-rotation and --obb-scale")
     if _asked_for("pointcloud", "poisson"):
@@ -76,7 +81,9 @@ def check_photos(cameras: Cameras) -> None:
 
 
 def check_box(means: Float[Tensor, "gaussian 3"]) -> None:
-    """UserError where none of the Gaussians is in the box that `ns-export tsdf` meshes; says so where many are not."""
+    """UserError where none of the Gaussians is in the box that `ns-export tsdf` meshes, or in the one that is cut out;
+    says so where many are not in the former."""
+    _check_what_is_cut_out(means)
     if not _asked_for("tsdf") or option("--use-bounding-box") == ["False"] or len(means) == 0:
         return
     low, high = (
@@ -93,6 +100,22 @@ def check_box(means: Float[Tensor, "gaussian 3"]) -> None:
         raise UserError(f"nothing of the scene is in the box that is meshed; most of it is in {flags}")
     if inside < 0.9:
         _log.warning(f"{inside:.0%} of the Gaussians are in the box that is meshed; 90% a side are in {flags}")
+
+
+def _check_what_is_cut_out(means: Float[Tensor, "gaussian 3"]) -> None:
+    """With nothing in it nerfstudio ends in a traceback, or looks for points without end."""
+    given = [option(name) for name in _BOX]
+    if command() != "ns-export" or not all(given) or len(means) == 0:
+        return
+    center, turn, size = (tuple(float(word) for word in words) for words in given)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # nerfstudio's, about its own tensors
+        inside = OrientedBox.from_params(center, turn, size).within(means.detach().float().cpu())  # type: ignore[arg-type]
+    if inside.any():
+        return
+    ends = (means.quantile(part, dim=0).tolist() for part in (0.05, 0.95))
+    low, high = (" ".join(f"{value:.2f}" for value in end) for end in ends)
+    raise UserError(f"nothing of the scene is in the box of {', '.join(_BOX)}; 90% a side are from {low} to {high}")
 
 
 def warn_of_texture(device: torch.device) -> None:
