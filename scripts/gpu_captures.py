@@ -21,7 +21,6 @@ from tokengs_nerfstudio.core.types import Example
 from tokengs_nerfstudio.data import NerfstudioCapture, spread_views
 
 EVERY, FIRST = 4, 2
-OURS, GSPLATS_WAY = "ours", "gsplat's default from SfM points"
 GSPLATS = {
     "space": "gaussians",
     "trials": False,
@@ -30,6 +29,8 @@ GSPLATS = {
     "gaussians.densification": "gsplat-default",
     "stopping.rule": "steps",
 }
+# By what they are asked for by: how they are called, and how they tune.
+WAYS = {"ours": ("ours", {}), "gsplat": ("gsplat's default from SfM points", GSPLATS)}
 
 
 def compared(
@@ -45,13 +46,12 @@ def compared(
     context = seen.select([train.index(index) for index in spread_views(capture.c2w, 4, train)])
     points = capture.points()
     points = None if points is None else points.to(device, torch.float32)
-    ways = {OURS: TuningConfig()}
-    if points is not None:
-        ways[GSPLATS_WAY] = with_settings(TuningConfig(), GSPLATS)
     found = []
-    for name, tuning in ways.items():
-        if name not in wanted:
+    for way in wanted:
+        if way == "gsplat" and points is None:
             continue
+        name, settings = WAYS[way]
+        tuning = with_settings(TuningConfig(), settings)
         began = time.perf_counter()
         baked = reconstruct_scene(network, Example(context, seen), tuning, seconds=seconds, points=points)
         _wait(device)
@@ -80,18 +80,16 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, nargs="+", default=[20.0], help="for each reconstruction")
     parser.add_argument("--short-side", type=int, default=1600, help="largest shorter side of the photos, in pixels")
     parser.add_argument("--weights", default="small")
-    ways = ["ours", "gsplat"]
-    parser.add_argument("--ways", nargs="+", default=ways, choices=ways, help="which of the two")
+    parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=WAYS, help="which of the two")
     parser.add_argument("--device", default="cuda")
     options = parser.parse_args()
     network = load_network(options.weights, device=options.device)
-    wanted = [OURS if way == "ours" else GSPLATS_WAY for way in options.ways]
     failed = 0
     for folder in options.captures:
         for seconds in options.seconds:
             with options.output.open("a", buffering=1) as file:
                 try:
-                    for figure in compared(network, folder, seconds, options.short_side, options.device, wanted):
+                    for figure in compared(network, folder, seconds, options.short_side, options.device, options.ways):
                         file.write(json.dumps(figure) + "\n")
                 # One that fails must not cost the others.
                 except Exception as error:

@@ -91,11 +91,7 @@ def check_box(means: Float[Tensor, "gaussian 3"]) -> None:
         for end, default in (("min", -1.0), ("max", 1.0))
     )
     inside = float(((means > low) & (means < high)).all(-1).float().mean())
-    ends = [means.quantile(part, dim=0).tolist() for part in (0.05, 0.95)]
-    flags = " ".join(
-        f"--bounding-box-{end} {' '.join(f'{value:.2f}' for value in values)}"
-        for end, values in zip(("min", "max"), ends)
-    )
+    flags = " ".join(f"--bounding-box-{end} {place}" for end, place in zip(("min", "max"), _ends(means)))
     if inside == 0:
         raise UserError(f"nothing of the scene is in the box that is meshed; most of it is in {flags}")
     if inside < 0.9:
@@ -113,9 +109,14 @@ def _check_what_is_cut_out(means: Float[Tensor, "gaussian 3"]) -> None:
         inside = OrientedBox.from_params(center, turn, size).within(means.detach().float().cpu())  # type: ignore[arg-type]
     if inside.any():
         return
-    ends = (means.quantile(part, dim=0).tolist() for part in (0.05, 0.95))
-    low, high = (" ".join(f"{value:.2f}" for value in end) for end in ends)
+    low, high = _ends(means)
     raise UserError(f"nothing of the scene is in the box of {', '.join(_BOX)}; 90% a side are from {low} to {high}")
+
+
+def _ends(means: Float[Tensor, "gaussian 3"]) -> list[str]:
+    """Between which two places most of the scene is: 90 % along each axis."""
+    places = (means.quantile(part, dim=0).tolist() for part in (0.05, 0.95))
+    return [" ".join(f"{value:.2f}" for value in place) for place in places]
 
 
 def warn_of_texture(device: torch.device) -> None:

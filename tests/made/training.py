@@ -23,6 +23,14 @@ SMALL = replace(
     PRESETS["tiny-plain"], width=32, heads=2, encoder_depth=1, decoder_depth=1, tokens=12, gaussians_per_token=8
 )
 
+_FEW = {"width": 32, "heads": 2, "encoder_depth": 1, "decoder_depth": 2, "tokens": 12, "gaussians_per_token": 8}
+KINDS = {
+    "published": replace(PRESETS["tiny-plain"], **_FEW),
+    "ours": replace(PRESETS["tiny"], **_FEW),
+    "moving": replace(PRESETS["tiny-dynamic"], **_FEW, dynamic_tokens=4),
+}
+"""Small networks with all that those of their kind have."""
+
 
 def posed_cameras(scenes: int, views: int) -> torch.Tensor:
     """Cameras side by side that look along +z with small random turns."""

@@ -1,29 +1,21 @@
 """What a GPU would have to wait for: nothing of a step comes from the host, once its constants are there."""
 
 from contextlib import nullcontext
-from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from made.host import from_the_host
+from made.training import KINDS
 from torch import Tensor
 
 from tokengs_nerfstudio.core import TokenGSNetwork
 from tokengs_nerfstudio.core.constants import constant
-from tokengs_nerfstudio.core.network.config import PRESETS
 from tokengs_nerfstudio.core.rendering.request import checked
 from tokengs_nerfstudio.core.training import gradients
 from tokengs_nerfstudio.core.training.config import TrainingConfig
 from tokengs_nerfstudio.core.training.gradients import scene_gradients
 from tokengs_nerfstudio.core.types import Example, Renders, Views
-
-SMALL = {"width": 32, "heads": 2, "encoder_depth": 1, "decoder_depth": 2, "tokens": 12, "gaussians_per_token": 8}
-NETWORKS = {
-    "published": replace(PRESETS["tiny-plain"], **SMALL),
-    "ours": replace(PRESETS["tiny"], **SMALL),
-    "moving": replace(PRESETS["tiny-dynamic"], **SMALL, dynamic_tokens=4),
-}
 
 
 def meta_views(scenes: int, views: int, timed: bool) -> Views:
@@ -37,9 +29,9 @@ def meta_views(scenes: int, views: int, timed: bool) -> Views:
     )
 
 
-@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_step_takes_nothing_from_the_host(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = NETWORKS[kind]
+    config = KINDS[kind]
     with torch.device("meta"):
         network = TokenGSNetwork(config).train()
     timed = config.time_channels > 0

@@ -1,29 +1,21 @@
 """A network that is replayed: the same gradient as without, and which shapes are recorded."""
 
 from contextlib import nullcontext
-from dataclasses import replace
 
 import pytest
 import torch
 from made.scenes import small_network
-from made.training import SMALL, held_out_example
+from made.training import KINDS, SMALL, held_out_example
 from torch import nn
 
 from tokengs_nerfstudio.core import TokenGSNetwork
-from tokengs_nerfstudio.core.network.config import PRESETS
 from tokengs_nerfstudio.core.training.config import TrainingConfig
 from tokengs_nerfstudio.core.training.gradients import scene_gradients
 from tokengs_nerfstudio.core.training.network_training import NetworkTraining
 from tokengs_nerfstudio.core.training.parallel import Serial
 from tokengs_nerfstudio.core.training.recorded import RECORDED_FROM, Recorded
 
-LARGEST = {"width": 32, "heads": 2, "encoder_depth": 1, "decoder_depth": 2, "tokens": 12, "gaussians_per_token": 8}
-KINDS = {
-    "plain": SMALL,
-    "all of ours": replace(PRESETS["tiny"], **LARGEST),
-    "moving": replace(PRESETS["tiny-dynamic"], **LARGEST, dynamic_tokens=4),
-    "latents": small_network(latents=16, latent_depth=1).config,
-}
+NETWORKS = {**KINDS, "latents": small_network(latents=16, latent_depth=1).config}
 
 
 @pytest.fixture
@@ -46,10 +38,10 @@ def slopes(network: TokenGSNetwork) -> dict[str, torch.Tensor]:
     return {name: p.grad.clone() for name, p in network.named_parameters() if p.grad is not None}
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", NETWORKS)
 def test_gradients_are_those_of_the_network(kind: str, recordings: list[nn.Module]) -> None:
     torch.manual_seed(0)
-    network = TokenGSNetwork(KINDS[kind]).train()
+    network = TokenGSNetwork(NETWORKS[kind]).train()
     example, config = held_out_example(network.config, 2), TrainingConfig()
     expected = scene_gradients(network, example, network.config.rendering, config, 2), slopes(network)
     replayed = Recorded(network)

@@ -1,4 +1,4 @@
-"""A network that is replayed: on CUDA, launching its thousands of small kernels takes longer than running them."""
+"""A network that is replayed: on CUDA, small steps wait for Python to launch its thousands of kernels."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from tokengs_nerfstudio.core.types import Views
 Record = TypeVar("Record", bound=TensorRecord)
 
 RECORDED_FROM = 3
-"""How often a shape has come when it is recorded, which takes as long as some tens of steps."""
+"""How often a shape has come when it is recorded, which takes as long as some steps."""
 _LEAST_FREE = 0.2
 """Share of the device's memory that recordings leave free."""
 
