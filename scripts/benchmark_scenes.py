@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import baselines
 import numpy as np
@@ -16,7 +17,7 @@ import tyro
 from tokengs_nerfstudio.data.procedural.meshes.config import MeshSceneConfig
 from tokengs_nerfstudio.data.procedural.meshes.library import MeshSources, library_of
 from tokengs_nerfstudio.data.procedural.meshes.photos import as_photographed
-from tokengs_nerfstudio.data.procedural.meshes.tracing import mesh_scene, trace_on_cpu
+from tokengs_nerfstudio.data.procedural.meshes.tracing import mesh_scene, traced
 from tokengs_nerfstudio.data.procedural.tracing import procedural_views
 
 BASELINE = Path(__file__).with_suffix(".json")
@@ -29,7 +30,7 @@ WANTED = 40.0
 
 @dataclass
 class Options(baselines.BaselineOptions):
-    """Benchmark scenes of meshes with 8 views of 64x64, one thread."""
+    """Benchmark scenes of meshes with 8 views, one thread."""
 
     sources: MeshSources = field(default_factory=MeshSources)
     """meshes and textures, to be named; the committed figures are of those that the card of `tiny` names"""
@@ -37,21 +38,26 @@ class Options(baselines.BaselineOptions):
     """how many are made"""
     repeats: int = 3
     """how often each is made; its best time counts"""
+    tracer: Literal["cpu", "cuda"] = "cpu"
+    """what follows the rays; on a GPU, time by the wall and not the processor's counts"""
+    side: int = SIDE
+    """of the pictures; the committed figures are of 64"""
 
 
-def milliseconds(work: Callable[[int], object], scenes: int, repeats: int) -> float:
-    """Mean over scenes of each one's best processor time."""
+def milliseconds(work: Callable[[int], object], scenes: int, repeats: int, clock: Callable[[], float]) -> float:
+    """Mean over scenes of each one's best time."""
     best = np.full(scenes, np.inf)
     for _ in range(repeats):
         for scene in range(scenes):
-            start = time.thread_time()
+            start = clock()
             work(scene)
-            best[scene] = min(best[scene], time.thread_time() - start)
+            best[scene] = min(best[scene], clock() - start)
     return 1e3 * float(best.mean())
 
 
 def measure(options: Options) -> baselines.Figures:
-    config, count = MeshSceneConfig(options.sources), options.scenes
+    config, count, side = MeshSceneConfig(options.sources, tracer=options.tracer), options.scenes, options.side
+    clock = time.thread_time if options.tracer == "cpu" else time.perf_counter
     start = time.process_time()
     library = library_of(config.sources)
     loaded = time.process_time() - start
@@ -60,20 +66,20 @@ def measure(options: Options) -> baselines.Figures:
         return mesh_scene(np.random.default_rng((number, VIEWS)), config, VIEWS)
 
     scenes = [drawn(number) for number in range(count)]
-    pictures = [trace_on_cpu(library, scene, SIDE, SIDE, config.antialias)[0] for scene in scenes]
-    procedural_views(0, VIEWS, SIDE, SIDE)  # compiled before the clock runs
+    pictures = [traced(library, scene, side, side, config)[0] for scene in scenes]
+    procedural_views(0, VIEWS, side, side)  # compiled before the clock runs
 
     def measured(work: Callable[[int], object]) -> float:
-        return milliseconds(work, count, options.repeats)
+        return milliseconds(work, count, options.repeats, clock)
 
     figures: baselines.Figures = {
         "seconds_library": loaded,
         "milliseconds_draw": measured(drawn),
-        "milliseconds_trace": measured(lambda k: trace_on_cpu(library, scenes[k], SIDE, SIDE, config.antialias)),
+        "milliseconds_trace": measured(lambda k: traced(library, scenes[k], side, side, config)),
         "milliseconds_photo": measured(
             lambda k: as_photographed(pictures[k], np.random.default_rng(k), config.photo),
         ),
-        "milliseconds_solids": measured(lambda k: procedural_views(k, VIEWS, SIDE, SIDE)),
+        "milliseconds_solids": measured(lambda k: procedural_views(k, VIEWS, side, side)),
     }
     whole = sum(figures[f"milliseconds_{part}"] for part in ("draw", "trace", "photo"))
     figures["milliseconds_meshes"] = whole

@@ -12,6 +12,7 @@ _OPTIONS: list[tuple[str, dict]] = [
     ("--meshes", {"type": Path, "help": "mesh pack to make scenes from"}),
     ("--textures", {"type": Path, "help": "folder of textures for them"}),
     ("--photos", {"type": Path, "help": "folder of photos for pictures and backdrops"}),
+    ("--tracer", {"default": "cpu", "choices": ["cpu", "cuda"], "help": "what follows their rays"}),
     ("--moving", {"type": float, "default": 0.0, "help": "share of the batches of meshes in which something moves"}),
     ("--data", {"type": Path, "action": "append", "help": "captures to train with as well"}),
     ("--share", {"type": float, "default": 0.08, "help": "share of what is made that is of them"}),

@@ -58,7 +58,10 @@ def configured(options: argparse.Namespace, folder: Path) -> Pretraining:
     textures, photos = options.textures, options.photos
     # Exposures from dark to bright; what has been learned need not begin with easy scenes.
     meshes = MeshSceneConfig(
-        MeshSources(options.meshes, textures, photos), moving=options.moving, brightness=(0.08, 0.58)
+        MeshSources(options.meshes, textures, photos),
+        moving=options.moving,
+        brightness=(0.08, 0.58),
+        tracer=options.tracer,
     )
     procedural = ProceduralCurriculumConfig(meshes=meshes, easy=(0.0, 0.0), solids=0.05)
     batches = BatchConfig(

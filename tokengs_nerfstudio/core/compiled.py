@@ -19,6 +19,8 @@ from typing import Any
 
 import torch
 
+from tokengs_nerfstudio.core.errors import UserError
+
 # Tasks per thread: enough that a thread held up by other work on the machine does not hold up the rest for long.
 _SHARES = 4
 
@@ -80,6 +82,23 @@ def njit(**options: Any) -> Callable[[Any], Any]:
         return kernel
 
     return compiled
+
+
+def cuda_target() -> Any:
+    """`numba.cuda`, whose kernels may call the functions of `njit`: these are compiled for the GPU as well.
+
+    UserError where numba comes without it.
+    """
+    try:
+        from numba import cuda
+    except ImportError as error:
+        raise UserError("this numba cannot compile for CUDA: pip install 'numba-cuda[cu12]' (or cu13)") from error
+    return cuda
+
+
+def cuda_kernel(function: Any) -> Any:
+    """A CUDA kernel of numba; import hooks that check types wrap functions, and numba has to see the bare one."""
+    return cuda_target().jit(inspect.unwrap(function))
 
 
 @cache

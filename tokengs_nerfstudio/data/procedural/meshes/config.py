@@ -1,7 +1,7 @@
 """What scenes of meshes are: kinds, their shares, and what a camera does to the picture."""
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Literal
 
 from tokengs_nerfstudio.core.ranges import Ascending, Count, NotAllZero, NotNegative, Positive, Range, Share
 from tokengs_nerfstudio.data.procedural.meshes.library import MeshSources
@@ -90,6 +90,9 @@ class MeshSceneConfig:
     """mean brightness of the pictures: exposures are chosen to reach it"""
     antialias: bool = True
     """mix in what the corners of pixels show where neighbours differ"""
+    tracer: Literal["cpu", "cuda"] = "cpu"
+    """what follows the rays: the processor, or a GPU that numba can use (numba-cuda); the pictures are the same but
+    for rounding"""
     photo: PhotoConfig = field(default_factory=PhotoConfig)
     moving: Share = 0.0
     """share of the scenes in which something moves, for networks that know time; all others stand still at time 0"""

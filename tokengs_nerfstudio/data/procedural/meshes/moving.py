@@ -19,7 +19,7 @@ from tokengs_nerfstudio.data.procedural.meshes.mesh_scene import MeshScene
 from tokengs_nerfstudio.data.procedural.meshes.movers import random_moving_scene
 from tokengs_nerfstudio.data.procedural.meshes.paths import log_uniform
 from tokengs_nerfstudio.data.procedural.meshes.photos import as_photographed
-from tokengs_nerfstudio.data.procedural.meshes.tracing import PROBE_SIZE, attempted, first_good, trace_on_cpu
+from tokengs_nerfstudio.data.procedural.meshes.tracing import PROBE_SIZE, attempted, first_good, traced
 from tokengs_nerfstudio.data.procedural.meshes.views import views_of
 
 # Streams of random numbers beside those of scenes that stand still.
@@ -66,7 +66,7 @@ class MovingMeshes:
     def views(self, cameras: Sequence[int], times: Sequence[float], threads: int = 1) -> Views:
         """Photos by those cameras, each at its time, with exact depths; those of one call are by one photographer."""
         scene, config = self._at(cameras, times), self._config
-        rgb, depth = trace_on_cpu(self._library, scene, *self._size, config.antialias, threads)
+        rgb, depth = traced(self._library, scene, *self._size, config, threads)
         photos = as_photographed(rgb, np.random.default_rng(self._photo), config.photo)
         return replace(views_of(scene, photos, depth), times=torch.tensor(times, dtype=torch.float32))
 

@@ -10,6 +10,7 @@ from numpy.random import Generator
 from tokengs_nerfstudio.data.procedural.cameras import view_intrinsics
 from tokengs_nerfstudio.data.procedural.meshes import layout as at
 from tokengs_nerfstudio.data.procedural.meshes.config import MeshSceneConfig
+from tokengs_nerfstudio.data.procedural.meshes.cuda_tracing import trace_on_cuda
 from tokengs_nerfstudio.data.procedural.meshes.kinds import FEWEST, MOST, random_mesh_scene
 from tokengs_nerfstudio.data.procedural.meshes.library import MeshLibrary, library_of
 from tokengs_nerfstudio.data.procedural.meshes.mesh_scene import MeshScene
@@ -75,6 +76,15 @@ def _worth_it(rgb: np.ndarray, depth: np.ndarray, reach: float) -> bool:
     return bool(near.mean((1, 2)).max() < 0.5 and deviation.min() > PLAIN)
 
 
+def traced(
+    library: MeshLibrary, scene: MeshScene, height: int, width: int, config: MeshSceneConfig, threads: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
+    """Clean renders and z-depths as `trace_on_cpu` has them, by what the scenes are to be traced with."""
+    if config.tracer == "cuda":
+        return trace_on_cuda(library, scene, height, width, config.antialias)
+    return trace_on_cpu(library, scene, height, width, config.antialias, threads)
+
+
 def trace_on_cpu(
     library: MeshLibrary, scene: MeshScene, height: int, width: int, antialias: bool, threads: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -90,15 +100,15 @@ def trace_on_cpu(
     intrinsics = np.repeat(view_intrinsics(scene.fov, height, width)[None], views, 0)
     instances, others = scene.parts_by_view(), (scene.c2w, intrinsics, antialias, rgb, depth)
 
-    def traced(stretch: tuple[int, int]) -> None:
+    def trace(stretch: tuple[int, int]) -> None:
         first, stop = stretch
         trace_kernels.trace_views(first, stop, library.meshes, library.textures, instances[first], *others)
 
     one_by_one = [(view, view + 1) for view in range(views)]
     if threads > 1:
         with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(traced, one_by_one))
+            list(pool.map(trace, one_by_one))
     else:
         for stretch in [(0, views)] if scene.movement is None else one_by_one:
-            traced(stretch)
+            trace(stretch)
     return rgb, depth

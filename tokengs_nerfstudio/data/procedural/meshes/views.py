@@ -10,7 +10,7 @@ from tokengs_nerfstudio.data.procedural.meshes.config import MeshSceneConfig
 from tokengs_nerfstudio.data.procedural.meshes.library import library_of
 from tokengs_nerfstudio.data.procedural.meshes.mesh_scene import MeshScene
 from tokengs_nerfstudio.data.procedural.meshes.photos import as_photographed
-from tokengs_nerfstudio.data.procedural.meshes.tracing import mesh_scene, trace_on_cpu
+from tokengs_nerfstudio.data.procedural.meshes.tracing import mesh_scene, traced
 
 
 def mesh_views(seed: int, num_views: int, height: int, width: int, config: MeshSceneConfig, threads: int = 1) -> Views:
@@ -23,7 +23,7 @@ def mesh_views(seed: int, num_views: int, height: int, width: int, config: MeshS
         raise UserError(f"scenes need a seed >= 0 and at least one view, got {seed}, {num_views} views")
     rng = np.random.default_rng((seed, num_views))
     scene = mesh_scene(rng, config, num_views)
-    rgb, depth = trace_on_cpu(library_of(config.sources), scene, height, width, config.antialias, threads)
+    rgb, depth = traced(library_of(config.sources), scene, height, width, config, threads)
     return views_of(scene, as_photographed(rgb, rng, config.photo), depth)
 
 
