@@ -75,6 +75,12 @@ THEN = {
     "few_views": 6,
     "stereo": 0,
     "opacity_pull": 0.01,
+    "averaging": 0.0,
+    "means_rate": 0.012,
+    "scales_rate": 0.02,
+    "opacities_rate": 0.05,
+    "colors_rate": 0.03,
+    "rates_decay": 0.3,
 }
 
 

@@ -1,5 +1,6 @@
 """Gaussians that begin with points of the scene."""
 
+import math
 from dataclasses import replace
 
 import torch
@@ -109,3 +110,54 @@ def test_trials_are_about_points_where_there_are_some() -> None:
     few = {one.name: one for one in candidates(tuning_config(), small_network().config, 4, points=True)}
     without_any = few["gaussians, no new places, no points"]
     assert without_any.settings == {"gaussians.reseed": False, "gaussians.points": "off"}
+
+
+def stride(tuning: SceneTuning) -> float:
+    """How far the next step, an optimizer's first, moves centres at most, in extents: by their rate."""
+    before = tuning.gaussians().means.clone()
+    tuning.step()
+    return float((tuning.gaussians().means - before).abs().max()) / tuning.extent
+
+
+def test_gaussians_beside_known_points_go_a_quarter_of_the_way_of_those_that_search() -> None:
+    def begun(known: PointCloud | None, **settings) -> SceneTuning:
+        return began(known, steps=10, averaging=0.0, **settings)
+
+    assert math.isclose(stride(begun(KNOWN)), 3e-3, rel_tol=0.01)
+    assert math.isclose(stride(begun(None)), 1.2e-2, rel_tol=0.01)
+    assert math.isclose(stride(begun(KNOWN, points="off")), 1.2e-2, rel_tol=0.01)
+    assert math.isclose(stride(begun(KNOWN, means_rate=5e-3)), 5e-3, rel_tol=0.01)
+    few = KNOWN.select(torch.arange(8))
+    assert math.isclose(stride(begun(few, points="beside")), 1.2e-2, rel_tol=0.01)
+
+
+def test_what_was_tuned_once_need_not_search_when_it_goes_on() -> None:
+    tuning = began(None, steps=1, averaging=0.0)
+    tuning.step()
+    tuning.extend(10)
+    assert math.isclose(stride(tuning), 3e-3, rel_tol=0.01)
+
+
+def test_a_tuning_goes_on_at_its_rate_without_the_points_it_began_with() -> None:
+    first, again = began(KNOWN, steps=10), began(None, steps=10)
+    first.step()
+    again.load_state_dict(first.state_dict())
+    first.step()
+    again.step()
+    assert torch.equal(first.gaussians().means, again.gaussians().means)
+
+
+def test_a_stage_ends_with_the_mean_of_its_last_steps() -> None:
+    """With a weight of a half for each next step."""
+    tuning, seen = began(KNOWN, steps=4, averaging=0.5, growth_end=0.0), []
+    while not tuning.finished:
+        tuning.step()
+        if not tuning.finished:
+            seen.append(tuning.gaussians().means.clone())
+    last = began(KNOWN, steps=4, averaging=0.0, growth_end=0.0)
+    while not last.finished:
+        last.step()
+    mean = (seen[0] + seen[1]) / 2
+    for means in (seen[2], last.gaussians().means):
+        mean = (mean + means) / 2
+    torch.testing.assert_close(tuning.gaussians().means, mean, rtol=1e-5, atol=1e-6)

@@ -48,23 +48,24 @@ class TokenStageConfig:
 class GaussianStageConfig:
     """Tuning of the Gaussians themselves: Adam's rates, image sizes, numbers."""
 
-    means_rate: Rate = 1.2e-2
-    """learning rate of the Gaussians' centres, as a fraction of the scene's extent"""
+    means_rate: Rate | None = None
+    """learning rate of the Gaussians' centres, as a fraction of the scene's extent. If not set 3e-3 where the stage
+    begins with known points, and 1.2e-2 where Gaussians have to find their places"""
     means_decay: Share = 0.02
     """what the rate of the centres has fallen to at the end, as a factor"""
-    scales_rate: Rate = 0.02
+    scales_rate: Rate = 0.06
     """learning rate of log scales"""
     quats_rate: Rate = 0.01
     """learning rate of quaternions"""
-    opacities_rate: Rate = 0.05
+    opacities_rate: Rate = 0.1
     """learning rate of logit opacities"""
-    colors_rate: Rate = 0.03
+    colors_rate: Rate = 0.06
     """learning rate of logit colours"""
     harmonics: Annotated[int, Range(0, 3)] = 0
     """degree of the spherical harmonics by which colours change with the direction; 0: they do not"""
     harmonics_rate: Rate = 2e-3
     """learning rate of the harmonics' coefficients"""
-    rates_decay: Share = 0.3
+    rates_decay: Share = 0.6
     """what the rates of everything but the centres have fallen to at the end, as a factor"""
     levels: Levels = ((0.0, 4.0), (0.35, 2.0), (0.8, 1.0))
     """coarse to fine, as pairs: from this share of the stage on, images so many times smaller than the capture's"""
@@ -94,6 +95,9 @@ class GaussianStageConfig:
     clear_share: Share = 0.8
     """no Gaussian stays before a camera nearer than this share of the depth of the nearest surface, where the photos
     tell how near that is; 0: Gaussians may be anywhere"""
+    averaging: Annotated[float, Range(0, 1, below=True)] = 0.95
+    """what a stage ends with is the mean over its last steps, each counting so much less than the next one; 0: what the
+    very last step left"""
     steps_per_view: Count = 300
     """most steps of the stage for each supervised view, where no view is left out to tell when more help no more: few
     photos are soon known by heart. Not where the stopping rule is steps"""
@@ -183,11 +187,13 @@ class TuningConfig:
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         """Settings from a file; those of version 0.1 stood in one flat list, once there was one number of photos a step
-        for all stages, and stages began with all that a network predicts; later ones knew no stereo."""
+        for all stages, and stages began with all that a network predicts; later ones knew no stereo, and ended with
+        what their last step left."""
         vars(self).update(nested_settings(state) if "token_rate" in state else state)
         vars(self.gaussians).setdefault("views_per_step", self.views_per_step)
         vars(self.gaussians).setdefault("start_share", 1.0)
         vars(self.gaussians).setdefault("stereo", 0)
+        vars(self.gaussians).setdefault("averaging", 0.0)
 
 
 # Where settings of version 0.1 stand now; `near` and `background` belong to the weights.
@@ -210,7 +216,7 @@ def nested_settings(flat: Mapping[str, Any]) -> dict[str, Any]:
     parts: dict[str, Any] = {
         "tokens": TokenStageConfig(rates_decay=flat["rates_decay"]),
         "gaussians": GaussianStageConfig(
-            levels=tuple(zip(flat["level_starts"], flat["levels"])), start_share=1.0, stereo=0
+            levels=tuple(zip(flat["level_starts"], flat["levels"])), start_share=1.0, stereo=0, averaging=0.0
         ),
         "cameras": CameraConfig(
             pose_rate=flat["pose_rate"] if flat["refine_poses"] else 0.0,

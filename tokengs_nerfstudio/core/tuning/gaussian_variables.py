@@ -9,9 +9,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tokengs_nerfstudio.core.harmonics import count_of, degree_of
+from tokengs_nerfstudio.core.tuning.averages import Averages
 from tokengs_nerfstudio.core.tuning.config import GaussianStageConfig
 from tokengs_nerfstudio.core.types import Gaussians
 
+# Rates of centres, where nobody has chosen one.
+_PLACED_RATE, _SEARCHING_RATE = 3e-3, 1.2e-2
 # A colour or opacity of exactly 0 or 1 has no logit.
 _MARGIN = 0.01
 
@@ -21,9 +24,13 @@ class GaussianVariables:
     where these are wanted or the start has some.
     """
 
-    def __init__(self, start: Gaussians, extent: float, config: GaussianStageConfig):
+    def __init__(self, start: Gaussians, extent: float, config: GaussianStageConfig, placed: bool = False):
+        """`placed` says that Gaussians begin where something is."""
+        means_rate = config.means_rate
+        if means_rate is None:
+            means_rate = _PLACED_RATE if placed else _SEARCHING_RATE
         self._rates = {
-            "means": config.means_rate * extent,
+            "means": means_rate * extent,
             "scales": config.scales_rate,
             "quats": config.quats_rate,
             "opacities": config.opacities_rate,
@@ -36,6 +43,7 @@ class GaussianVariables:
             self._degree = max(self._degree, degree_of(start.harmonics.shape[1]))
         self.parameters = {name: value.requires_grad_() for name, value in self.raw(start).items()}
         self.optimizers = self._new_optimizers()
+        self._averages = Averages(config.averaging)
 
     @property
     def count(self) -> int:
@@ -68,15 +76,25 @@ class GaussianVariables:
             optimizer.param_groups[0]["lr"] = self._rates[name] * self._decays[name] ** progress
             optimizer.step()
             optimizer.zero_grad()
+        self._averages.add(self.parameters)
+
+    def settle(self) -> None:
+        """The means of the last steps take the place of what the very last one left."""
+        self._averages.settle(self.parameters)
 
     def state_dict(self) -> dict[str, Any]:
         optimizers = {name: deepcopy(optimizer.state_dict()) for name, optimizer in self.optimizers.items()}
-        return {"parameters": self.snapshot(), "optimizers": optimizers}
+        averages = self._averages.state_dict(self.parameters)
+        rates = dict(self._rates)
+        return {"parameters": self.snapshot(), "optimizers": optimizers, "averages": averages, "rates": rates}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Rates and averages are not in states of earlier versions: their rates stand in their configurations."""
+        self._rates |= state.get("rates", {})
         self.restore(state["parameters"])
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(deepcopy(state["optimizers"][name]))
+        self._averages.load_state_dict(state.get("averages", {}), self.parameters)
 
     def snapshot(self) -> dict[str, Tensor]:
         return {name: value.detach().clone() for name, value in self.parameters.items()}

@@ -22,6 +22,8 @@ from tokengs_nerfstudio.core.types import Gaussians, Views
 
 # Fewer points of the scene than this say nothing; of more than so many for each Gaussian only some are looked at.
 _FEWEST_POINTS, _LOOKED_AT = 4, 8
+# So many points for each Gaussian say where the scene is.
+_MANY_KNOWN = 0.1
 
 
 class GaussianStage:
@@ -39,8 +41,10 @@ class GaussianStage:
         config: TuningConfig,
         steps: int,
         moving: MovingGaussians | None = None,
+        placed: bool = False,
     ):
-        """From `start`, no more than allowed, and as many of a step's views together as fit into memory with them.
+        """From `start`, no more than allowed, and as many of a step's views together as fit into memory with them;
+        `placed` says that they were tuned before.
 
         ValueError where not even one view fits.
         """
@@ -59,7 +63,8 @@ class GaussianStage:
         self._few = views.num_views < config.stopping.held_out_from
         trained = views.subset(scene.supervision.trained)
         self._clear_space = ClearSpace.before(trained, self._config.clear_share, scene.seed)
-        self.variables = GaussianVariables(start, scene.extent, self._config)
+        known = self._points is not None and self._points.count >= _MANY_KNOWN * start.count
+        self.variables = GaussianVariables(start, scene.extent, self._config, placed or known)
         self._densification = densification(self._config, scene, start.count, budget, steps)
 
     def splats(self, time: float | None = None) -> Gaussians:
@@ -122,6 +127,11 @@ class GaussianStage:
         impossible = self._scene.supervision.impossible(variables.splats().detach()) if look_due else None
         if impossible is not None:
             self._drop(impossible)
+
+    def settle(self) -> None:
+        self.variables.settle()
+        if self.moving is not None:
+            self.moving.settle()
 
     def snapshot(self) -> Any:
         still = self.variables.snapshot()

@@ -49,6 +49,10 @@ class MovingGaussians:
             self._detours.grad += self._cost * self._detours.detach()
         self._changes.step(progress)
 
+    def settle(self) -> None:
+        """As `GaussianVariables.settle`."""
+        self._changes.settle()
+
     def snapshot(self) -> Any:
         return self._changes.snapshot()
 

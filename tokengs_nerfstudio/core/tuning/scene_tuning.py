@@ -262,14 +262,15 @@ class SceneTuning:
     def _gaussian_stage(self) -> GaussianStage:
         """A stage that takes over the Gaussians of now, to which known points come once."""
         planned, moving = self.course.here or self.course.stages[-1], self._moving()
-        scene = replace(self._scene, points=None) if isinstance(self._stage, GaussianStage) else self._scene
+        tuned = isinstance(self._stage, GaussianStage)
+        scene = replace(self._scene, points=None) if tuned else self._scene
         with torch.no_grad():
             start = self._splats(self._time).detach()
         if moving is not None:
             start = start.select(slice(0, -moving.count))
-        if self._start is None and not isinstance(self._stage, GaussianStage):
+        if self._start is None and not tuned:
             start = fewer(start, starting_count(self.config, start.count, self.supervision.views), self.seed)
-        return GaussianStage(start, scene, self.config, planned.steps, moving)
+        return GaussianStage(start, scene, self.config, planned.steps, moving, placed=tuned)
 
     def _moving(self) -> MovingGaussians | None:
         """The Gaussians of dynamic tokens, as they are tuned already or beginning with those of now."""
@@ -295,7 +296,8 @@ class SceneTuning:
 
     def _leave_stage(self, stage: Stage) -> None:
         """To the next one, with the best state of this one."""
-        self._stopping.restore(stage)
+        stage.settle()
+        self._stopping.restore(stage, self.course)
         self.course.leave()
         if not self.finished:
             self._enter_stage()

@@ -74,6 +74,10 @@ class Stage(Protocol):
         """What changes the number of variables after `step` steps of this stage; `look_due` as for left-out views."""
         ...
 
+    def settle(self) -> None:
+        """Once, after the last step: the variables become what is kept of them."""
+        ...
+
     def snapshot(self) -> Any:
         """The state, for `restore`."""
         ...

@@ -71,8 +71,9 @@ class Stopping:
         looked = bool(self._supervision.held_out) and step % self._config.check_every == 0 and finest
         return looked and step - self.best.step > self._config.patience * course.steps_of_stage
 
-    def restore(self, stage: Stage) -> None:
-        """The best state, where a view tells which that is."""
+    def restore(self, stage: Stage, course: Course) -> None:
+        """The best state, where a view tells which that is: what the stage has settled on is looked at as well."""
+        self._look(stage, course.steps_in_stage)
         if self._supervision.held_out:
             stage.restore(self.best.snapshot)
 

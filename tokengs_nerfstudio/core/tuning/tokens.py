@@ -78,6 +78,9 @@ class TokenStage:
     def after_step(self, step: int, pictures: list[dict[str, Any]] | None, look_due: bool) -> None:
         pass
 
+    def settle(self) -> None:
+        """Tokens stay as their last step left them."""
+
     def state_dict(self) -> dict[str, Any]:
         return {"tokens": self._tokens.detach().clone(), "optimizer": deepcopy(self._optimizer.state_dict())}
 
