@@ -14,6 +14,7 @@ _log = logging.getLogger(__name__)
 
 # The spaces of profiles and the modes of pictures that they are for.
 _MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
+_SPACE = slice(16, 20)  # in a profile's header
 _MODES_OF_GREY = ("L", "LA", "1", "I", "F")
 # By how many of 255 levels profiles differ that all mean sRGB, and how many levels of each colour tell.
 _ROUNDING, _LEVELS = 2, 9
@@ -30,7 +31,7 @@ class ColourProfile:
     def of(cls, content: bytes, mode: str) -> "ColourProfile":
         """An embedded profile for a picture of a mode; ValueError, OSError or PyCMSError where it is none for that."""
         profile = ImageCms.ImageCmsProfile(io.BytesIO(content))
-        space = profile.profile.xcolor_space.strip()
+        space = content[_SPACE].decode("latin-1").strip()
         own = _MODES.get(space)
         if own is None or own not in (mode, "RGB" if mode == "L" else mode):
             raise ValueError(f"it is one of {space}, the photo is {mode}")
