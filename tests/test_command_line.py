@@ -143,6 +143,12 @@ def test_what_could_not_be_written_in_the_end_is_refused_at_once(monkeypatch, tm
         check_outputs()
 
 
+def test_only_the_places_that_are_named_have_to_be_writable(monkeypatch, tmp_path):
+    monkeypatch.chdir("/proc")
+    typed(monkeypatch, "ns-eval", "--output-path", str(tmp_path / "x.json"))
+    check_outputs()
+
+
 @pytest.mark.parametrize(
     "words",
     [

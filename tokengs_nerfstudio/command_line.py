@@ -161,7 +161,8 @@ def check_outputs() -> None:
         if results.suffix != ".json":
             raise UserError(f"--output-path is {results}; the results are JSON: give it a name that ends in .json")
         _check_file(results, "--output-path")
-        _check_folder(_path("--render-output-path", "."), "--render-output-path")
+        if option("--render-output-path"):
+            _check_folder(_path("--render-output-path", ""), "--render-output-path")
     elif command() == "ns-render" and sys.argv[1:2] == ["dataset"]:
         _check_folder(_path("--output-path", "renders"), "--output-path")
     elif command() == "ns-render":
@@ -171,7 +172,7 @@ def check_outputs() -> None:
         else:
             _check_file(film.with_suffix(film.suffix or ".mp4"), "--output-path")
     elif command() == "ns-export" and option("--output-dir"):
-        folder = _path("--output-dir", ".")
+        folder = _path("--output-dir", "")
         _check_folder(folder, "--output-dir")
         _check_file(folder / _path("--output-filename", "splat.ply"), "--output-filename")
 
