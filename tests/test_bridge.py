@@ -1,5 +1,6 @@
 """Both conventions meet: nerfstudio's rays are ours, parameters survive the way there and back."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,7 @@ from nerfstudio.cameras.cameras import Cameras, CameraType
 
 from tokengs_nerfstudio import bridge
 from tokengs_nerfstudio.core.baking import BakedScene
+from tokengs_nerfstudio.core.errors import UserError
 from tokengs_nerfstudio.core.geometry.rays import pixel_rays
 from tokengs_nerfstudio.core.types import Gaussians, RenderConfig
 from tokengs_nerfstudio.data.capture.lens import Lens
@@ -167,3 +169,21 @@ def test_lenses_and_places_of_cameras_are_checked():
     cameras.camera_to_worlds[:, :, 3] = 1.0
     with pytest.raises(ValueError, match="all 3 cameras of there are in one place"):
         bridge.check_cameras(cameras, ["a", "b", "c"], "there")
+
+
+def path_camera(pose: torch.Tensor, focal: float) -> Cameras:
+    return Cameras(pose, focal, focal, 32.0, 24.0, 64, 48)
+
+
+def test_a_pose_of_whole_numbers_is_one():
+    """As a camera path has it that was written without a point."""
+    camera = path_camera(torch.eye(4, dtype=torch.long)[:3], 50.0)
+    assert torch.equal(bridge.looked_through(camera).camera_to_worlds, torch.eye(4)[:3])
+    assert camera.camera_to_worlds.dtype == torch.long
+
+
+@pytest.mark.parametrize("degrees", [0.0, 180.0, 200.0, math.nan])
+def test_cameras_that_see_nothing_are_refused(degrees):
+    focal = math.inf if degrees == 0 else 24 / math.tan(math.radians(degrees) / 2)
+    with pytest.raises(UserError, match="between 0 and 180"):
+        bridge.looked_through(path_camera(torch.eye(4)[:3], focal))

@@ -12,6 +12,8 @@ from nerfstudio.configs.method_configs import all_methods
 from tokengs_nerfstudio.command_line import (
     check_camera_path,
     check_format_of_rgba,
+    check_numbers,
+    check_outputs,
     command,
     offer_ffmpeg,
     option,
@@ -64,17 +66,107 @@ def test_pictures_with_alpha_want_a_format_that_has_it(monkeypatch, words, said)
         check_format_of_rgba()
 
 
-@pytest.mark.parametrize(("content", "said"), [('{"camera_type": "fish"}', "'fish'; choose"), ("[", "a camera path")])
-def test_paths_of_cameras_that_nobody_knows_are_refused(monkeypatch, tmp_path, content, said):
+def test_a_camera_path_is_looked_at_before_anything_is_loaded(monkeypatch, tmp_path):
     path = tmp_path / "path.json"
     typed(monkeypatch, "ns-render", "camera-path", "--camera-path-filename", str(path))
-    path.write_text(content)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match="no camera path"):
         check_camera_path()
-    path.write_text('{"camera_type": "vr180"}')
-    check_camera_path()
+    path.write_text('{"camera_type": "fish"}')
+    with pytest.raises(UserError, match="'fish'; choose"):
+        check_camera_path()
     typed(monkeypatch, "ns-render", "spiral")
     check_camera_path()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("ns-render interpolate --interpolation-steps 0", "--interpolation-steps is 0; a whole number from 1"),
+        ("ns-render interpolate --frame_rate=-1", "--frame-rate is -1"),
+        ("ns-render spiral --seconds 0", "--seconds is 0"),
+        ("ns-render spiral --seconds 0.01", "--seconds 0.01 has no picture at 24 a second"),
+        ("ns-render spiral --radius nan", "--radius is nan"),
+        ("ns-render dataset --downscale-factor 0", "--downscale-factor is 0"),
+        ("ns-render camera-path --jpeg-quality 0", "--jpeg-quality is 0"),
+        ("ns-export pointcloud --num-points 0", "--num-points is 0; a whole number from 1"),
+        ("ns-export pointcloud --num-points -5", "--num-points is -5"),
+        ("ns-export poisson --std-ratio nan", "--std-ratio is nan"),
+        ("ns-export tsdf --resolution 128 0 128", "--resolution is 0"),
+        ("ns-export tsdf --bounding-box-min 0 inf 0", "--bounding-box-min is inf"),
+    ],
+)
+def test_numbers_of_nerfstudios_commands_have_their_ranges(monkeypatch, words, said):
+    typed(monkeypatch, *words.split())
+    with pytest.raises(UserError, match=said):
+        check_numbers()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "ns-render interpolate --interpolation-steps 1 --frame-rate 30 --depth-near-plane None",
+        "ns-render spiral --seconds 0.5 --frame-rate 2",
+        "ns-export tsdf --resolution 128 --target-num-faces None --bounding-box-min -1 -1 -1",
+        "ns-eval --load-config x",
+        "ns-train tokengs --seconds 0",
+    ],
+)
+def test_other_numbers_are_fine(monkeypatch, words):
+    typed(monkeypatch, *words.split())
+    check_numbers()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("ns-eval --output-path results.txt", "ends in .json"),
+        ("ns-eval --output-path folder.json", "is folder.json, which is a folder"),
+        ("ns-eval --output-path file.txt/x.json", "file.txt is a file where a folder is to be"),
+        ("ns-eval --output-path /proc/x.json", "--output-path: nothing can be written to /proc"),
+        ("ns-eval --render-output-path file.txt", "--render-output-path: file.txt is a file"),
+        ("ns-render dataset --output-path file.txt", "file.txt is a file"),
+        ("ns-render spiral --output-path film.mp4", "is film.mp4, which is a folder"),
+        ("ns-render spiral --output-path file.txt/film.mp4", "file.txt is a file"),
+        ("ns-render spiral --output-path file.txt --output-format images", "file is a file"),
+        ("ns-export gaussian-splat --output-dir file.txt", "--output-dir: file.txt is a file"),
+        ("ns-export gaussian-splat --output-dir new --output-filename ../file.txt/x.ply", "file.txt is a file"),
+    ],
+)
+def test_what_could_not_be_written_in_the_end_is_refused_at_once(monkeypatch, tmp_path, words, said):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("folder.json", "film.mp4", "new"):
+        Path(folder).mkdir()
+    for file in ("file.txt", "file"):
+        Path(file).touch()
+    typed(monkeypatch, *words.split())
+    with pytest.raises(UserError, match=said):
+        check_outputs()
+
+
+def test_only_the_places_that_are_named_have_to_be_writable(monkeypatch, tmp_path):
+    monkeypatch.chdir("/proc")
+    typed(monkeypatch, "ns-eval", "--output-path", str(tmp_path / "x.json"))
+    check_outputs()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "ns-eval",
+        "ns-eval --output-path a/b.json --render-output-path c/d",
+        "ns-render dataset --output-path there",
+        "ns-render camera-path --output-path there",
+        "ns-render camera-path --output-path there --output-format images",
+        "ns-export gaussian-splat --output-dir there",
+        "ns-train tokengs",
+    ],
+)
+def test_what_can_be_written_is_fine_and_not_made_yet(monkeypatch, tmp_path, words):
+    monkeypatch.chdir(tmp_path)
+    Path("there").mkdir()
+    typed(monkeypatch, *words.split())
+    check_outputs()
+    assert [path.name for path in tmp_path.iterdir()] == ["there"]
 
 
 @pytest.mark.parametrize(

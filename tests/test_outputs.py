@@ -209,3 +209,9 @@ def test_a_pixel_is_as_sure_as_what_is_seen_and_not_at_all_where_nothing_is():
     assert float(right[32, 32]) == 0
     assert torch.equal(right[32, 96], shown[32, 96])
     assert "confidence" not in Sight(gaussians, RenderConfig(), GREY).outputs(perspective)
+
+
+def test_outputs_are_told_by_their_names():
+    """nerfstudio prints its keys for a name that is none of them."""
+    outputs = Outputs({"rgb": torch.zeros(1, 1, 3)}, {"token": lambda: torch.zeros(1, 1, 3)})
+    assert str(outputs.keys()) == "KeysView(Outputs(rgb, token))"

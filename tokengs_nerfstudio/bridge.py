@@ -1,6 +1,7 @@
 """The only file that knows both conventions: nerfstudio's cameras and splatfacto's parameters, and our own records."""
 
 from collections.abc import Sequence
+from copy import copy
 
 import torch
 from jaxtyping import Bool, Float, Shaped
@@ -20,6 +21,8 @@ from tokengs_nerfstudio.data.capture.lens import Lens
 
 # By how much axes may miss being orthonormal, by rounding.
 _MOST_BENT = 0.05
+# The focal length of a camera of 179.999 degrees, in sides of its picture: by rounding one of 180 has more than none.
+_FLATTEST = 4e-6
 
 
 def opencv_poses(camera_to_worlds: Float[Tensor, "*view 3 4"]) -> Float[Tensor, "*view 4 4"]:
@@ -64,16 +67,20 @@ def _are_rigid(axes: Float[Tensor, "view 3 3"]) -> Bool[Tensor, " view"]:
     return (bent < _MOST_BENT) & (torch.linalg.det(axes) > 0)
 
 
-def check_looked_through(camera: Cameras) -> None:
-    """UserError for a camera of any kind, of a path or of the viewer, that can show no picture."""
+def looked_through(camera: Cameras) -> Cameras:
+    """A camera of any kind, of a path or of the viewer, with a pose in floats, whatever numbers a path was written in;
+    UserError where it can show no picture."""
+    camera = copy(camera)  # the caller's own keeps its pose
+    camera.camera_to_worlds = camera.camera_to_worlds.float()
     pose = camera.camera_to_worlds.reshape(-1, 3, 4)
     if not pose.isfinite().all():
         raise UserError("a camera's pose has values that are not finite (nan): correct the camera path")
     if not _are_rigid(pose[:, :, :3]).all():
         raise UserError("a camera's axes are no rotation: they shear, scale or mirror; correct the camera path")
-    focal = torch.stack([camera.fx, camera.fy])
-    if not (focal.isfinite() & (focal > 0)).all():
+    focal = torch.stack([camera.fx / camera.width, camera.fy / camera.height])
+    if not (focal.isfinite() & (focal > _FLATTEST)).all():
         raise UserError("a camera's field of view is not between 0 and 180 degrees ('fov'): correct the camera path")
+    return camera
 
 
 def lens_of_camera(camera: Cameras) -> Lens:

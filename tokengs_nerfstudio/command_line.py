@@ -1,17 +1,36 @@
 """What the user typed, where nerfstudio's commands do not hand it on."""
 
 import atexit
-import json
 import os
 import re
 import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Annotated, Any
 
-from tokengs_nerfstudio.core.errors import UserError, content_of
+from tokengs_nerfstudio.core.errors import ExistingFileError, UserError
+from tokengs_nerfstudio.core.files import can_write
+from tokengs_nerfstudio.core.ranges import Count, Finite, Positive, Range, check_value
+from tokengs_nerfstudio.data.film_file import read_film
 
-_KINDS_OF_PATHS = ("perspective", "fisheye", "equirectangular", "omnidirectional", "vr180")
+# Numbers of nerfstudio's commands, which say no range and end in tracebacks, or in something else than was asked for.
+_NUMBERS: dict[str, dict[str, Any]] = {
+    "ns-render": {
+        **dict.fromkeys(("--interpolation-steps", "--frame-rate", "--eval-num-rays-per-chunk"), Count),
+        **dict.fromkeys(("--seconds", "--downscale-factor"), Positive),
+        **dict.fromkeys(("--radius", "--depth-near-plane", "--depth-far-plane"), Finite),
+        "--jpeg-quality": Annotated[int, Range(1, 100)],
+    },
+    "ns-export": {
+        **dict.fromkeys(("--num-points", "--num-rays-per-batch", "--batch-size", "--resolution"), Count),
+        **dict.fromkeys(("--downscale-factor", "--target-num-faces", "--num-pixels-per-side"), Count),
+        **dict.fromkeys(("--std-ratio", "--refinement-epsilon"), Positive),
+        **dict.fromkeys(("--obb-center", "--obb-rotation", "--obb-scale"), Finite),
+        **dict.fromkeys(("--bounding-box-min", "--bounding-box-max"), Finite),
+        "--px-per-uv-triangle": Count,
+    },
+}
 _POSES = "--pipeline.model.tuning.cameras.pose-rate 1e-3 corrects poses"
 _EXPOSURES = "--pipeline.model.tuning.cameras.exposure-rate 3e-3 takes exposures out of the scene"
 _GROWTH = "--pipeline.model.tuning.gaussians.densification and --pipeline.model.tuning.max-gaussians rule their number"
@@ -118,14 +137,68 @@ def check_format_of_rgba() -> None:
 
 
 def check_camera_path() -> None:
-    """UserError where `ns-render camera-path` is given cameras of a kind that nerfstudio takes for perspective ones."""
-    if command() != "ns-render" or sys.argv[1:2] != ["camera-path"]:
-        return
-    path = Path((option("--camera-path-filename") or ["camera_path.json"])[-1])
-    with content_of(path, "a camera path", "save it anew from the viewer"):
-        kind = json.loads(path.read_text(encoding="utf-8")).get("camera_type", _KINDS_OF_PATHS[0])
-    if kind not in _KINDS_OF_PATHS:
-        raise UserError(f"'camera_type' of {path} is {kind!r}; choose one of {', '.join(_KINDS_OF_PATHS)}")
+    """UserError where `ns-render camera-path` is given a file that is none, or whose cameras can show nothing."""
+    if command() == "ns-render" and sys.argv[1:2] == ["camera-path"]:
+        read_film(_path("--camera-path-filename", "camera_path.json"))
+
+
+def check_numbers() -> None:
+    """UserError for the first number of `ns-render` or `ns-export` that means nothing there."""
+    for name, kind in _NUMBERS.get(command(), {}).items():
+        for word in option(name):
+            if word != "None":
+                check_value(_number(word), kind, name)
+    if command() == "ns-render" and sys.argv[1:2] == ["spiral"]:
+        seconds, rate = (option("--seconds") or ["3"])[0], (option("--frame-rate") or ["24"])[0]
+        if float(seconds) * float(rate) < 1:
+            raise UserError(f"--seconds {seconds} has no picture at {rate} a second: film longer, or faster")
+
+
+def check_outputs() -> None:
+    """UserError where the files of `ns-eval`, `ns-render` or `ns-export` could not be written in the end."""
+    if command() == "ns-eval":
+        results = _path("--output-path", "output.json")
+        if results.suffix != ".json":
+            raise UserError(f"--output-path is {results}; the results are JSON: give it a name that ends in .json")
+        _check_file(results, "--output-path")
+        if option("--render-output-path"):
+            _check_folder(_path("--render-output-path", ""), "--render-output-path")
+    elif command() == "ns-render" and sys.argv[1:2] == ["dataset"]:
+        _check_folder(_path("--output-path", "renders"), "--output-path")
+    elif command() == "ns-render":
+        film = _path("--output-path", "renders/output.mp4")
+        if option("--output-format") == ["images"]:
+            _check_folder(film.parent / film.stem, "--output-path")
+        else:
+            _check_file(film.with_suffix(film.suffix or ".mp4"), "--output-path")
+    elif command() == "ns-export" and option("--output-dir"):
+        folder = _path("--output-dir", "")
+        _check_folder(folder, "--output-dir")
+        _check_file(folder / _path("--output-filename", "splat.ply"), "--output-filename")
+
+
+def _path(name: str, usual: str) -> Path:
+    return Path((option(name) or [usual])[-1])
+
+
+def _number(word: str) -> float:
+    try:
+        return int(word)
+    except ValueError:
+        return float(word)
+
+
+def _check_file(file: Path, name: str) -> None:
+    if file.is_dir():
+        raise ExistingFileError(f"{name} is {file}, which is a folder; name a file")
+    _check_folder(file.parent, name)
+
+
+def _check_folder(folder: Path, name: str) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise ExistingFileError(f"{name}: {folder} is a file where a folder is to be; name another place")
+    if not can_write(folder):
+        raise UserError(f"{name}: nothing can be written to {folder}; name another place")
 
 
 def offer_ffmpeg() -> None:

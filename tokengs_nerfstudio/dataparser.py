@@ -141,7 +141,7 @@ class TokenGSDataParser(DataParser):
             dataparser_scale=scale * applied_scale,
             dataparser_transform=_from_original(applied, applied_scale, transform),
             metadata={
-                **{name: shared[name] for name in APPLIED if shared.get(name) is not None},
+                **{name: shared[name] for name in APPLIED if name in shared},
                 **({**self._points(transform, scale), **self._depths(frames)} if split == "train" else {}),
             },
         )

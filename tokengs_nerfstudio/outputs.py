@@ -44,6 +44,9 @@ class Outputs(MutableMapping[str, Tensor]):
     def __iter__(self) -> Iterator[str]:
         return iter(self._pictures)
 
+    def __repr__(self) -> str:
+        return f"Outputs({', '.join(self)})"
+
     def __len__(self) -> int:
         return len(self._pictures)
 
@@ -151,7 +154,7 @@ class Sight:
         confidence of each pixel, which is none where nothing is. Of a scene that moves also its flow as colours, what
         stands still alone, and what moves alone. ValueError for a camera that can show nothing.
         """
-        bridge.check_looked_through(camera)
+        camera = bridge.looked_through(camera)
         renders = self._drawn(self.gaussians, camera, self.background)
         assert renders.depth is not None
         alpha, depth = _picture(renders.alpha), _picture(renders.depth)

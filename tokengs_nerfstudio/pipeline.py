@@ -13,7 +13,13 @@ from nerfstudio.pipelines.base_pipeline import VanillaPipeline, VanillaPipelineC
 from nerfstudio.utils.rich_utils import CONSOLE
 from torch import Tensor
 
-from tokengs_nerfstudio.command_line import check_camera_path, check_format_of_rgba, offer_ffmpeg
+from tokengs_nerfstudio.command_line import (
+    check_camera_path,
+    check_format_of_rgba,
+    check_numbers,
+    check_outputs,
+    offer_ffmpeg,
+)
 from tokengs_nerfstudio.console import say, show_messages_of_the_package
 from tokengs_nerfstudio.core.checkpoint.loading import network_config
 from tokengs_nerfstudio.core.errors import UserError, content_of, one_line
@@ -66,7 +72,9 @@ class TokenGSPipeline(VanillaPipeline):
             raise UserError(f"one scene is tuned on one device, got {world_size}; use --machine.num-devices 1")
         if test_mode != "val":
             check_format_of_rgba()
+            check_numbers()
             check_camera_path()
+            check_outputs()
             check_export()
             offer_ffmpeg()
         show_messages_of_the_package()

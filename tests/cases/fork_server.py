@@ -1,7 +1,8 @@
-"""Runs `ns-train` again and again in forked children: everything is imported once, a run takes about a second.
+"""Runs nerfstudio's commands again and again in forked children: all is imported once, a run takes about a second.
 
-Reads one JSON object a line, {"arguments": [...], "folder": "where output and record go", "seconds": limit}, and
-answers each with {"code": exit status}. Forks only before torch or numba have started threads, which no child survives.
+Reads one JSON object a line, {"command": "ns-train", "arguments": [...], "folder": "where it runs, and what it prints
+and has in its hands goes", "seconds": limit}, and answers each with {"code": exit status}. Forks only before torch or
+numba have started threads, which no child survives.
 """
 
 import json
@@ -15,11 +16,14 @@ from typing import Any
 import cv2  # noqa: F401
 import gsplat  # noqa: F401
 import torch
-from nerfstudio.scripts import train
+from nerfstudio.scripts import eval as evaluation
+from nerfstudio.scripts import exporter, render, train
 
 from tokengs_nerfstudio.core.rendering import numba_backend  # noqa: F401
 from tokengs_nerfstudio.datamanager import SceneDataManager
 from tokengs_nerfstudio.pipeline import TokenGSPipeline
+
+_COMMANDS = {"ns-train": train, "ns-eval": evaluation, "ns-render": render, "ns-export": exporter}
 
 
 def held(data: SceneDataManager) -> dict[str, Any]:
@@ -45,12 +49,13 @@ def held(data: SceneDataManager) -> dict[str, Any]:
     }
 
 
-def run(arguments: list[str], folder: Path, seconds: int) -> int:
+def run(command: str, arguments: list[str], folder: Path, seconds: int) -> int:
     """In a child: the command as a user calls it; returns its exit status."""
     for stream, name in ((1, "stdout"), (2, "stderr")):
         os.dup2(os.open(folder / name, os.O_CREAT | os.O_WRONLY | os.O_TRUNC), stream)
     signal.alarm(seconds)
-    sys.argv = ["ns-train", *arguments]
+    os.chdir(folder)
+    sys.argv = [command, *arguments]
     begin = TokenGSPipeline.begin
 
     def observed(pipeline: TokenGSPipeline, *given: Any, **named: Any) -> None:
@@ -59,7 +64,7 @@ def run(arguments: list[str], folder: Path, seconds: int) -> int:
 
     TokenGSPipeline.begin = observed
     try:
-        train.entrypoint()
+        _COMMANDS[command].entrypoint()
     except SystemExit as end:  # as Python ends by it
         if isinstance(end.code, str):
             print(end.code, file=sys.stderr)
@@ -76,7 +81,7 @@ def main() -> None:
         asked = json.loads(line)
         child = os.fork()
         if child == 0:
-            status = run(asked["arguments"], Path(asked["folder"]), asked["seconds"])
+            status = run(asked["command"], asked["arguments"], Path(asked["folder"]), asked["seconds"])
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(status)

@@ -238,3 +238,24 @@ def focal_length_in_y_null(draft: Draft) -> None:
 def focal_length_a_truth(draft: Draft) -> None:
     """Error: `fl_x` is no number."""
     draft.meta["fl_x"] = True
+
+
+@usual
+def null_in_every_frame(draft: Draft) -> None:
+    """Same: a null is nothing, and hides nothing that the file says."""
+    keys = ("fl_x", "cx", "w", "h", "k1", "distortion_params", "camera_model", "mask_path", "time")
+    for frame in draft.frames:
+        frame |= dict.fromkeys(keys)
+    draft.meta |= {"distortion_params": None, "k1": 0.0}
+
+
+@usual
+def photo_turned_among_others(draft: Draft) -> None:
+    """Error: `cx, cy` of the file are none of `frame_00005.png`, which is `48x64`."""
+    Image.open(draft.photo(5)).transpose(Image.Transpose.ROTATE_90).save(draft.photo(5))
+    draft.frames[5] |= {"w": HEIGHT, "h": WIDTH}
+
+
+def fisheye_and_not(draft: Draft) -> None:
+    """Error: `is_fisheye` and the camera model `OPENCV` contradict each other."""
+    draft.meta |= {"camera_model": "OPENCV", "is_fisheye": True}

@@ -122,3 +122,12 @@ def masks_not_reduced(draft: Draft) -> None:
         Image.open(photo).resize((WIDTH // 2, HEIGHT // 2)).save(draft.folder / "images_2" / Path(photo).name)
     draft.options = ["tokengs-data", "--downscale-factor", "2"]
     draft.masked = _half()[::2, ::2] > 0
+
+
+@usual
+def mask_of_the_file(draft: Draft) -> None:
+    """Same: it is one of every photo."""
+    (draft.folder / "masks").mkdir()
+    Image.fromarray(_half()).save(draft.folder / "masks/all.png")
+    draft.meta["mask_path"] = "masks/all.png"
+    draft.masked = _half() > 0

@@ -1,11 +1,13 @@
 """Photos of all pixel formats, damaged ones, turned ones, and masks."""
 
+import io
 import struct
 import zlib
 
 import numpy as np
 import torch
 from cases.draft import SIZE, Draft, usual
+from made import profiles
 from PIL import Image, ImageCms
 
 
@@ -259,3 +261,18 @@ def stored_sideways_without_sizes(draft: Draft) -> None:
     """Error: `cx` and `cy` are those of the turned photo."""
     draft.redraw(lambda picture: picture.transpose(Image.Transpose.ROTATE_90), exif=_exif(6))
     del draft.meta["w"], draft.meta["h"]
+
+
+@usual
+def display_p3(draft: Draft) -> None:
+    """Same: colours of a phone's photos are those that it shows."""
+    srgb, p3 = (ImageCms.ImageCmsProfile(io.BytesIO(made())) for made in (profiles.srgb, profiles.display_p3))
+    draft.redraw(
+        lambda picture: ImageCms.profileToProfile(picture, srgb, p3, outputMode="RGB"),
+        icc_profile=profiles.display_p3(),
+    )
+
+
+def profile_that_is_none(draft: Draft) -> None:
+    """Works: that the `colour profile` cannot be used is said."""
+    draft.redraw(lambda picture: picture, icc_profile=b"none")

@@ -1,4 +1,4 @@
-"""`ns-train` as users call it, about a second a run, and what came of it."""
+"""nerfstudio's commands as users call them, about a second a run, and what came of it."""
 
 import json
 import os
@@ -39,7 +39,7 @@ class Outcome:
 
 
 class ForkServer:
-    """A process that has imported everything and runs `ns-train` in its children, one at a time."""
+    """A process that has imported everything and runs commands in its children, one at a time."""
 
     def __init__(self) -> None:
         # Without the last one torch starts a process of compilers in every child.
@@ -55,12 +55,12 @@ class ForkServer:
             env={**os.environ, **threads, "PYTHONPATH": paths},
         )
 
-    def run(self, folder: Path, *arguments: str, seconds: int = 300) -> Outcome:
-        """`ns-train` with these arguments; `folder` takes what it prints and what it holds."""
+    def run(self, folder: Path, *arguments: str, seconds: int = 300, command: str = "ns-train") -> Outcome:
+        """A command with these arguments; it runs in `folder`, which takes what it prints and what it holds."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         folder.mkdir(parents=True, exist_ok=True)
-        asked = {"arguments": arguments, "folder": str(folder), "seconds": seconds}
+        asked = {"command": command, "arguments": arguments, "folder": str(folder), "seconds": seconds}
         self._process.stdin.write(json.dumps(asked) + "\n")
         self._process.stdin.flush()
         code = json.loads(self._process.stdout.readline())["code"]

@@ -1,4 +1,5 @@
-"""`ns-train` on odd and broken captures and with odd options: each ends as its case says, never in a traceback."""
+"""`ns-train` on odd and broken captures and with odd options, other commands on what it leaves: each ends as its case
+says, never in a traceback."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from cases import intrinsics, masks, photos, poses, reports, splits, texts
+from cases import finished, intrinsics, masks, photos, poses, reports, splits, texts
 from cases.draft import COUNT, HEIGHT, WIDTH, Draft, Expected, draft
 from cases.options import OTHERS, USUAL, typed
 from cases.running import ForkServer, Outcome
@@ -43,6 +44,13 @@ class Bench:
         arguments += ["--pipeline.model.checkpoint", str(self.weights), "--output-dir", str(self.folder / name / "out")]
         # Options of the trainer go before those of a dataparser, whose name ends them.
         return self.server.run(self.folder / name, *arguments, *options, seconds=seconds)
+
+    def look(self, command: str, name: str, *options: str) -> Outcome:
+        """Another command on the run of the clean capture."""
+        config = next(self.folder.glob("clean-run/out/**/config.yml"))
+        kind = options[:1] if command != "ns-eval" else ()
+        words = [*kind, "--load-config", str(config), *options[len(kind) :]]
+        return self.server.run(self.folder / name, *words, command=command)
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +102,29 @@ def test_what_is_typed_works_or_is_refused_by_its_name(bench, tmp_path, options:
         return
     assert outcome.code == 0, outcome.output[-3000:]
     check_sound(outcome)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        *finished.USUAL.items(),
+        *(pytest.param(*item, marks=pytest.mark.every_case) for item in finished.OTHERS.items()),
+    ],
+)
+def test_what_is_asked_of_a_finished_run_works_or_is_refused(bench, tmp_path, words: str, expected: str):
+    made, _ = bench
+    folder = made.folder / tmp_path.name
+    finished.write_files(folder)
+    outcome = made.look(words.split()[0], tmp_path.name, *words.split()[1:])
+    wanted = Expected.read(expected)
+    assert not outcome.has_traceback, outcome.output[-3000:]
+    if wanted.outcome == "Error":
+        check_error(outcome, wanted.said)
+        assert "Loading latest checkpoint" not in outcome.output
+        return
+    assert outcome.code == 0, outcome.output[-3000:]
+    for name in wanted.said:
+        assert (folder / name).exists(), outcome.output[-3000:]
 
 
 def check_error(outcome: Outcome, said: tuple[str, ...]) -> None:

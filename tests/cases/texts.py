@@ -193,3 +193,9 @@ def file_of_another_name(draft: Draft) -> None:
 def keys_that_mean_nothing_here(draft: Draft) -> None:
     """Same: what is not used is said, `lens_maker`."""
     draft.meta["lens_maker"] = "unknown"
+
+
+@usual
+def focal_length_twice(draft: Draft) -> str:
+    """Error: `transforms.json` has `'fl_x' 2 times`."""
+    return (draft.folder / "transforms.json").read_text().rstrip()[:-1] + ', "fl_x": 20.0}'

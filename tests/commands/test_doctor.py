@@ -16,6 +16,7 @@ from tokengs_nerfstudio.commands.doctor import main
 from tokengs_nerfstudio.core.baking import BakedScene
 from tokengs_nerfstudio.core.geometry.rays import intrinsics_matrix
 from tokengs_nerfstudio.core.splat_parameters import splat_parameters
+from tokengs_nerfstudio.data.posing.sfm import library
 
 
 @pytest.fixture
@@ -170,3 +171,57 @@ def test_a_run_of_an_older_version_ends_in_one_line(tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:
         doctor(run, capsys)
     assert "does not say how far its Gaussians can be believed" in str(ended.value.code)
+
+
+@pytest.fixture
+def photos(capture: Path, monkeypatch) -> Path:
+    """The photos of a capture, without its poses; what finds poses is there."""
+    monkeypatch.setattr("tokengs_nerfstudio.data.doctor.library", lambda: None)
+    (capture / "transforms.json").unlink()
+    return capture
+
+
+def test_photos_without_poses_are_usable_once_they_have_some(photos, capsys):
+    code, text = doctor(photos, capsys)
+    assert code == 0
+    assert "photos    12 without poses, 48x40 pixels" in text
+    assert f"ns-train tokengs --data {photos} finds them first" in text
+    assert text.endswith("usable, once poses are found\n")
+
+
+def test_photos_without_poses_are_looked_at(photos, capsys):
+    blurred(photos)
+    Image.new("RGB", (48, 40)).save(photos / "images/frame_00005.png")
+    (photos / "images/frame_00007.png").write_bytes((photos / "images/frame_00007.png").read_bytes()[:-400])
+    code, text = doctor(photos, capsys, "--json")
+    found = json.loads(text)
+    assert code == 1
+    assert (found["unposed"], found["listed"], found["found"], found["size"]) == (True, 12, 12, [40, 48])
+    assert len(found["photos"]) == 11
+    said = " ".join(finding["text"] for finding in found["findings"])
+    for words in ("frame_00003.png is much less sharp", "frame_00005.png is of one colour", "frame_00007.png: "):
+        assert words in said
+
+
+def test_what_finds_poses_is_said_where_it_is_missing(photos, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pycolmap", None)
+    monkeypatch.setattr("tokengs_nerfstudio.data.doctor.library", library)
+    code, text = doctor(photos, capsys)
+    assert code == 1
+    assert "NOT USABLE: photos without poses need pycolmap: pip install" in text
+
+
+def test_poses_of_another_form_are_said(photos, capsys):
+    (photos / "sparse/0").mkdir(parents=True)
+    (photos / "sparse/0/cameras.bin").touch()
+    code, text = doctor(photos, capsys)
+    assert code == 1
+    assert "colmap --colmap-path sparse/0" in text
+
+
+def test_a_video_has_no_poses_either(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("tokengs_nerfstudio.data.doctor.library", lambda: None)
+    (tmp_path / "walk.mp4").touch()
+    code, text = doctor(tmp_path / "walk.mp4", capsys)
+    assert code == 0
+    assert "those of a video, without poses" in text

@@ -20,7 +20,7 @@ AXIS_CAMERA = {
 
 def straight(folder, **camera) -> str:
     """A camera path of one camera that looks along z, at the red Gaussian in the middle."""
-    film = {"render_width": 64, "render_height": 48, "camera_path": [{**AXIS_CAMERA, **camera}]}
+    film = {"render_width": 64, "render_height": 48, "seconds": 1, "camera_path": [{**AXIS_CAMERA, **camera}]}
     (folder / "path.json").write_text(json.dumps(film))
     return str(folder / "path.json")
 
@@ -83,7 +83,7 @@ def test_a_scene_that_stands_still_and_a_path_that_is_none_are_refused(tmp_path)
     (tmp_path / "broken.json").write_text("{}")
     for arguments, complaint in (
         ([still, tmp_path / "out"], "stands still"),
-        ([moving, tmp_path / "out", "--cameras", tmp_path / "broken.json"], "cannot be read"),
+        ([moving, tmp_path / "out", "--cameras", tmp_path / "broken.json"], "has no 'render_width'"),
         ([moving, tmp_path / "broken.json"], "is a file"),
     ):
         assert complaint in ended(main, *arguments)

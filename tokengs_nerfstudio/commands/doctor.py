@@ -2,6 +2,8 @@
 
 Exit code 0: usable; 1: not. Looks at photos and cameras, runs no network.
 
+tokengs-doctor PHOTOS: photos or a video without poses, what can be told before ns-train or tokengs-pose finds them.
+
 tokengs-doctor RUN: how far a finished run can be believed, and where another photo would help most, which is drawn.
 """
 
@@ -26,7 +28,8 @@ class Doctor:
     """Look a capture through, or a finished run."""
 
     capture: Path
-    """folder with a transforms.json, or a JSON file of that form; or the folder of a run of ns-train tokengs"""
+    """folder with a transforms.json, or a JSON file of that form; or photos or a video without poses; or the folder of
+    a run of ns-train tokengs"""
     checkpoint: str = USUAL
     """weights that it is to be reconstructed with: a registered name, a .safetensors file, or hf://owner/repo/path"""
     json: bool = False
@@ -46,7 +49,10 @@ def lines(found: Examination) -> list[str]:
     size = "" if found.size is None else f", {found.size[1]}x{found.size[0]} pixels"
     kinds = ", ".join(kind for kind, there in (("cut out", found.cut_out), ("masked", found.masked)) if there)
     there = f"{found.found} of {found.listed} found{size}{', ' + kinds if kinds else ''}"
-    text.append(f"photos    {there}, {found.held_out} held out")
+    if found.unposed:
+        text.append(f"photos    {found.listed or 'those of a video,'} without poses{size}")
+    else:
+        text.append(f"photos    {there}, {found.held_out} held out")
     cameras = found.cameras
     if cameras is not None:
         low, high = cameras.fov_short
@@ -62,7 +68,8 @@ def lines(found: Examination) -> list[str]:
         numbers = f"--pipeline.datamanager.num-context {len(found.context)}"
         text.append(f"context   {', '.join(found.context)} ({numbers})")
     text += [f"{_MARKS[finding.severity]}: {finding}" for finding in found.findings]
-    text.append("usable" if found.usable else "not usable as it is")
+    verdict = "usable, once poses are found" if found.unposed else "usable"
+    text.append(verdict if found.usable else "not usable as it is")
     return text
 
 

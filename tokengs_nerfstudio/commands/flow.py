@@ -1,6 +1,5 @@
 """tokengs-flow RUN OUT: how what a finished run shows moves, as numbers (.npy) and as colours (.png)."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +10,13 @@ from PIL import Image
 
 from tokengs_nerfstudio.commands.options import parsed
 from tokengs_nerfstudio.commands.progress import display
-from tokengs_nerfstudio.core.errors import MissingFileError, UserError, content_of, one_line
+from tokengs_nerfstudio.core.errors import UserError, one_line
 from tokengs_nerfstudio.core.files import replacing
 from tokengs_nerfstudio.core.ranges import Share
 from tokengs_nerfstudio.core.rendering.flow import Flow, flow_colors, render_flow
 from tokengs_nerfstudio.core.types import Cameras
 from tokengs_nerfstudio.data.camera_path import filmed
+from tokengs_nerfstudio.data.film_file import read_film
 from tokengs_nerfstudio.data.finished_run import FinishedRun, Frame, read_run
 
 
@@ -41,7 +41,7 @@ class FlowOptions:
 def flows(options: FlowOptions) -> Iterator[tuple[float, float, Flow]]:
     """For each camera the time that is shown, the one that the flow leads to, and the flow, one view of it.
 
-    Errors as in `read_run` and `filmed`; UserError for a scene that stands still.
+    Errors as in `read_run`, `read_film` and `filmed`; UserError for a scene that stands still.
     """
     run = read_run(options.run)
     if not run.baked.times:
@@ -60,10 +60,7 @@ def flows(options: FlowOptions) -> Iterator[tuple[float, float, Flow]]:
 def _shots(options: FlowOptions, run: FinishedRun) -> Sequence[tuple[Cameras, float | None]]:
     if options.cameras is None:
         return [(run.context[place : place + 1], time) for place, time in enumerate(run.context_times)]
-    if not options.cameras.is_file():
-        raise MissingFileError(f"there is no camera path {options.cameras}; tokengs-export writes one with --path")
-    with content_of(options.cameras, "a camera path", "name another one"):
-        return filmed(json.loads(options.cameras.read_text(encoding="utf-8")))
+    return filmed(read_film(options.cameras))
 
 
 def write_flow(folder: Path, number: int, flow: Flow) -> None:

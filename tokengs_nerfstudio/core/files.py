@@ -2,6 +2,7 @@
 
 import os
 import re
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -53,6 +54,16 @@ def _why_nothing_more_fits(scratch: Path) -> OSError | None:
     except OSError as error:
         return error
     return None
+
+
+def can_write(folder: Path) -> bool:
+    """Whether a file can be made in a folder, or the folder itself where there is none yet."""
+    existing = next(place for place in (folder, *folder.absolute().parents) if os.path.exists(place))
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            return True
+    except OSError:
+        return False
 
 
 def write_text(path: Path, text: str) -> None:

@@ -7,7 +7,6 @@ Layouts, as TokenGS (arXiv 2604.15239) and LocusGS (arXiv 2608.12825) read them:
 * extracted: folders in the place of the zips.
 """
 
-import json
 import re
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from tokengs_nerfstudio.core.errors import MissingFileError
+from tokengs_nerfstudio.core.json_text import json_content
 from tokengs_nerfstudio.data.capture.transforms_json import slashed
 from tokengs_nerfstudio.data.stored_scene import (
     OPENGL_TO_OPENCV,
@@ -57,7 +57,7 @@ class DL3DVScene(StoredScene):
     def read_frames(self) -> StoredFrames:
         """As `StoredScene.read_frames`."""
         with _opened(self.source) as place:
-            content = json.loads((place / "transforms.json").read_text(encoding="utf-8"))
+            content = json_content((place / "transforms.json").read_bytes(), f"transforms.json of {self.source}")
             frames = content["frames"]
             files = tuple(PurePosixPath(slashed(frame["file_path"])).name for frame in frames)
             size = size_of((self._folder(place) / files[0]).read_bytes())

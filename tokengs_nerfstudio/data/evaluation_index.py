@@ -1,12 +1,12 @@
 """The fixed views of published benchmarks."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tokengs_nerfstudio.core.errors import MissingFileError, UserError
+from tokengs_nerfstudio.core.json_text import read_json
 from tokengs_nerfstudio.data.view_sampler import ViewSelection
 
 
@@ -22,11 +22,7 @@ class EvaluationIndex:
         self.path = Path(path)
         if not self.path.is_file():
             raise MissingFileError(f"there is no evaluation index {self.path}")
-        try:
-            content = json.loads(self.path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise UserError(f"{self.path} is not valid JSON: {error}") from error
-        entries = self._entries(content)
+        entries = self._entries(read_json(self.path))
         self._selections = {name: self._selection(name, entry) for name, entry in entries if entry is not None}
 
     @property

@@ -5,7 +5,6 @@
 `images` (encoded bytes as uint8 tensors).
 """
 
-import json
 import threading
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -16,6 +15,7 @@ import numpy as np
 import torch
 
 from tokengs_nerfstudio.core.errors import MissingFileError, UserError, content_of
+from tokengs_nerfstudio.core.json_text import read_json
 from tokengs_nerfstudio.data.stored_scene import StoredFrames, StoredScene, size_of
 
 RE10K_LAYOUT = "train/ and test/ with an index.json and .torch chunks (RealEstate10K, pixelSplat's form)"
@@ -72,7 +72,7 @@ def re10k_scenes(root: str | Path, split: str = "train", max_size: int | None = 
     if not file.is_file():
         raise MissingFileError(f"no {file} for the RealEstate10K scenes: expected {RE10K_LAYOUT}")
     with content_of(file, "an index of RealEstate10K", "make it anew: a JSON object from keys to names of chunks"):
-        index = json.loads(file.read_text(encoding="utf-8"))
+        index = read_json(file)
         found = sorted((folder / Path(chunk).name, key) for key, chunk in index.items())
     if not found:
         raise UserError(f"{file} lists no scenes")

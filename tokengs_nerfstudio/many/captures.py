@@ -90,8 +90,9 @@ def _name(path: Path, parts: int) -> str:
 def _photo_folders(file: Path) -> set[Path]:
     """The folders that a transforms.json names files in, and reduced ones beside them (images_2, images_4, ...)."""
     try:
-        frames = json.loads(file.read_bytes())["frames"]
-        named = {str(frame[key]) for frame in frames for key in ("file_path", "mask_path") if frame.get(key)}
+        content = json.loads(file.read_bytes())
+        records = [content, *content["frames"]]
+        named = {str(record[key]) for record in records for key in ("file_path", "mask_path") if record.get(key)}
     except (ValueError, KeyError, TypeError, AttributeError):
         return set()
     folders = {(file.parent / name.replace("\\", "/")).parent for name in named}

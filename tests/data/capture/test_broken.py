@@ -64,6 +64,8 @@ def test_frames_that_do_not_exist_cannot_be_loaded(make_capture):
         ('{"frames": {}}', "a list called 'frames'"),
         ('{"frames": []}', "lists no frames"),
         ('{"frames": [{"transform_matrix": []}]}', "frame 0 of .* has no 'file_path'"),
+        ('{"frames": [{"file_path": null}]}', "frame 0 of .* has no 'file_path'"),
+        ('{"fl_x": 50, "frames": [], "fl_x": 20}', "transforms.json has 'fl_x' 2 times"),
     ],
 )
 def test_malformed_files(tmp_path, text, message):
@@ -181,8 +183,8 @@ def test_arguments_that_mean_nothing_are_named(make_capture, options, said):
 
 
 def test_what_stands_where_it_is_not_looked_at_is_said(make_capture, caplog):
-    NerfstudioCapture(make_capture(shared={"mask_path": "masks/all.png"}, frames={1: {"test_filenames": []}}))
-    assert "mask_path of" in caplog.text
+    NerfstudioCapture(make_capture(shared={"depth_file_path": "depths/all.png"}, frames={1: {"test_filenames": []}}))
+    assert "depth_file_path of" in caplog.text
     assert "write that into each frame" in caplog.text
     assert "test_filenames of" in caplog.text
     assert "write that into the file, beside 'frames'" in caplog.text

@@ -246,3 +246,17 @@ def test_real_captures(shared, scene, count):
     # These captures look inward: the origin is in front of every camera.
     _, depth = project(torch.zeros(1, 3), capture.c2w, capture.intrinsics)
     assert (depth > 0).all()
+
+
+def test_a_mask_of_the_file_is_one_of_every_photo(make_capture):
+    """As of a rig whose own parts are in all photos; a frame's own goes before it."""
+    folder = make_capture(shared={"mask_path": "masks/all.png"}, frames={1: {"mask_path": "masks/own.png"}})
+    (folder / "masks").mkdir()
+    mask = np.full((30, 40), 255, np.uint8)
+    mask[:, :20] = 0
+    Image.fromarray(mask).save(folder / "masks/all.png")
+    Image.fromarray(255 - mask).save(folder / "masks/own.png")
+    masks = NerfstudioCapture(folder).load([0, 1, 2]).masks
+    assert masks is not None
+    expected = torch.from_numpy(mask / 255).float()
+    assert torch.equal(masks[:, 0], torch.stack([expected, 1 - expected, expected]))

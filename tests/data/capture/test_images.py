@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import PIL.features
 import pytest
+from made.photos import in_mode, smooth
 from PIL import Image
 
 from tokengs_nerfstudio.data.capture.images import (
@@ -17,11 +18,6 @@ from tokengs_nerfstudio.data.capture.images import (
 from tokengs_nerfstudio.data.capture.lens import Window, centred_window
 
 GREY = np.full(3, 0.5)
-
-
-def smooth(width: int, height: int) -> np.ndarray:
-    x, y = np.meshgrid(np.arange(width) / width, np.arange(height) / height)
-    return np.round(255 * (0.5 + 0.4 * np.stack([np.sin(5 * x), np.cos(4 * y), x * y], axis=-1))).astype(np.uint8)
 
 
 def test_a_window_shows_its_part_of_the_picture(tmp_path):
@@ -73,15 +69,6 @@ def test_unreadable_files_are_named(tmp_path, read):
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more than this")
     with pytest.raises(ValueError, match=r"cannot read the image .*broken\.jpg.*replace the file"):
         read(tmp_path / "broken.jpg")
-
-
-def in_mode(picture: np.ndarray, mode: str) -> Image.Image:
-    grey = np.asarray(Image.fromarray(picture).convert("L"))
-    if mode == "I;16":
-        return Image.fromarray(grey.astype(np.uint16) * 257)
-    if mode == "F":
-        return Image.fromarray(grey.astype(np.float32) / 255)
-    return Image.fromarray(picture).quantize(256) if mode == "P" else Image.fromarray(picture).convert(mode)
 
 
 @pytest.mark.parametrize(

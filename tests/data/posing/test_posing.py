@@ -15,11 +15,12 @@ from made.walk import FOCAL, aligned, camera, copy_sample_photos, picture, turne
 from PIL import Image
 
 from tokengs_nerfstudio.core.errors import ExistingFileError, UserError
+from tokengs_nerfstudio.core.files import can_write
 from tokengs_nerfstudio.data.capture.capture import NerfstudioCapture
 from tokengs_nerfstudio.data.capture.writer import write_nerfstudio_capture
 from tokengs_nerfstudio.data.posing import posing, sfm
 from tokengs_nerfstudio.data.posing.config import PosingConfig
-from tokengs_nerfstudio.data.posing.posing import can_write, is_unposed, posed
+from tokengs_nerfstudio.data.posing.posing import is_unposed, posed
 from tokengs_nerfstudio.samples import sample_capture
 
 pytest.importorskip("pycolmap", reason="structure from motion is pycolmap's")
@@ -172,7 +173,7 @@ def test_whether_a_folder_can_be_written_to(tmp_path):
     assert can_write(tmp_path / "not/there/yet")
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o555)
-    ask = "import os, sys\nfrom pathlib import Path\nfrom tokengs_nerfstudio.data.posing.posing import can_write\n"
+    ask = "import os, sys\nfrom pathlib import Path\nfrom tokengs_nerfstudio.core.files import can_write\n"
     ask += "os.chdir(sys.argv[1])\nif os.getuid() == 0: os.seteuid(65534)  # root may write anywhere\n"
     ask += "print(can_write(Path('.')))"
     answer = subprocess.run([sys.executable, "-c", ask, closed], capture_output=True, text=True, check=False)

@@ -8,6 +8,7 @@ from typing import Any
 
 from tokengs_nerfstudio.core.errors import MissingFileError, UserError, content_of
 from tokengs_nerfstudio.core.files import write_text
+from tokengs_nerfstudio.core.json_text import read_json
 from tokengs_nerfstudio.core.ranges import Seed, Whole, check_value
 from tokengs_nerfstudio.core.tuning.config import TuningConfig
 from tokengs_nerfstudio.core.tuning.scene_tuning import SceneTuning
@@ -82,7 +83,7 @@ class TuningPlan:
         if not path.is_file():
             raise MissingFileError(f"there is no plan {path}; a run writes its own as plan.json into its folder")
         with content_of(path, "a plan of a tuning", "name the plan.json of a finished run"):
-            saved = json.loads(path.read_text(encoding="utf-8"))
+            saved = read_json(path)
             if saved["version"] != _VERSION:
                 raise UserError(f"it has version {saved['version']}, this program knows {_VERSION}")
             return cls.of_numbers(saved)

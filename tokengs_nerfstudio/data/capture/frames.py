@@ -34,6 +34,8 @@ _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".PNG", ".JPG", ".JPEG", ".WEBP")
 _SMALLEST_SIDE = 4
 # By how much a photo may differ in shape from what is recorded: rounding, or this share of a side.
 _ROUNDING, _SAME_SHAPE = 2.0, 0.005
+# What to do about a principal point of a photo turned by a quarter.
+_TURN, _OWN_CENTRE = "give 'w' and 'h' of the turned photo", "correct them, or give the frame 'cx' and 'cy' of its own"
 THREADS = min(8, os.cpu_count() or 1)
 
 
@@ -213,16 +215,14 @@ def _same_shape(recorded: tuple[float, float], size: tuple[int, int]) -> bool:
 
 def _lens(record: FrameRecord, size: tuple[int, int], full: Path, factor: int) -> Lens:
     """The lens of the photo as it is on disk, whatever size its intrinsics were written for."""
-    written_for = recorded_size(record, size)
-    if written_for is None:
-        known = factor != 1 and os.path.isfile(full)
-        written_for = stored_size(full) if known else (factor * size[0], factor * size[1])
-        lens = lens_of(record, *written_for)
-        if is_of_the_turned(lens, written_for):
-            raise UserError(
-                f"'cx' and 'cy' of {record} are the middle of a photo turned by a quarter, {printable(full.name)} has "
-                f"{written_for[0]}x{written_for[1]} pixels as it is stored; give 'w' and 'h' of the turned photo"
-            )
-    else:
-        lens = lens_of(record, *written_for)
+    recorded = recorded_size(record, size)
+    known = factor != 1 and os.path.isfile(full)
+    written_for = recorded or (stored_size(full) if known else (factor * size[0], factor * size[1]))
+    lens = lens_of(record, *written_for)
+    if is_of_the_turned(lens, written_for):
+        raise UserError(
+            f"'cx' and 'cy' of {record} are the middle of a photo turned by a quarter, {printable(full.name)} has "
+            f"{written_for[0]:g}x{written_for[1]:g} pixels as it is {'stored' if recorded is None else 'recorded'}; "
+            f"{_TURN if recorded is None else _OWN_CENTRE}"
+        )
     return lens.scaled(size[0] / written_for[0], size[1] / written_for[1])

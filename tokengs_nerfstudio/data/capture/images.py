@@ -1,4 +1,4 @@
-"""Photos and their masks on disk as arrays: RGB in [0, 1], transparency composited, cropped, resized while decoding."""
+"""Photos and masks on disk as arrays: sRGB in [0, 1], transparency composited, cropped, resized while decoding."""
 
 import logging
 import math
@@ -13,6 +13,7 @@ from numpy import ndarray
 from PIL import Image, ImageCms, ImageOps
 
 from tokengs_nerfstudio.core.errors import MissingFileError, UserError
+from tokengs_nerfstudio.data.capture.colours import ColourProfile, profile_of
 from tokengs_nerfstudio.data.capture.lens import Window
 
 _log = logging.getLogger(__name__)
@@ -49,13 +50,14 @@ def asks_to_be_turned(exif: Image.Exif) -> bool:
 def read_image(
     path: Path, window: Window, background: Float[ndarray, "3"], upright: bool = False
 ) -> Float[ndarray, "height width 3"]:
-    """The part of a photo that `window` shows, RGB in [0, 1] float32, transparent pixels over `background`.
+    """The part of a photo that `window` shows, sRGB in [0, 1] float32, transparent pixels over `background`.
 
-    The stored pixels are taken as they are; only with `upright` they are first turned as the EXIF entry asks. Resizing
-    is bilinear with antialiasing. ValueError naming the file where it cannot be read, or shows no colours.
+    Colours are those of the profile that the photo brings, sRGB without one. The stored pixels are taken as they are;
+    only with `upright` they are first turned as the EXIF entry asks. Resizing is bilinear with antialiasing. ValueError
+    naming the file where it cannot be read, or shows no colours.
     """
     with opened(path) as image:
-        shown = _shown(image, window, upright)
+        shown = _shown(path, image, window, upright)
         _say_where_nothing_shows(path, shown)
         return _composite(shown, background)
 
@@ -69,7 +71,7 @@ def read_pixels(
     file where it cannot be read, or shows no colours.
     """
     with opened(path) as image:
-        shown = _in_colours(image, upright)
+        shown = _in_colours(path, image, upright)
         if size is not None and size != shown.size:
             shown = shown.resize(size, Image.Resampling.BILINEAR)
         _say_where_nothing_shows(path, shown)
@@ -95,7 +97,7 @@ def has_alpha(path: Path) -> bool:
 def read_alpha(path: Path, window: Window, upright: bool = False) -> Float[ndarray, "height width"]:
     """The opacities in [0, 1], float32, of the part of a photo that `window` shows, as `read_image` reads it."""
     with opened(path) as image:
-        shown = _shown(image, window, upright)
+        shown = _shown(path, image, window, upright)
     if shown.mode != "RGBA":
         return np.ones((window.height, window.width), np.float32)
     return np.asarray(shown.getchannel("A"), dtype=np.float32) / 255
@@ -144,9 +146,9 @@ def _unreadable(path: Path, error: Exception) -> UserError:
     return UserError(f"cannot read the image {path}: {error}; replace the file or remove its frame")
 
 
-def _shown(image: Image.Image, window: Window, upright: bool) -> Image.Image:
+def _shown(path: Path, image: Image.Image, window: Window, upright: bool) -> Image.Image:
     reduction = 1 if upright else _decode_reduced(image, window)
-    image = _in_colours(image, upright)
+    image = _in_colours(path, image, upright)
     if window.is_whole:
         return image
     # An image decoded at a reduced size may be a fraction of a pixel smaller than the window says.
@@ -155,8 +157,9 @@ def _shown(image: Image.Image, window: Window, upright: bool) -> Image.Image:
     return image.resize((window.width, window.height), Image.Resampling.BILINEAR, box=box)
 
 
-def _in_colours(image: Image.Image, upright: bool) -> Image.Image:
-    """The photo as RGB, or as RGBA where it has transparent pixels; ValueError for what shows no colours."""
+def _in_colours(path: Path, image: Image.Image, upright: bool) -> Image.Image:
+    """The photo as sRGB, with alpha where it has transparent pixels; ValueError for what shows no colours."""
+    profile = None if image.mode == "LAB" else profile_of(image, path)
     bits_16 = image.mode.startswith("I;16") or (image.mode == "I" and image.format in _GREY_OF_16_BITS)
     tags = dict(getattr(image, "tag_v2", {}))
     image = ImageOps.exif_transpose(image) if upright else image
@@ -168,7 +171,15 @@ def _in_colours(image: Image.Image, upright: bool) -> Image.Image:
         image = Image.fromarray((_fractions(np.asarray(image)) * 255).round().astype(np.uint8))
     elif image.mode == "LAB":
         image = _from_lab(image)
-    return image.convert("RGBA" if _has_alpha(image) else "RGB")
+    return image.convert("RGBA" if _has_alpha(image) else "RGB") if profile is None else _by_profile(image, profile)
+
+
+def _by_profile(image: Image.Image, profile: ColourProfile) -> Image.Image:
+    mode = image.mode.removesuffix("A")  # alpha is no colour
+    shown = profile.in_srgb(image.convert(mode if mode in ("L", "CMYK") else "RGB"))
+    if _has_alpha(image):
+        shown.putalpha(image.convert("RGBA").getchannel("A"))
+    return shown
 
 
 def _in_8_bits(levels: Shaped[ndarray, "height width"], tags: Mapping[int, Any]) -> UInt8[ndarray, "height width"]:

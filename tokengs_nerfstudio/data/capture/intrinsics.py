@@ -18,6 +18,8 @@ _PINHOLE_MODELS = ("PINHOLE", "SIMPLE_PINHOLE")
 _BROWN_MODELS = (*_PINHOLE_MODELS, "SIMPLE_RADIAL", "RADIAL", "OPENCV", "PERSPECTIVE")
 _FISHEYE_MODELS = ("OPENCV_FISHEYE", "FISHEYE")
 _DISTORTION_KEYS = ("k1", "k2", "k3", "k4", "p1", "p2")
+_FOCAL_KEYS = ("fl_x", "fl_y", "camera_angle_x", "camera_angle_y", "x_fov", "y_fov")
+_CENTRE_KEYS = ("cx", "cy")
 # A field of view of so few degrees is one in radians; for lenses that long there is fl_x.
 _SMALLEST_DEGREES = math.pi
 # Two statements of one focal length may differ by rounding, or by a photo cropped a little.
@@ -43,16 +45,17 @@ def lens_of(frame: FrameRecord, width: float, height: float) -> Lens:
     """The lens of a frame's image of width x height; a frame's own fields go before the shared ones.
 
     What belongs together (focal lengths, the principal point, coefficients) is taken from one of the two. ValueError
-    for unknown camera models, missing, senseless or contradictory numbers.
+    for unknown camera models, missing, senseless or contradictory numbers, and those of a photo turned by a quarter.
     """
     _refuse_unknown_coefficients(frame)
+    _refuse_shared_ones_of_the_turned(frame, width, height)
     fisheye = _is_fisheye(frame)
-    record = frame.record_of("fl_x", "fl_y", "camera_angle_x", "camera_angle_y", "x_fov", "y_fov")
+    record = frame.record_of(*_FOCAL_KEYS)
     fx, fy = (_focal(frame, record, axis, side, fisheye) for axis, side in (("x", width), ("y", height)))
     fx, fy = (fy if fx is None else fx), (fx if fy is None else fy)
     if fx is None or fy is None:
         raise UserError(f"{frame} has no focal length: expected fl_x, camera_angle_x (radians) or x_fov (degrees)")
-    centre = frame.record_of("cx", "cy")
+    centre = frame.record_of(*_CENTRE_KEYS)
     cx, cy = frame.number_in(centre, "cx"), frame.number_in(centre, "cy")
     lens = Lens(
         fx=fx,
@@ -66,12 +69,31 @@ def lens_of(frame: FrameRecord, width: float, height: float) -> Lens:
     return lens
 
 
-def is_of_the_turned(lens: Lens, size: tuple[int, int]) -> bool:
+def is_of_the_turned(lens: Lens, size: tuple[float, float]) -> bool:
     """Whether a principal point is the middle of a photo of `size` (width, height) turned by a quarter, not of it."""
     width, height = size
     if max(size) < 1.1 * min(size):
         return False
     return abs(lens.cx - height / 2) < 0.02 * height and abs(lens.cy - width / 2) < 0.02 * width
+
+
+def _refuse_shared_ones_of_the_turned(frame: FrameRecord, width: float, height: float) -> None:
+    """What tells x from y in shared fields is of a photo that lies as the shared size does: nothing says which way a
+    frame of a size of its own was turned."""
+    across, down = frame.positive_in(frame.shared, "w"), frame.positive_in(frame.shared, "h")
+    if across is None or down is None or frame.record_of("w", "h") is frame.shared:
+        return
+    if (width - height) * (across - down) >= 0:
+        return
+    groups = [keys for keys in (_FOCAL_KEYS, _CENTRE_KEYS) if frame.record_of(*keys) is frame.shared]
+    taken = [key for keys in groups for key in keys if key in frame.shared]
+    if frame.shared.get("fl_x") == frame.shared.get("fl_y"):
+        taken = [key for key in taken if key not in ("fl_x", "fl_y")]
+    if taken:
+        raise UserError(
+            f"{frame} is {width:g}x{height:g}, turned against the {across:g}x{down:g} that {', '.join(taken)} of "
+            "the file are written for; give the frame its own"
+        )
 
 
 def _focal(frame: FrameRecord, record: Mapping[str, Any], axis: str, side: float, fisheye: bool) -> float | None:
@@ -106,9 +128,9 @@ def _focal(frame: FrameRecord, record: Mapping[str, Any], axis: str, side: float
 
 
 def _is_fisheye(frame: FrameRecord) -> bool:
-    fields = {**frame.shared, **frame.own}
-    model, said = fields.get("camera_model"), fields.get("is_fisheye")
-    if said is not None and said not in (True, False):
+    record = frame.record_of("camera_model", "is_fisheye")
+    model, said = record.get("camera_model"), record.get("is_fisheye")
+    if said not in (None, True, False):
         raise UserError(f"'is_fisheye' of {frame} must be true or false, got {in_brief(said)}")
     if model is None:
         return bool(said)
@@ -123,7 +145,13 @@ def _is_fisheye(frame: FrameRecord) -> bool:
             f"{frame} has the camera model {model}, which has no distortion, and '{key}', which is one; remove it, "
             "or give the model that it belongs to (OPENCV)"
         )
-    return model in _FISHEYE_MODELS
+    fisheye = model in _FISHEYE_MODELS
+    if said not in (None, fisheye):
+        raise UserError(
+            f"'is_fisheye' of {frame} is {str(bool(said)).lower()}, its camera model {model} is "
+            f"{'one' if fisheye else 'none'} of a fisheye; remove the wrong one, or give the model {_FISHEYE_MODELS[0]}"
+        )
+    return fisheye
 
 
 def _refuse_unknown_coefficients(frame: FrameRecord) -> None:

@@ -1,6 +1,5 @@
 """The text of a `transforms.json`: its form, its numbers, its names, its times. Touches no image."""
 
-import json
 import logging
 import math
 import posixpath
@@ -14,6 +13,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from tokengs_nerfstudio.core.errors import MissingFileError, UserError, in_short, printable
+from tokengs_nerfstudio.core.json_text import read_json
 
 _log = logging.getLogger(__name__)
 
@@ -24,14 +24,14 @@ _NOT_LOOKED_AT = frozenset((
     "timestamp", "blur_score", "posed_from",
 ))  # fmt: skip
 # What is looked at in a frame alone, in the file as a whole alone, and in both.
-_OF_A_FRAME = frozenset(("file_path", "transform_matrix", "mask_path", "time", "depth_file_path"))
+_OF_A_FRAME = frozenset(("file_path", "transform_matrix", "time", "depth_file_path"))
 _OF_THE_FILE = frozenset((
     "frames", "train_filenames", "val_filenames", "test_filenames", "applied_transform", "applied_scale",
     "orientation_override", "ply_file_path", "depth_unit_scale_factor",
 ))  # fmt: skip
 _USED = _OF_A_FRAME | _OF_THE_FILE | frozenset((
     "w", "h", "fl_x", "fl_y", "cx", "cy", "camera_angle_x", "camera_angle_y", "x_fov", "y_fov", "camera_model",
-    "is_fisheye", "k1", "k2", "k3", "k4", "p1", "p2", "distortion_params",
+    "is_fisheye", "k1", "k2", "k3", "k4", "p1", "p2", "distortion_params", "mask_path",
 ))  # fmt: skip
 # Coefficients of lens models that are not known here, which never mean nothing.
 UNKNOWN_COEFFICIENTS = ("k5", "k6", "p3", "p4", "s1", "s2", "s3", "s4", "b1", "b2", "skew")
@@ -42,7 +42,7 @@ APPLIED = ("applied_transform", "applied_scale")
 
 @dataclass(frozen=True)
 class FrameRecord:
-    """One entry of `frames`, with the fields shared by all frames behind it."""
+    """One entry of `frames`, with the fields shared by all frames behind it. A field that is null is not there."""
 
     file: Path
     own: Mapping[str, Any]
@@ -57,17 +57,15 @@ class FrameRecord:
 
     def number(self, key: str) -> float | None:
         """The frame's own number, else the shared one, else None."""
-        own = self.number_in(self.own, key)
-        return self.number_in(self.shared, key) if own is None else own
+        return self.number_in(self.record_of(key), key)
 
     def number_in(self, record: Mapping[str, Any], key: str) -> float | None:
         """The number in one of the two records; ValueError for anything that is not a finite number."""
-        value = record.get(key)
-        if value is None:
+        if key not in record:
             return None
-        number = finite_number(value)
+        number = finite_number(record[key])
         if number is None:
-            raise UserError(f"'{key}' of {self} must be a finite number, got {in_brief(value)}")
+            raise UserError(f"'{key}' of {self} must be a finite number, got {in_brief(record[key])}")
         return number
 
     def positive_in(self, record: Mapping[str, Any], key: str) -> float | None:
@@ -80,12 +78,12 @@ class FrameRecord:
     def record_of(self, *keys: str) -> Mapping[str, Any]:
         """The frame's own fields where they have one of the keys, else the shared ones: what belongs together is
         taken from one place."""
-        return self.own if any(self.own.get(key) is not None for key in keys) else self.shared
+        return self.own if any(key in self.own for key in keys) else self.shared
 
 
 @dataclass(frozen=True)
 class Transforms:
-    """A parsed `transforms.json`: the file, its shared fields and its frames in file order."""
+    """A parsed `transforms.json`: the file, its shared fields (none of them null) and its frames in file order."""
 
     file: Path
     shared: Mapping[str, Any]
@@ -103,7 +101,7 @@ def read_transforms(path: Path) -> Transforms:
             f"no capture at {path}: {file} does not exist; give a folder with a transforms.json "
             "(tokengs-pose makes one from photos or a video) or the JSON file itself"
         )
-    content = _parsed(file)
+    content = read_json(file)
     if not isinstance(content, dict) or not isinstance(content.get("frames"), list):
         raise UserError(f"{file} must hold a JSON object with a list called 'frames'")
     if not content["frames"]:
@@ -111,20 +109,15 @@ def read_transforms(path: Path) -> Transforms:
     for index, frame in enumerate(content["frames"]):
         if not isinstance(frame, dict) or not isinstance(frame.get("file_path"), str):
             raise UserError(f"frame {index} of {file} has no 'file_path'")
-    shared = {key: value for key, value in content.items() if key != "frames"}
-    _say_what_is_not_used(file, set(shared), {key for frame in content["frames"] for key in frame})
-    return Transforms(file, shared, [FrameRecord(file, frame, shared) for frame in content["frames"]])
+    shared = _without_nulls({key: value for key, value in content.items() if key != "frames"})
+    frames = [FrameRecord(file, _without_nulls(frame), shared) for frame in content["frames"]]
+    _say_what_is_not_used(file, set(shared), {key for frame in frames for key in frame.own})
+    return Transforms(file, shared, frames)
 
 
-def _parsed(file: Path) -> Any:
-    try:
-        return json.loads(file.read_bytes().decode("utf-8-sig"))  # Windows' editors begin a file with a mark
-    except UnicodeDecodeError as error:
-        raise UserError(f"{file} is not text in UTF-8 ({error.reason}); save it so") from error
-    except RecursionError as error:
-        raise UserError(f"{file} is not valid JSON: it is nested too deeply") from error
-    except ValueError as error:
-        raise UserError(f"{file} is not valid JSON: {error}") from error
+def _without_nulls(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Programs write null for what they do not know: whoever looks for a field finds it or not, and no null."""
+    return {key: value for key, value in fields.items() if value is not None}
 
 
 def _say_what_is_not_used(file: Path, shared: set[str], own: set[str]) -> None:
@@ -187,9 +180,9 @@ def one_spelling(path: str) -> str:
 
 
 def mask_paths(frames: list[FrameRecord]) -> list[Path | None]:
-    """The frames' `mask_path` files (0 where a pixel is to be ignored), None for those without; ValueError where it is
-    no text."""
-    given = [frame.own.get("mask_path") for frame in frames]
+    """The frames' `mask_path` files (0 where a pixel is to be ignored), their own or that of the file for all of them;
+    None for those without. ValueError where it is no text."""
+    given = [frame.record_of("mask_path").get("mask_path") for frame in frames]
     for frame, path in zip(frames, given):
         if path is not None and not isinstance(path, str):
             raise UserError(f"'mask_path' of {frame} must be the path of a file, got {in_brief(path)}")

@@ -99,7 +99,7 @@ def write_capture_again(folder: Path, found: CaptureFrames, points: Callable[[Pa
     with replaced(folder) as fresh:
         records = [_copied(fresh, name, frame) for name, frame in zip(names, frames)]
         points(fresh / _POINTS)
-        kept = {name: found.transforms.shared[name] for name in _KEPT if found.transforms.shared.get(name) is not None}
+        kept = {name: found.transforms.shared[name] for name in _KEPT if name in found.transforms.shared}
         split = found.split()
         named = bool(found.lists.held_out and split.test)
         lists = _split(names, split.train, split.test) if named else {}

@@ -3,7 +3,6 @@
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from tokengs_nerfstudio.core.checkpoint.registry import cache_folder
 from tokengs_nerfstudio.core.errors import ExistingFileError
-from tokengs_nerfstudio.core.files import FolderLock
+from tokengs_nerfstudio.core.files import FolderLock, can_write
 from tokengs_nerfstudio.data.capture.writer import check_target, replaced
 from tokengs_nerfstudio.data.posing.config import PosingConfig
 from tokengs_nerfstudio.data.posing.finding import Found, find
@@ -86,16 +85,6 @@ def posed(
 def _warn(record: Record, say: Say) -> None:
     if record.doubt is not None:
         say(record.doubt)
-
-
-def can_write(folder: Path) -> bool:
-    """Whether a file can be made in a folder, or the folder itself where there is none yet."""
-    existing = next(place for place in (folder, *folder.absolute().parents) if os.path.exists(place))
-    try:
-        with tempfile.TemporaryFile(dir=existing):
-            return True
-    except OSError:
-        return False
 
 
 @dataclass(frozen=True)
