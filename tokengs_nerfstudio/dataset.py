@@ -34,6 +34,7 @@ class SceneDataset(InputDataset):
         outputs = replace(outputs, image_filenames=_named(outputs.image_filenames))
         if outputs.cameras.ndim == 0:  # nerfstudio's instant-ngp-data drops the axis of a single one
             outputs = replace(outputs, cameras=outputs.cameras.reshape((1,)))
+        _check_sizes(outputs, scale_factor)
         # What is cut out stays so: alpha_color is the wish of another dataparser to fill it in.
         super().__init__(replace(outputs, mask_filenames=None, alpha_color=None), scale_factor)
         self.masks = outputs.mask_filenames if masks_needed else None
@@ -133,6 +134,17 @@ class SceneDataset(InputDataset):
         height, width = int(self.cameras.height[image_idx]), int(self.cameras.width[image_idx])
         grey = torch.full((height, width, 3), 127, dtype=torch.uint8)
         return {"image_idx": image_idx, "image": grey if image_type == "uint8" else grey.float() / 255}
+
+
+def _check_sizes(outputs: DataparserOutputs, scale_factor: float) -> None:
+    """UserError where a photo scaled by a factor has no pixels left."""
+    for path, width, height in zip(outputs.image_filenames, outputs.cameras.width, outputs.cameras.height):
+        if scale_factor * min(int(width), int(height)) < 1:
+            raise UserError(
+                f"{path} has {int(width)}x{int(height)} pixels, of which none are left where it is seen "
+                f"{1 / scale_factor:g} times as small; make --downscale-factor smaller, or "
+                "--pipeline.datamanager.camera-res-scale-factor larger"
+            )
 
 
 class _OnlyPhoto(type(Path())):
