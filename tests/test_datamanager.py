@@ -1,6 +1,8 @@
 """Which photos the encoder sees, which supervise, which stay unseen; images and cameras in step."""
 
+import os
 import pickle
+import shutil
 from pathlib import Path
 
 import pytest
@@ -248,4 +250,15 @@ def test_no_dataparser_may_train_on_what_is_held_out(tmp_path, train):
     lists = {"train_filenames": [names[index] for index in train], "val_filenames": names[:4]}
     folder = write_capture(tmp_path, **lists, test_filenames=names[:4])
     with pytest.raises(UserError, match="photos are in the train split and held out"):
+        manager(folder, dataparser=NerfstudioDataParserConfig())
+
+
+@pytest.mark.parametrize("made_by", [os.link, shutil.copy])
+def test_no_dataparser_may_train_on_a_copy_of_what_is_held_out(tmp_path, made_by):
+    names = [f"images/frame_{index:03d}.png" for index in range(10)]
+    lists = {"train_filenames": [*names[4:], "images/other.png"], "val_filenames": names[:4]}
+    folder = write_capture(tmp_path, **lists, test_filenames=names[:4])
+    made_by(folder / names[1], folder / "images/other.png")
+    edit(folder, lambda meta: meta["frames"].append(meta["frames"][1] | {"file_path": "images/other.png"}))
+    with pytest.raises(UserError, match=r"1 photos are in the train split and held out for evaluation \(.*\.png\)"):
         manager(folder, dataparser=NerfstudioDataParserConfig())

@@ -1,7 +1,6 @@
 """The images of one scene: what the encoder sees, what the tuning is supervised by, what is kept for evaluation."""
 
 import ctypes
-import os
 import random
 import sys
 from collections import deque
@@ -9,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -31,6 +31,7 @@ from tokengs_nerfstudio.core.geometry.resize import fitted_size
 from tokengs_nerfstudio.core.ranges import Count, Positive, Range, Whole
 from tokengs_nerfstudio.core.stored_views import stored
 from tokengs_nerfstudio.core.types import Views
+from tokengs_nerfstudio.data.capture.same_photo import one_name_each
 from tokengs_nerfstudio.data.view_sampler import spread_views
 from tokengs_nerfstudio.dataparser import TokenGSDataParser, TokenGSDataParserConfig
 from tokengs_nerfstudio.dataset import EvalImages, SceneDataset
@@ -175,20 +176,21 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
     @property
     def num_held_out(self) -> int:
         """How many evaluation images are not training images too."""
-        seen, evaluated = self._photos()
+        seen, evaluated = map(set, self.photos)
         return len(evaluated - seen)
 
-    def _photos(self) -> tuple[set[str], set[str]]:
-        """The photos of the train and of the evaluation split, whatever links and spellings lead to them."""
-        train, evaluation = (
-            {os.path.realpath(path) for path in side.image_filenames}
-            for side in (self.train_dataset, self.eval_dataset)
+    @cached_property
+    def photos(self) -> tuple[list[str], list[str]]:
+        """The files of the train and of the evaluation split, each by one name, whatever leads to it or copies it."""
+        sides = (self.train_dataset, self.eval_dataset)
+        names = one_name_each(
+            [path for side in sides for path in side.image_filenames], [how for side in sides for how in side.taken()]
         )
-        return train, evaluation
+        return names[: len(sides[0])], names[len(sides[0]) :]
 
     def _check_sides(self) -> None:
         """Whether photos are held out from training wholly, or none is: dataparsers split frames, not photos."""
-        seen, evaluated = self._photos()
+        seen, evaluated = map(set, self.photos)
         both = sorted(evaluated & seen)
         if both and evaluated != seen:
             raise UserError(

@@ -52,6 +52,11 @@ class SceneDataset(InputDataset):
         if images_needed:
             self._check_photos()
 
+    def taken(self) -> list[tuple[bytes, float | None]]:
+        """From where each photo was taken, and when: equal where these are, to the bit."""
+        times = [None] * len(self) if self.cameras.times is None else self.cameras.times.flatten().tolist()
+        return [(pose.numpy().tobytes(), time) for pose, time in zip(self.cameras.camera_to_worlds, times)]
+
     def set_focal(self, factor: float) -> None:
         """From now on cameras have focal lengths so many times as long as given; their images stay what they are."""
         self.cameras.fx, self.cameras.fy = (given * factor for given in self._given_focal)
