@@ -16,9 +16,11 @@ from torch import Tensor
 from tokengs_nerfstudio import bridge
 from tokengs_nerfstudio.core.errors import MissingFileError, UserError, in_short
 from tokengs_nerfstudio.core.geometry.resize import wholly_valid
+from tokengs_nerfstudio.core.types import Similarity
 from tokengs_nerfstudio.data.capture.depths import read_depth
 from tokengs_nerfstudio.data.capture.images import check_mask, is_turned, read_mask, read_pixels, stored_size
 from tokengs_nerfstudio.data.capture.lens import Lens, Window
+from tokengs_nerfstudio.world_frame import WorldFrame, changed_poses
 
 
 class SceneDataset(InputDataset):
@@ -44,6 +46,7 @@ class SceneDataset(InputDataset):
         unit = outputs.metadata.get("depth_unit_scale_factor", 1.0)
         self._depth_unit = float(unit) * float(outputs.dataparser_scale)
         self.images_needed = images_needed
+        self.given_cameras = outputs.cameras
         self.captured_cameras = self.cameras
         self.cameras = undistorted_cameras(self.captured_cameras)
         self._given_focal = self.cameras.fx, self.cameras.fy
@@ -56,6 +59,12 @@ class SceneDataset(InputDataset):
         """From where each photo was taken, and when: equal where these are, to the bit."""
         times = [None] * len(self) if self.cameras.times is None else self.cameras.times.flatten().tolist()
         return [(pose.numpy().tobytes(), time) for pose, time in zip(self.cameras.camera_to_worlds, times)]
+
+    def lie_in(self, frame: WorldFrame, change: Similarity) -> None:
+        """From now on the capture's world lies in nerfstudio's by `frame`; the `change` brings its cameras there."""
+        self.cameras.camera_to_worlds = changed_poses(self.cameras.camera_to_worlds, change)
+        self._depth_unit *= float(change.scale)
+        self._dataparser_outputs = frame.given_to(self._dataparser_outputs)
 
     def set_focal(self, factor: float) -> None:
         """From now on cameras have focal lengths so many times as long as given; their images stay what they are."""
