@@ -34,14 +34,14 @@ class RunCapture:
         """What a data manager has of the capture now."""
         sides = (data.train_dataset, data.eval_dataset)
         train, evaluation = map(data.listed, sides)
-        times = [side.cameras.times for side in sides]
+        times = [side.cameras.times.flatten().cpu() for side in sides if side.cameras.times is not None]
         return cls(
             frame=WorldFrame.of(data.train_dataparser_outputs),
             train=train,
             names=[*train, *evaluation],
             poses=torch.cat([side.cameras.camera_to_worlds for side in sides]).cpu(),
             lenses=torch.cat([_lenses(side.given_cameras) for side in sides]),
-            times=torch.cat([moments.flatten() for moments in times]) if None not in times else None,
+            times=torch.cat(times) if len(times) == len(sides) else None,
         )
 
     def state_dict(self) -> dict[str, Any]:
