@@ -1,6 +1,8 @@
 """Which photos the encoder sees, which supervise, which stay unseen; images and cameras in step."""
 
+import os
 import pickle
+import shutil
 from pathlib import Path
 
 import pytest
@@ -188,6 +190,19 @@ def test_a_factor_without_a_folder_reduces_photos_and_cameras_alike(tmp_path):
     assert float(camera.fx) == float(full.eval_dataset.cameras.fx[0]) / 2
 
 
+@pytest.mark.parametrize("test_mode", ["val", "test", "inference"])
+def test_photos_of_which_no_pixel_is_left_are_refused(tmp_path, test_mode):
+    """By `ns-render dataset --downscale-factor 100`, or by the option of `ns-train` that works the other way."""
+    folder, said = write_capture(tmp_path), r"frame_.*has 16x12 pixels, of which none .* {} times as small; .*factor"
+    parser = TokenGSDataParserConfig(downscale_factor=12.5)
+    with pytest.raises(UserError, match=said.format("12.5")):
+        manager(folder, test_mode=test_mode, dataparser=parser)
+    with pytest.raises(UserError, match=said.format("20")):
+        manager(folder, test_mode=test_mode, camera_res_scale_factor=0.05)
+    smallest = manager(folder, test_mode=test_mode, camera_res_scale_factor=1 / 12)
+    assert smallest.fixed_indices_eval_dataloader[0][1]["image"].shape == (1, 1, 3)
+
+
 def test_exporters_of_points_get_the_rays_of_picture_after_picture(tmp_path):
     """`ns-export pointcloud` and `poisson` ask for them; in the second round they lie elsewhere in their pixels."""
     data = manager(write_capture(tmp_path, count=3), test_mode="test")
@@ -235,4 +250,15 @@ def test_no_dataparser_may_train_on_what_is_held_out(tmp_path, train):
     lists = {"train_filenames": [names[index] for index in train], "val_filenames": names[:4]}
     folder = write_capture(tmp_path, **lists, test_filenames=names[:4])
     with pytest.raises(UserError, match="photos are in the train split and held out"):
+        manager(folder, dataparser=NerfstudioDataParserConfig())
+
+
+@pytest.mark.parametrize("made_by", [os.link, shutil.copy])
+def test_no_dataparser_may_train_on_a_copy_of_what_is_held_out(tmp_path, made_by):
+    names = [f"images/frame_{index:03d}.png" for index in range(10)]
+    lists = {"train_filenames": [*names[4:], "images/other.png"], "val_filenames": names[:4]}
+    folder = write_capture(tmp_path, **lists, test_filenames=names[:4])
+    made_by(folder / names[1], folder / "images/other.png")
+    edit(folder, lambda meta: meta["frames"].append(meta["frames"][1] | {"file_path": "images/other.png"}))
+    with pytest.raises(UserError, match=r"1 photos are in the train split and held out for evaluation \(.*\.png\)"):
         manager(folder, dataparser=NerfstudioDataParserConfig())

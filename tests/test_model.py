@@ -48,6 +48,11 @@ def test_tuning_and_its_bake_keep_the_viewer_up_to_date(tmp_path):
     assert not any("tokens" in name for name in model.state_dict())
 
 
+def test_an_empty_name_of_weights_is_not_that_of_the_usual_ones():
+    with pytest.raises(CheckpointError, match="the name of the weights is empty"):
+        a_model(checkpoint="").load_network()
+
+
 def test_the_rasterize_mode_is_for_tuning_and_for_showing(tmp_path):
     weights, views = str(write_weights(tmp_path / "w.safetensors")), scene_views()
     model = a_model(checkpoint=weights, rasterize_mode="antialiased")

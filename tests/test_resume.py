@@ -11,10 +11,7 @@ from typing import Any
 import pytest
 import torch
 from made.captures import edit
-from made.tuned_runs import checkpoints, refused, run_config, trained
-from nerfstudio.engine.trainer import TrainerConfig
-from nerfstudio.pipelines.base_pipeline import Pipeline
-from nerfstudio.utils.eval_utils import eval_setup
+from made.tuned_runs import checkpoints, looked_at, refused, run_config, trained
 
 from tokengs_nerfstudio.core.errors import CommandEnded
 from tokengs_nerfstudio.data.finished_run import newest_checkpoint
@@ -130,16 +127,6 @@ def test_memory_that_will_not_suffice_is_said_before_the_first_step(capture, wei
     config.pipeline.model.tuning.space = "tokens+gaussians"
     config.pipeline.model.tuning.gaussians.per_pixel = 1e6
     assert "GiB" in refused(config)
-
-
-def looked_at(finished: Path, capture: Path) -> Pipeline:
-    """A finished run as ns-eval, ns-render and ns-export load it, its capture being elsewhere by now."""
-
-    def elsewhere(config: TrainerConfig) -> TrainerConfig:
-        config.pipeline.datamanager.data = capture
-        return config
-
-    return eval_setup(finished / "config.yml", test_mode="test", update_config_callback=elsewhere)[1]
 
 
 def test_a_run_whose_capture_or_photos_are_gone_is_one_line(capture, finished, tmp_path):

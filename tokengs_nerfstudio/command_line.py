@@ -126,6 +126,11 @@ def run_that_is_looked_at() -> Path | None:
     return Path(given[0]).parent
 
 
+def draws_from_the_photos() -> bool:
+    """Whether `ns-render` takes cameras of the capture, not those of a path."""
+    return command() == "ns-render" and sys.argv[1:2] != ["camera-path"]
+
+
 def check_format_of_rgba() -> None:
     """UserError where `ns-render` is asked for pictures with alpha in a format that has none."""
     if command() != "ns-render" or "rgba" not in option("--rendered-output-names"):

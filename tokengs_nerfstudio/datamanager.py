@@ -1,14 +1,15 @@
 """The images of one scene: what the encoder sees, what the tuning is supervised by, what is kept for evaluation."""
 
 import ctypes
-import os
 import random
+import re
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -31,9 +32,11 @@ from tokengs_nerfstudio.core.geometry.resize import fitted_size
 from tokengs_nerfstudio.core.ranges import Count, Positive, Range, Whole
 from tokengs_nerfstudio.core.stored_views import stored
 from tokengs_nerfstudio.core.types import Views
+from tokengs_nerfstudio.data.capture.same_photo import one_name_each
 from tokengs_nerfstudio.data.view_sampler import spread_views
 from tokengs_nerfstudio.dataparser import TokenGSDataParser, TokenGSDataParserConfig
 from tokengs_nerfstudio.dataset import EvalImages, SceneDataset
+from tokengs_nerfstudio.world_frame import WorldFrame
 
 _PHOTOS_TO_TIDY = 16
 
@@ -60,6 +63,10 @@ class SceneDataManagerConfig(FullImageDatamanagerConfig):
     """Factor on the size of all images, as they are read."""
     focal_factor: Annotated[float, Range(0.1, 10)] = 1.0
     """Factor on the focal lengths of all cameras, as they are read. `model.tuning.cameras.focal` finds it"""
+
+    run_frame: tyro.conf.Suppress[tuple[float, ...] | None] = None
+    """Of a finished run: `WorldFrame.numbers` of the capture as it was then, for the data managers that `ns-render
+    dataset` makes."""
 
     # What nerfstudio's own data manager needs and has no meaning here.
     cache_images: tyro.conf.Suppress[Literal["cpu", "gpu"]] = "cpu"
@@ -111,6 +118,8 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
         self.train_cameras = self.train_dataset.cameras
         self._focal_asked = config.focal_factor
         self._check_sides()
+        if config.run_frame is not None:
+            self.lie_in(WorldFrame.of_numbers(config.run_frame))
         self.train_pixel_sampler = WholePictures()  # type: ignore[assignment]
         self._pictures = 0
 
@@ -158,6 +167,27 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
         """Pixels of an image, from its camera: the trainer asks before images are needed."""
         return int(self.train_dataset.cameras.width[0] * self.train_dataset.cameras.height[0])
 
+    def lie_in(self, frame: WorldFrame) -> bool:
+        """The capture's world lies in nerfstudio's by `frame` from now on, wherever the dataparser put it for the
+        photos that there are by now; whether that was elsewhere. In a run that is only looked at this is so for the
+        data managers that `ns-render dataset` makes, too.
+
+        UserError for a capture whose world was sheared or mirrored in between.
+        """
+        if self.test_mode != "val":
+            self.config.run_frame = frame.numbers
+        change = frame.change_from(WorldFrame.of(self.train_dataparser_outputs))
+        if change is None:
+            return False
+        for dataset in (self.train_dataset, self.eval_dataset):
+            dataset.lie_in(frame, change)
+        outputs = frame.given_to(self.train_dataparser_outputs)
+        poses = self.train_dataset.cameras.camera_to_worlds.reshape(outputs.cameras.camera_to_worlds.shape)
+        cameras = deepcopy(outputs.cameras)
+        cameras.camera_to_worlds = poses
+        self.train_dataparser_outputs = replace(outputs, cameras=cameras)
+        return True
+
     def correct_focal(self, factor: float) -> None:
         """Cameras of all photos have focal lengths so many times as long as asked for, from now on. In a run that is
         only looked at also those of the data managers that `ns-render dataset` makes, by the same configuration."""
@@ -175,20 +205,21 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
     @property
     def num_held_out(self) -> int:
         """How many evaluation images are not training images too."""
-        seen, evaluated = self._photos()
+        seen, evaluated = map(set, self.photos)
         return len(evaluated - seen)
 
-    def _photos(self) -> tuple[set[str], set[str]]:
-        """The photos of the train and of the evaluation split, whatever links and spellings lead to them."""
-        train, evaluation = (
-            {os.path.realpath(path) for path in side.image_filenames}
-            for side in (self.train_dataset, self.eval_dataset)
+    @cached_property
+    def photos(self) -> tuple[list[str], list[str]]:
+        """The files of the train and of the evaluation split, each by one name, whatever leads to it or copies it."""
+        sides = (self.train_dataset, self.eval_dataset)
+        names = one_name_each(
+            [path for side in sides for path in side.image_filenames], [how for side in sides for how in side.taken()]
         )
-        return train, evaluation
+        return names[: len(sides[0])], names[len(sides[0]) :]
 
     def _check_sides(self) -> None:
         """Whether photos are held out from training wholly, or none is: dataparsers split frames, not photos."""
-        seen, evaluated = self._photos()
+        seen, evaluated = map(set, self.photos)
         both = sorted(evaluated & seen)
         if both and evaluated != seen:
             raise UserError(
@@ -260,6 +291,14 @@ class SceneDataManager(FullImageDatamanager, _KnownToSpiral):  # pyright: ignore
                 "back, or restore the split they were chosen from"
             )
         return [train[name] for name in names]
+
+    def listed(self, dataset: SceneDataset) -> list[str]:
+        """The photos of a dataset as the capture lists them, whatever size they are read at: for other dataparsers
+        than our own, by their files as if none of them was a smaller copy."""
+        listed = dataset.metadata.get("file_paths")
+        if listed is not None:
+            return list(listed)
+        return [re.sub(r"^images_\d+/", "images/", self._name(path)) for path in dataset.image_filenames]
 
     def _name(self, path: Path) -> str:
         data = self.get_datapath().absolute()

@@ -36,6 +36,7 @@ from tokengs_nerfstudio.data.capture.transforms_json import (
     Transforms,
     applied_before,
     in_brief,
+    one_spelling,
     read_transforms,
 )
 from tokengs_nerfstudio.data.opening import capture_at
@@ -141,6 +142,7 @@ class TokenGSDataParser(DataParser):
             dataparser_scale=scale * applied_scale,
             dataparser_transform=_from_original(applied, applied_scale, transform),
             metadata={
+                "file_paths": [one_spelling(frame.file_path) for frame in frames],
                 **{name: shared[name] for name in APPLIED if name in shared},
                 **({**self._points(transform, scale), **self._depths(frames)} if split == "train" else {}),
             },

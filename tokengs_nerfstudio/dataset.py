@@ -16,9 +16,11 @@ from torch import Tensor
 from tokengs_nerfstudio import bridge
 from tokengs_nerfstudio.core.errors import MissingFileError, UserError, in_short
 from tokengs_nerfstudio.core.geometry.resize import wholly_valid
+from tokengs_nerfstudio.core.types import Similarity
 from tokengs_nerfstudio.data.capture.depths import read_depth
 from tokengs_nerfstudio.data.capture.images import check_mask, is_turned, read_mask, read_pixels, stored_size
 from tokengs_nerfstudio.data.capture.lens import Lens, Window
+from tokengs_nerfstudio.world_frame import WorldFrame, changed_poses
 
 
 class SceneDataset(InputDataset):
@@ -34,6 +36,7 @@ class SceneDataset(InputDataset):
         outputs = replace(outputs, image_filenames=_named(outputs.image_filenames))
         if outputs.cameras.ndim == 0:  # nerfstudio's instant-ngp-data drops the axis of a single one
             outputs = replace(outputs, cameras=outputs.cameras.reshape((1,)))
+        _check_sizes(outputs, scale_factor)
         # What is cut out stays so: alpha_color is the wish of another dataparser to fill it in.
         super().__init__(replace(outputs, mask_filenames=None, alpha_color=None), scale_factor)
         self.masks = outputs.mask_filenames if masks_needed else None
@@ -43,6 +46,7 @@ class SceneDataset(InputDataset):
         unit = outputs.metadata.get("depth_unit_scale_factor", 1.0)
         self._depth_unit = float(unit) * float(outputs.dataparser_scale)
         self.images_needed = images_needed
+        self.given_cameras = outputs.cameras
         self.captured_cameras = self.cameras
         self.cameras = undistorted_cameras(self.captured_cameras)
         self._given_focal = self.cameras.fx, self.cameras.fy
@@ -50,6 +54,17 @@ class SceneDataset(InputDataset):
         self._dataparser_outputs = replace(self._dataparser_outputs, cameras=self.cameras)
         if images_needed:
             self._check_photos()
+
+    def taken(self) -> list[tuple[bytes, float | None]]:
+        """From where each photo was taken, and when: equal where these are, to the bit."""
+        times = [None] * len(self) if self.cameras.times is None else self.cameras.times.flatten().tolist()
+        return [(pose.numpy().tobytes(), time) for pose, time in zip(self.cameras.camera_to_worlds, times)]
+
+    def lie_in(self, frame: WorldFrame, change: Similarity) -> None:
+        """From now on the capture's world lies in nerfstudio's by `frame`; the `change` brings its cameras there."""
+        self.cameras.camera_to_worlds = changed_poses(self.cameras.camera_to_worlds, change)
+        self._depth_unit *= float(change.scale)
+        self._dataparser_outputs = frame.given_to(self._dataparser_outputs)
 
     def set_focal(self, factor: float) -> None:
         """From now on cameras have focal lengths so many times as long as given; their images stay what they are."""
@@ -133,6 +148,17 @@ class SceneDataset(InputDataset):
         height, width = int(self.cameras.height[image_idx]), int(self.cameras.width[image_idx])
         grey = torch.full((height, width, 3), 127, dtype=torch.uint8)
         return {"image_idx": image_idx, "image": grey if image_type == "uint8" else grey.float() / 255}
+
+
+def _check_sizes(outputs: DataparserOutputs, scale_factor: float) -> None:
+    """UserError where a photo scaled by a factor has no pixels left."""
+    for path, width, height in zip(outputs.image_filenames, outputs.cameras.width, outputs.cameras.height):
+        if scale_factor * min(int(width), int(height)) < 1:
+            raise UserError(
+                f"{path} has {int(width)}x{int(height)} pixels, of which none are left where it is seen "
+                f"{1 / scale_factor:g} times as small; make --downscale-factor smaller, or "
+                "--pipeline.datamanager.camera-res-scale-factor larger"
+            )
 
 
 class _OnlyPhoto(type(Path())):

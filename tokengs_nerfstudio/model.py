@@ -164,7 +164,7 @@ class TokenGSModel(SplatsModel):
 
     def weights_name(self) -> str:
         """The weights by the name they were asked for, or that of the usual ones."""
-        return self.config.checkpoint or default_weights(moving=False)
+        return default_weights(moving=False) if self.config.checkpoint is None else self.config.checkpoint
 
     def flow_time(self) -> float | None:
         """As `SplatsModel.flow_time`: what is set in the viewer counts before the configuration."""

@@ -1,5 +1,6 @@
 """TokenGSPipeline: brings a scene's photos and the network together; every training step is a tuning step."""
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,8 @@ from tokengs_nerfstudio.command_line import (
     check_format_of_rgba,
     check_numbers,
     check_outputs,
+    command,
+    draws_from_the_photos,
     offer_ffmpeg,
 )
 from tokengs_nerfstudio.console import say, show_messages_of_the_package
@@ -34,9 +37,12 @@ from tokengs_nerfstudio.exports import check_box, check_export, check_photos, wa
 from tokengs_nerfstudio.flags import flag
 from tokengs_nerfstudio.heartbeat import quality
 from tokengs_nerfstudio.model import PlanOf, TokenGSModel, TokenGSModelConfig
+from tokengs_nerfstudio.run_capture import RunCapture
 from tokengs_nerfstudio.run_content import RunContent, weights_still_here
 from tokengs_nerfstudio.run_photos import RunPhotos
 from tokengs_nerfstudio.viewer import OpeningView, SceneControls, within
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -85,6 +91,7 @@ class TokenGSPipeline(VanillaPipeline):
         check_photos(self.train_cameras)
         warn_of_texture(self.device)
         self._content = RunContent()
+        self._capture: RunCapture | None = None
         self.context: list[int] = []
         self._is_object, self._aligned, self._focal = False, "", 1.0
         self._add_to_viewer(test_mode)
@@ -141,18 +148,47 @@ class TokenGSPipeline(VanillaPipeline):
 
     def get_extra_state(self) -> dict[str, Any]:
         """Which photos the encoder saw, by name, whether the scene is an object that masks were to cut out, how it was
-        moved to where the cameras as given see it, in words, and what their focal lengths were multiplied by."""
-        context = self.datamanager.names(self.context)
-        return {"context": context, "object": self._is_object, "aligned": self._how_aligned(), "focal": self._focal}
+        moved to where the cameras as given see it, in words, what their focal lengths were multiplied by, and the
+        capture as it was."""
+        return {
+            "context": self.datamanager.names(self.context),
+            "object": self._is_object,
+            "aligned": self._how_aligned(),
+            "focal": self._focal,
+            "capture": None if self._capture is None else self._capture.state_dict(),
+        }
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
-        self._take_for_object(state.get("object", False))  # runs of older versions do not say it
+        # Runs of older versions do not say all of it.
+        self._take_for_object(state.get("object", False))
+        if state.get("capture") is not None:
+            self._lie_where_it_was(RunCapture.of_state(state["capture"]))
         self._aligned = state.get("aligned", "")
         self._correct_focal(state.get("focal", 1.0))
         try:
             self._use_context(self.datamanager.positions(state["context"]))
         except ValueError:  # the capture has changed; the run is still there to be looked at
             self._use_context([])
+
+    def _lie_where_it_was(self, capture: RunCapture) -> None:
+        """Cameras of the capture are where the run had it, whichever photos came or went; what else has changed is
+        said. UserError for commands that would measure or draw by what is not so any more."""
+        data, self._capture = self.datamanager, capture
+        if data.lie_in(capture.frame):
+            say(f"{data.get_datapath()} has another frame than when the run began, which keeps its own")
+        if command() == "ns-eval":
+            capture.check_evaluation(data)
+        if draws_from_the_photos():
+            capture.check_cameras(data)
+        for doubt in capture.doubts(data):
+            _log.warning(doubt)
+
+    def _num_held_out(self) -> int:
+        """How many evaluation photos the run was not made from; UserError where what is measured would mean nothing."""
+        if self._capture is None:
+            return self.datamanager.num_held_out
+        self._capture.check_evaluation(self.datamanager)
+        return self._capture.num_held_out(self.datamanager)
 
     def _how_aligned(self) -> str:
         """In words; nothing where the cameras are as given. A run that is only looked at has it from its checkpoint."""
@@ -207,6 +243,7 @@ class TokenGSPipeline(VanillaPipeline):
         network = network or self.model.load_network()
         self._take_for_object(network.config.frame == "orbit")
         self._correct_focal(1.0)
+        self._capture = RunCapture.of(self.datamanager)
         photos = RunPhotos.read(self.datamanager, network.config, self.model.supervised_by_context(), context_before)
         context = photos.context
         loaded = time.perf_counter()
@@ -302,6 +339,7 @@ class TokenGSPipeline(VanillaPipeline):
     @one_line()
     def get_eval_image_metrics_and_images(self, step: int) -> Any:
         """As nerfstudio's, whatever is set in the viewer."""
+        self._num_held_out()
         with self.model.as_it_is():
             return super().get_eval_image_metrics_and_images(step)
 
@@ -312,7 +350,7 @@ class TokenGSPipeline(VanillaPipeline):
         """Means over the evaluation images; `held_out_images` says how many of them the method has never seen,
         `poses_aligned` is 1 where corrected cameras and the given ones, the held-out ones among them, were brought
         together by a similarity."""
-        held_out = self.datamanager.num_held_out
+        held_out = self._num_held_out()
         if held_out == 0:
             CONSOLE.log("[yellow]No photo is held out: these are the photos the scene was made from")
         with self.model.as_it_is():

@@ -18,6 +18,7 @@ from made.scenes import blobs
 from made.splat_readers import READERS, read_ply
 from made.tuned_runs import run_config, trained
 
+from tokengs_nerfstudio.commands.doctor import main as doctor
 from tokengs_nerfstudio.commands.export import Export, export, main
 from tokengs_nerfstudio.commands.options import parsed
 from tokengs_nerfstudio.core.baking import BakedScene
@@ -125,6 +126,18 @@ def test_a_scene_that_stands_still_is_the_same_at_all_times(tmp_path):
     run = checkpoint(tmp_path / "run", BakedScene(blobs(3)))
     main([str(run), str(tmp_path / "s.ply"), "--frame", "nerfstudio", "--time", "all"])
     assert json.loads((tmp_path / "s.ply.json").read_text())["files"] == ["s.ply"]
+    assert "--time 0.5: the scene of" in ended(main, run, tmp_path / "t.ply", "--frame", "nerfstudio", "--time", "0.5")
+    assert not (tmp_path / "t.ply").exists()
+
+
+def test_a_run_whose_settings_are_cut_short_is_exported_and_looked_at(finished, tmp_path):
+    """Nothing of config.yml is read: what the commands of ours need is in the checkpoint."""
+    shutil.copytree(finished, tmp_path / "run")
+    settings = (tmp_path / "run/config.yml").read_text()
+    (tmp_path / "run/config.yml").write_text(settings[: len(settings) // 2])
+    main([str(tmp_path / "run"), str(tmp_path / "s.ply")])
+    assert (tmp_path / "s.ply").is_file()
+    assert doctor([str(tmp_path / "run")]) == 0
 
 
 def test_many_gaussians_are_quick(tmp_path):

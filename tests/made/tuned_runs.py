@@ -2,15 +2,19 @@
 
 import os
 from pathlib import Path
+from typing import Literal
 
 import torch
 import yaml
 from made.endings import ended
 from made.tuning import tuning_config
+from nerfstudio.engine.trainer import TrainerConfig
+from nerfstudio.utils.eval_utils import eval_setup
 
 from tokengs_nerfstudio.configs import tokengs
 from tokengs_nerfstudio.core.types import Gaussians
 from tokengs_nerfstudio.data.finished_run import read_run
+from tokengs_nerfstudio.pipeline import TokenGSPipeline
 from tokengs_nerfstudio.trainer import TokenGSTrainer, TokenGSTrainerConfig, newest_checkpoint
 
 
@@ -56,3 +60,17 @@ def refused(config: TokenGSTrainerConfig) -> str:
     line = ended(lambda _: config.setup(local_rank=0, world_size=1).setup())
     assert not config.get_base_dir().exists()
     return line
+
+
+def looked_at(
+    finished: Path, capture: Path, test_mode: Literal["test", "val", "inference"] = "test"
+) -> TokenGSPipeline:
+    """A finished run as ns-eval, ns-render and ns-export load it, its capture being elsewhere by now."""
+
+    def elsewhere(config: TrainerConfig) -> TrainerConfig:
+        config.pipeline.datamanager.data = capture
+        return config
+
+    pipeline = eval_setup(finished / "config.yml", test_mode=test_mode, update_config_callback=elsewhere)[1]
+    assert isinstance(pipeline, TokenGSPipeline)
+    return pipeline

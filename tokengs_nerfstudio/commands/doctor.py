@@ -17,7 +17,7 @@ from tokengs_nerfstudio.core.checkpoint import load_network
 from tokengs_nerfstudio.core.checkpoint.registry import USUAL
 from tokengs_nerfstudio.core.errors import one_line
 from tokengs_nerfstudio.data.doctor import Examination, examine
-from tokengs_nerfstudio.data.finished_run import read_run
+from tokengs_nerfstudio.data.finished_run import MODELS, read_run
 from tokengs_nerfstudio.data.run_doctor import draw_next_photo, examine_run
 
 _MARKS = {"unusable": "NOT USABLE", "warning": "warning", "note": "note"}
@@ -40,7 +40,7 @@ class Doctor:
     @property
     def is_run(self) -> bool:
         """Whether a run is to be looked at."""
-        return any((self.capture / name).exists() for name in ("nerfstudio_models", "config.yml"))
+        return any((self.capture / name).exists() for name in (MODELS, "config.yml"))
 
 
 def lines(found: Examination) -> list[str]:

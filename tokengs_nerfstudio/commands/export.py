@@ -73,8 +73,16 @@ class Export:
         return next((ending for ending in (*WRITERS, _PAGE) if self.output.name.endswith(ending)), None)
 
     def times(self, run: FinishedRun) -> list[float]:
-        """The moments to be written; none for a scene that stands still, or is wanted as at first."""
-        if isinstance(self.time, float | int) and run.baked.times:
+        """The moments to be written; none for a scene that stands still, or is wanted as at first.
+
+        UserError for a moment of a scene that stands still.
+        """
+        if isinstance(self.time, float | int) and not run.baked.times:
+            raise UserError(
+                f"--time {self.time}: the scene of {run.checkpoint} stands still, there is no moment to choose: leave "
+                "the option out"
+            )
+        if isinstance(self.time, float | int):
             return [float(self.time)]
         if self.as_capture:
             return []

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from tokengs_nerfstudio.core.network.tokengs import TokenGSNetwork
@@ -66,7 +66,7 @@ class Fingerprint:
         checks = (
             ("other pictures in", self._other_pictures("photos", before)),
             ("other masks of", self._other_pictures("masks", before)),
-            ("other camera poses of", self._other_poses(before)),
+            ("other camera poses of", self._named(moved(self.c2w, before["c2w"]))),
             ("other camera intrinsics of", self._others(self.intrinsics, before["intrinsics"])),
             ("other times of", self._others(self.times, before["times"])),
         )
@@ -87,20 +87,29 @@ class Fingerprint:
         ours, theirs = getattr(self, kind), before[kind]
         if ours is None or theirs is None or ours.shape != theirs.shape:
             return [] if ours is theirs else self.names
-        off = (ours.int() - theirs.int()).abs().flatten(1).amax(1) > _LEVELS
-        return [name for name, other in zip(self.names, off.tolist()) if other]
-
-    def _other_poses(self, before: Mapping[str, Any]) -> list[str]:
-        spread = (self.c2w[:, :3, 3] - self.c2w[:, :3, 3].mean(0)).norm(dim=-1).amax()
-        unit = float(spread) if spread > 0 else 1.0
-        weights = torch.tensor([1.0, 1.0, 1.0, 1 / unit])
-        off = ((self.c2w - before["c2w"]) * weights).abs().flatten(1).amax(1) > _TOLERANCE
-        return [name for name, other in zip(self.names, off.tolist()) if other]
+        return self._named((ours.int() - theirs.int()).abs().flatten(1).amax(1) > _LEVELS)
 
     def _others(self, ours: Tensor | None, theirs: Tensor | None) -> list[str]:
         if ours is None or theirs is None:
             return [] if ours is theirs else self.names
-        return [name for name, one, other in zip(self.names, ours, theirs) if not _near(one, other)]
+        return self._named(changed(ours, theirs))
+
+    def _named(self, others: Bool[Tensor, " view"]) -> list[str]:
+        return [name for name, other in zip(self.names, others.tolist()) if other]
+
+
+def moved(c2w: Float[Tensor, "view row 4"], before: Float[Tensor, "view row 4"]) -> Bool[Tensor, " view"]:
+    """Which of some cameras, one at least, are not where they were before, measured by how far they are apart."""
+    spread = (c2w[:, :3, 3] - c2w[:, :3, 3].mean(0)).norm(dim=-1).amax()
+    unit = float(spread) if spread > 0 else 1.0
+    weights = torch.tensor([1.0, 1.0, 1.0, 1 / unit])
+    return ((c2w - before) * weights).abs().flatten(1).amax(1) > _TOLERANCE
+
+
+def changed(numbers: Float[Tensor, " view *each"], before: Float[Tensor, " view *each"]) -> Bool[Tensor, " view"]:
+    """Of which views the numbers (focal lengths, times) are others than before, but for a small share of them."""
+    near = torch.isclose(numbers, before, rtol=_TOLERANCE, atol=0.1 * _TOLERANCE)
+    return ~near.reshape(len(near), -1).all(1)
 
 
 def digest(network: TokenGSNetwork) -> str:

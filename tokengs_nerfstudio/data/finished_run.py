@@ -19,6 +19,9 @@ Frame = Literal["capture", "nerfstudio", "network"]
 """the capture's own world before anybody turned it, nerfstudio's, the canonical one that the network worked in"""
 FRAMES: tuple[Frame, ...] = get_args(Frame)
 
+MODELS = "nerfstudio_models"
+"""the folder in a run's that nerfstudio keeps checkpoints in"""
+
 _CHECKPOINT = re.compile(r"step-(\d+)\.ckpt")
 _MODEL, _GAUSSIANS = "_model.", "_model.gauss_params."
 # By how much the axes of a transform may miss being orthonormal, by rounding.
@@ -58,7 +61,7 @@ def newest_checkpoint(
 
     MissingFileError that says why there is none, between what was `wanted` and what to do `otherwise`.
     """
-    inner = folder / "nerfstudio_models"
+    inner = folder / MODELS
     folder = inner if inner.is_dir() else folder
     found = steps_in(folder)
     if not found:

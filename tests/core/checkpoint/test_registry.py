@@ -61,6 +61,8 @@ class TestRegistry:
         assert "\n" not in said
         with pytest.raises(CheckpointError, match="did you mean 'base-6view'"):
             load_network("base-6vew")
+        with pytest.raises(CheckpointError, match=r"the name of the weights is empty; registered names: .*small"):
+            load_network("")
 
     def test_a_file_put_there_loads_with_its_own_number_of_views(self, tmp_path, monkeypatch):
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))

@@ -1,7 +1,9 @@
 """One split for `ns-train` and for Python."""
 
 import json
+import os
 import re
+import shutil
 
 import pytest
 from made.captures import edit
@@ -134,14 +136,26 @@ def test_a_split_without_training_frames_is_an_error(make_capture, train):
         capture.split()
 
 
-def test_links_to_a_photo_are_that_photo(make_capture, caplog):
-    folder = make_capture(count=4, shared={"test_filenames": ["images/frame_001.png"]})
+@pytest.mark.parametrize("made_by", [os.symlink, os.link, shutil.copy])
+def test_links_to_a_photo_and_copies_are_that_photo(make_capture, caplog, made_by):
+    listed = {"train_filenames": [*names(0, 2, 3), "other.png"], "test_filenames": names(1)}
+    folder = make_capture(count=4)
     edit(folder, lambda meta: meta["frames"].append(meta["frames"][1] | {"file_path": "other.png"}))
-    (folder / "other.png").symlink_to(folder / "images/frame_001.png")
+    edit(folder, lambda meta: meta.update(listed))
+    made_by(folder / "images/frame_001.png", folder / "other.png")
     split = NerfstudioCapture(folder).split()
     assert split == FrameSplit([0, 2, 3], [1, 4])
     assert "lists 1 photos more than once (other.png)" in caplog.text
     assert "different poses" not in caplog.text
+
+
+def test_photos_that_look_alike_from_elsewhere_or_at_another_time_are_several(make_capture):
+    """As pictures of an empty background do."""
+    folder = make_capture(count=3, shared={"test_filenames": names(1)}, frames={i: {"time": i} for i in range(3)})
+    for name in ("images/frame_001.png", "other.png"):
+        shutil.copy(folder / "images/frame_000.png", folder / name)
+    edit(folder, lambda meta: meta["frames"].append(meta["frames"][1] | {"file_path": "other.png", "time": 3}))
+    assert NerfstudioCapture(folder).split() == FrameSplit([0, 2, 3], [1])
 
 
 def test_a_photo_with_two_poses_is_said(make_capture, caplog):

@@ -5,7 +5,7 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -164,6 +164,8 @@ def locate(source: str, published: Mapping[str, PublishedWeights] = PUBLISHED) -
 
     Raises CheckpointError with one line that says what was looked for and what to do.
     """
+    if not source:
+        raise CheckpointError(f"the name of the weights is empty; {_known([*shipped_weights(), *published])}")
     if source.startswith(_HUB):
         return Location(_fetch_address(source))
     shipped = shipped_weights()
@@ -179,9 +181,13 @@ def locate(source: str, published: Mapping[str, PublishedWeights] = PUBLISHED) -
     if not there:
         names = [*shipped, *published]
         close = difflib.get_close_matches(source, names, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"registered names: {', '.join(names)}"
+        hint = f"did you mean {close[0]!r}?" if close else _known(names)
         raise CheckpointError(f"there is no weight file and no registered weights {source!r}; {hint}")
     return Location(path)
+
+
+def _known(names: Sequence[str]) -> str:
+    return f"registered names: {', '.join(names)}"
 
 
 def is_here(source: str) -> bool:

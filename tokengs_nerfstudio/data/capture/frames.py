@@ -4,6 +4,7 @@ import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import compress
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from tokengs_nerfstudio.data.capture.intrinsics import is_of_the_turned, lens_of
 from tokengs_nerfstudio.data.capture.lens import Lens
 from tokengs_nerfstudio.data.capture.poses import camera_to_world, check_axes
 from tokengs_nerfstudio.data.capture.reduced import automatic_factor, reduced_masks, reduced_photos
+from tokengs_nerfstudio.data.capture.same_photo import one_name_each
 from tokengs_nerfstudio.data.capture.split import (
     DEFAULT_SPLIT,
     FrameSplit,
@@ -72,12 +74,13 @@ class CaptureFrames:
 
     def split(self, rule: SplitRule = DEFAULT_SPLIT) -> FrameSplit:
         """`split_frames` of these frames: positions in `frames`, in order of file name."""
-        return split_frames(self.lists, [frame.file_path for frame in self.frames], rule, self._files)
+        return split_frames(self.lists, [frame.file_path for frame in self.frames], rule, self.files)
 
-    @property
-    def _files(self) -> list[str]:
-        """One name for each photo, whatever links and spellings lead to it."""
-        return [os.path.realpath(frame.image) for frame in self.frames]
+    @cached_property
+    def files(self) -> list[str]:
+        """One name for each photo, whatever links, spellings and copies there are of it."""
+        taken = [(frame.c2w.tobytes(), frame.time) for frame in self.frames]
+        return one_name_each([frame.image for frame in self.frames], taken)
 
 
 def read_frames(
@@ -133,8 +136,8 @@ def _check_together(found: CaptureFrames) -> None:
     first: dict[str, CaptureFrame] = {}
     again: list[str] = []
     moved: list[str] = []
-    for frame in frames:
-        before = first.setdefault(os.path.realpath(frame.image), frame)
+    for frame, photo in zip(frames, found.files):
+        before = first.setdefault(photo, frame)
         if before is not frame:
             again.append(frame.file_path)
             if not np.allclose(before.c2w, frame.c2w):

@@ -72,10 +72,10 @@ def read_pixels(
     """
     with opened(path) as image:
         shown = _in_colours(path, image, upright)
-        if size is not None and size != shown.size:
-            shown = shown.resize(size, Image.Resampling.BILINEAR)
-        _say_where_nothing_shows(path, shown)
-        return np.array(shown)
+    if size is not None and size != shown.size:
+        shown = shown.resize(size, Image.Resampling.BILINEAR)
+    _say_where_nothing_shows(path, shown)
+    return np.array(shown)
 
 
 @contextmanager
