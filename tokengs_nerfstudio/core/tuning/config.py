@@ -53,7 +53,7 @@ class GaussianStageConfig:
     begins with known points, and 1.2e-2 where Gaussians have to find their places"""
     means_decay: Share = 0.02
     """what the rate of the centres has fallen to at the end, as a factor"""
-    scales_rate: Rate = 0.06
+    scales_rate: Rate = 0.03
     """learning rate of log scales"""
     quats_rate: Rate = 0.01
     """learning rate of quaternions"""
