@@ -1,5 +1,6 @@
 """Finished runs whose capture is not what it was: cameras lie where the run had them, or a line says what is wrong."""
 
+import json
 import os
 import re
 import shutil
@@ -162,7 +163,14 @@ def test_pictures_from_cameras_of_the_capture_want_those_that_it_had(
     finished, scene, tmp_path, monkeypatch, words, change, refused
 ):
     monkeypatch.chdir(tmp_path)
-    Path("path.json").write_text("{}")
+    pose = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 4, 0, 0, 0, 1]
+    film = {
+        "render_width": 32,
+        "render_height": 24,
+        "seconds": 1,
+        "camera_path": [{"camera_to_world": pose, "fov": 50}],
+    }
+    Path("path.json").write_text(json.dumps(film))
     edit(scene, change)
     monkeypatch.setattr(sys, "argv", ["ns-render", *words, "--load-config", str(finished / "config.yml")])
     if not refused:

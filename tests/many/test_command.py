@@ -176,5 +176,5 @@ def test_the_identity_is_the_plan_without_what_only_decides_where_it_runs():
     identity = Plan("somewhere.safetensors", steps=7).identity("a digest")
     assert identity["checkpoint"] == "a digest"
     assert identity["steps"] == 7
-    assert identity["tuning"]["gaussians"]["means_rate"] > 0
+    assert identity["tuning"]["gaussians"]["scales_rate"] > 0
     assert not {"processes", "threads", "out", "ray"} & set(identity)

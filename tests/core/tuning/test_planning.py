@@ -169,10 +169,10 @@ def test_a_plan_repeats_a_tuning_to_the_bit(tmp_path, monkeypatch):
 
 def test_a_plan_of_before_keeps_its_numbers():
     saved = planned_tuning(small_network(), scene(), LONG, steps=2).plan().as_numbers()
-    for added in ("start_share", "views_per_step", "stereo"):
+    for added in ("start_share", "views_per_step", "stereo", "averaging"):
         del saved["tuning"]["gaussians"][added]
     old = TuningPlan.of_numbers(saved | {"tuning": saved["tuning"] | {"views_per_step": 3}}).config.gaussians
-    assert (old.start_share, old.views_per_step, old.stereo) == (1.0, 3, 0)
+    assert (old.start_share, old.views_per_step, old.stereo, old.averaging) == (1.0, 3, 0, 0.0)
 
 
 def test_a_plan_for_other_photos_is_taken_with_a_warning(tmp_path, caplog):
@@ -197,7 +197,8 @@ def test_what_was_decided_is_laid_over_the_options_of_a_run_that_goes_on():
         (lambda text: text.replace('"version": 1', '"version": 9'), "it has version 9, this program knows 1"),
         (lambda text: text.replace('"ssim": 0.2', '"ssim": 7'), "ssim is 7"),
         (lambda text: text.replace('"ssim"', '"beauty"'), "does not know: beauty"),
-        (lambda text: text[:-9], "cannot be read as a plan of a tuning"),
+        (lambda text: text[:-9], "plan.json is not valid JSON"),
+        (lambda _: "{}", "cannot be read as a plan of a tuning"),
     ],
 )
 def test_a_file_that_is_no_plan_is_named(tmp_path, change, said):

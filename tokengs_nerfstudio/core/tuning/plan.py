@@ -107,9 +107,9 @@ class TuningPlan:
 
 
 def _of_each_stage(saved: Mapping[str, Any]) -> dict[str, Any]:
-    """Plans once had one number of photos a step for all stages, began with all that a network predicts, and knew no
-    stereo."""
-    before = {"views_per_step": saved["views_per_step"], "start_share": 1.0, "stereo": 0}
+    """Plans once had one number of photos a step for all stages, began with all that a network predicts, knew no
+    stereo, and ended with what their last step left."""
+    before = {"views_per_step": saved["views_per_step"], "start_share": 1.0, "stereo": 0, "averaging": 0.0}
     return {**saved, "gaussians": {**before, **saved["gaussians"]}}
 
 
