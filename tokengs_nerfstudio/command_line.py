@@ -88,7 +88,7 @@ _FOREIGN = {
 
 def refuse_splatfactos_flags() -> None:
     """End `ns-train tokengs` with one line for a flag of splatfacto that has another name, or no meaning, here."""
-    if command() != "ns-train" or "tokengs" not in sys.argv[1:2]:
+    if command() != "ns-train" or subcommand() != "tokengs":
         return
     for word in sys.argv[2:]:
         flag = word.partition("=")[0]
@@ -101,6 +101,11 @@ def refuse_splatfactos_flags() -> None:
 def command() -> str:
     """The command of this process: ns-train, ns-render, ..."""
     return Path(sys.argv[0]).stem
+
+
+def subcommand() -> str:
+    """The word behind the command: camera-path, dataset, gaussian-splat, ...; nothing where there is none."""
+    return sys.argv[1] if len(sys.argv) > 1 else ""
 
 
 def option(name: str) -> list[str]:
@@ -128,14 +133,14 @@ def run_that_is_looked_at() -> Path | None:
 
 def draws_from_the_photos() -> bool:
     """Whether `ns-render` takes cameras of the capture, not those of a path."""
-    return command() == "ns-render" and sys.argv[1:2] != ["camera-path"]
+    return command() == "ns-render" and subcommand() != "camera-path"
 
 
 def check_format_of_rgba() -> None:
     """UserError where `ns-render` is asked for pictures with alpha in a format that has none."""
     if command() != "ns-render" or "rgba" not in option("--rendered-output-names"):
         return
-    if sys.argv[1:2] != ["dataset"] and option("--output-format") != ["images"]:
+    if subcommand() != "dataset" and option("--output-format") != ["images"]:
         raise UserError("a film has no transparency: add --output-format images --image-format png for rgba")
     if option("--image-format") != ["png"]:
         raise UserError("JPEG has no transparency: add --image-format png for rgba")
@@ -143,7 +148,7 @@ def check_format_of_rgba() -> None:
 
 def check_camera_path() -> None:
     """UserError where `ns-render camera-path` is given a file that is none, or whose cameras can show nothing."""
-    if command() == "ns-render" and sys.argv[1:2] == ["camera-path"]:
+    if command() == "ns-render" and subcommand() == "camera-path":
         read_film(_path("--camera-path-filename", "camera_path.json"))
 
 
@@ -153,7 +158,7 @@ def check_numbers() -> None:
         for word in option(name):
             if word != "None":
                 check_value(_number(word), kind, name)
-    if command() == "ns-render" and sys.argv[1:2] == ["spiral"]:
+    if command() == "ns-render" and subcommand() == "spiral":
         seconds, rate = (option("--seconds") or ["3"])[0], (option("--frame-rate") or ["24"])[0]
         if float(seconds) * float(rate) < 1:
             raise UserError(f"--seconds {seconds} has no picture at {rate} a second: film longer, or faster")
@@ -168,7 +173,7 @@ def check_outputs() -> None:
         _check_file(results, "--output-path")
         if option("--render-output-path"):
             _check_folder(_path("--render-output-path", ""), "--render-output-path")
-    elif command() == "ns-render" and sys.argv[1:2] == ["dataset"]:
+    elif command() == "ns-render" and subcommand() == "dataset":
         _check_folder(_path("--output-path", "renders"), "--output-path")
     elif command() == "ns-render":
         film = _path("--output-path", "renders/output.mp4")

@@ -13,7 +13,7 @@ from nerfstudio.cameras.cameras import Cameras
 from nerfstudio.data.scene_box import OrientedBox
 from torch import Tensor
 
-from tokengs_nerfstudio.command_line import command, option
+from tokengs_nerfstudio.command_line import command, option, subcommand
 from tokengs_nerfstudio.core.errors import UserError
 
 _log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def check_export() -> None:
 
 
 def _asked_for(*kinds: str) -> bool:
-    return command() == "ns-export" and sys.argv[1:2] in [[kind] for kind in kinds]
+    return command() == "ns-export" and subcommand() in kinds
 
 
 def _check_open3d() -> None:

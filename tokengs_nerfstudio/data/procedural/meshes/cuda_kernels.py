@@ -17,13 +17,14 @@ EXPOSURE, STACK = at.EXPOSURE, at.STACK
 
 @cuda_kernel
 def trace_centres(meshes, textures, scene, c2w, intrinsics, rgb, depth, surfaces):
-    """What the middles of pixels show, and which surfaces: [view 3 h w], [view h w], [view h w]."""
+    """What the middles of pixels show, and which surfaces: [view 3 h w], [view h w], [view h w]. All views share their
+    intrinsics [3 3]."""
     x, y, k = cuda.grid(3)
     if k >= depth.shape[0] or y >= depth.shape[1] or x >= depth.shape[2]:
         return
     nodes, enters = cuda.local.array(STACK, np.int32), cuda.local.array(STACK, np.float64)
     out = cuda.local.array(6, np.float64)
-    fx, fy, cx, cy = intrinsics[k, 0, 0], intrinsics[k, 1, 1], intrinsics[k, 0, 2], intrinsics[k, 1, 2]
+    fx, fy, cx, cy = intrinsics[0, 0], intrinsics[1, 1], intrinsics[0, 2], intrinsics[1, 2]
     u, v, pixel = (x + 0.5 - cx) / fx, (y + 0.5 - cy) / fy, 1.0 / math.sqrt(fx * fy)
     t, surface = trace(meshes, textures, scene, c2w[k], u, v, pixel, nodes, enters, out)
     depth[k, y, x], surfaces[k, y, x] = t, surface
@@ -59,7 +60,7 @@ def trace_corners(meshes, textures, scene, c2w, intrinsics, edges, corners):
         return
     nodes, enters = cuda.local.array(STACK, np.int32), cuda.local.array(STACK, np.float64)
     out = cuda.local.array(6, np.float64)
-    fx, fy, cx, cy = intrinsics[k, 0, 0], intrinsics[k, 1, 1], intrinsics[k, 0, 2], intrinsics[k, 1, 2]
+    fx, fy, cx, cy = intrinsics[0, 0], intrinsics[1, 1], intrinsics[0, 2], intrinsics[1, 2]
     pixel = 1.0 / math.sqrt(fx * fy)
     trace(meshes, textures, scene, c2w[k], (i - cx) / fx, (j - cy) / fy, pixel, nodes, enters, out)
     for c in range(3):

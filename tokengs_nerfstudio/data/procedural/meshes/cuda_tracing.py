@@ -26,13 +26,13 @@ def trace_on_cuda(
     if not cuda_target().is_available():
         raise UserError("there is no GPU that numba can use: scenes of meshes are traced on the CPU (tracer cpu)")
     world, pictures, first = _placed(library), [], 0
+    (intrinsics,) = _on_gpu((view_intrinsics(scene.fov, height, width),))
     for _, same in groupby(scene.parts_by_view(), id):
         moment = list(same)
-        c2w = scene.c2w[first : first + len(moment)]
-        intrinsics = np.repeat(view_intrinsics(scene.fov, height, width)[None], len(c2w), 0)
-        placed = (*world, _on_gpu(moment[0]), *_on_gpu((c2w, intrinsics)))
-        pictures.append(_traced(placed, (len(c2w), height, width), antialias))
-        first += len(c2w)
+        (c2w,) = _on_gpu((scene.c2w[first : first + len(moment)],))
+        placed = (*world, _on_gpu(moment[0]), c2w, intrinsics)
+        pictures.append(_traced(placed, (len(moment), height, width), antialias))
+        first += len(moment)
     rgb, depth = zip(*((rgb.copy_to_host(), depth.copy_to_host()) for rgb, depth in pictures))
     return np.concatenate(rgb), np.concatenate(depth)
 
